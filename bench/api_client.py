@@ -1,0 +1,74 @@
+"""The pipeline's API over HTTP, signed as IAM wants it (Signature Version 4)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from bench.errors import ApiError
+from bench.targets import REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bench.targets import Target
+
+_TIMEOUT = urllib3.Timeout(connect=5, read=35)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer; `body` is its JSON."""
+
+    status: int
+    body: Any
+
+
+class ApiClient:
+    """Calls one stage of the API; safe for several threads, connections are kept alive.
+
+    base_url: without a slash at its end. The credentials are those that the target's own clients use.
+    """
+
+    def __init__(self, target: Target, base_url: str, *, connections: int = 8) -> None:
+        self._base_url = base_url
+        # boto3 resolves credentials; asking one of its clients means that there is one way to be authenticated.
+        self._credentials = target.client("s3")._request_signer._credentials  # noqa: SLF001 - botocore has no public way
+        # No retries: a POST without an Idempotency-Key that is sent twice would be two POSTs.
+        self._pool = urllib3.PoolManager(maxsize=connections, retries=False, timeout=_TIMEOUT)
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
+        """GET a path; the query's values are encoded here. Raises ApiError when there is no JSON answer."""
+        return self._call("GET", path, query or {}, b"", {})
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+        """POST JSON to a path. Raises ApiError when there is no JSON answer."""
+        return self._call("POST", path, {}, body, {"Content-Type": "application/json", **(headers or {})})
+
+    def post_json(self, path: str, fields: Mapping[str, Any]) -> Answer:
+        """POST fields as JSON."""
+        return self.post(path, json.dumps(fields).encode())
+
+    def _call(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
+        url = f"{self._base_url}{quote(path)}"
+        if query:
+            url = f"{url}?{urlencode(query, quote_via=quote)}"
+        request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
+        SigV4Auth(self._credentials, "execute-api", REGION).add_auth(request)
+        try:
+            response = self._pool.request(method, url, body=body or None, headers=dict(request.headers.items()))
+        except urllib3.exceptions.HTTPError as error:
+            raise ApiError(f"{method} {path} was not answered: {error}") from error
+        try:
+            return Answer(response.status, json.loads(response.data))
+        except ValueError as error:
+            start = response.data[:200].decode(errors="replace")
+            raise ApiError(f"{method} {path} was answered {response.status} without JSON: {start!r}") from error

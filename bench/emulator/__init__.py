@@ -1,0 +1,1 @@
+"""Extends LocalStack: functions as processes, DynamoDB without Java, loopback only."""

@@ -1,0 +1,121 @@
+"""LocalStack's DynamoDB provider `dynamodb:memory`: moto's, in process, without Java, with DynamoDB's limits.
+
+moto has no locks and LocalStack many threads: one lock serialises the whole of each request, its answer included,
+so that a conditional write is atomic and no answer is written out while another request changes the item.
+"""
+
+import copy
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+from localstack.aws.api import CommonServiceException, RequestContext, ServiceRequest
+from localstack.aws.api.dynamodb import DynamodbApi
+from localstack.aws.forwarder import ForwardingFallbackDispatcher
+from localstack.aws.skeleton import DispatchTable
+from localstack.http import Response
+from localstack.services.moto import dispatch_to_moto
+from localstack.services.plugins import Service
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import Item
+from moto.dynamodb.models.table import Table
+
+from bench.emulator import dynamodb_table
+from bench.emulator.dynamodb_table import MAX_ITEM_SIZE_BYTES, item_size_bytes
+
+MAX_BATCH_WRITES: Final = 25
+# A partition key of at most 2,048 bytes, a sort key of at most 1,024, and their names.
+MAX_KEY_BYTES: Final = 2048 + 1024 + 2 * 255
+_lock = threading.Lock()
+
+
+class MemoryDynamoDb(DynamodbApi):  # type: ignore[misc] # LocalStack is untyped here
+    """Implements nothing itself: every operation falls through to moto."""
+
+
+def create_service() -> Service:
+    """Return the service that LocalStack loads for the `dynamodb` API."""
+    dynamodb_table.install()
+    return Service.for_provider(MemoryDynamoDb(), dispatch_table_factory=_dispatch_table)
+
+
+def _dispatch_table(provider: object) -> DispatchTable:
+    return ForwardingFallbackDispatcher(provider, _serve)
+
+
+def _serve(context: RequestContext, request: ServiceRequest | None) -> Response:
+    operation = context.operation.name
+    with _lock:
+        if operation == "UpdateItem":
+            return _update(context, request or {})
+        if operation in _CHECKS:
+            _CHECKS[operation](context, request or {})
+        return dispatch_to_moto(context)
+
+
+def _table(context: RequestContext, name: str) -> Table:
+    """Return the table; an unknown one is moto's error, raised when it serves the request."""
+    return dynamodb_backends[context.account_id][context.region].get_table(name)
+
+
+def _check_put(_context: RequestContext, request: Mapping[str, Any]) -> None:
+    _check_size(request["Item"])
+
+
+def _check_batch_write(context: RequestContext, request: Mapping[str, Any]) -> None:
+    """Refuse what BatchWriteItem refuses, before any of it is written."""
+    batches: Mapping[str, list[Mapping[str, Any]]] = request["RequestItems"]
+    writes = sum(len(batch) for batch in batches.values())
+    if not 1 <= writes <= MAX_BATCH_WRITES:
+        raise _invalid(
+            "1 validation error detected: Value at 'requestItems' failed to satisfy constraint: Map value must "
+            f"satisfy constraint: [Member must have length less than or equal to {MAX_BATCH_WRITES}, Member must "
+            "have length greater than or equal to 1]"
+        )
+    for name, batch in batches.items():
+        key_names = _table(context, name).table_key_attrs
+        puts = [write["PutRequest"]["Item"] for write in batch if "PutRequest" in write]
+        deletes = [write["DeleteRequest"]["Key"] for write in batch if "DeleteRequest" in write]
+        # moto compares whole items; DynamoDB refuses two writes of one key whatever they hold.
+        keys = [json.dumps([item.get(key) for key in key_names], default=str) for item in (*puts, *deletes)]
+        if len(set(keys)) != len(keys):
+            raise _invalid("Provided list of item keys contains duplicates")
+        for item in puts:
+            _check_size(item)
+
+
+def _update(context: RequestContext, request: Mapping[str, Any]) -> Response:
+    """Serve UpdateItem, and take it back where it made the item too large."""
+    backend = dynamodb_backends[context.account_id][context.region]
+    item = backend.get_item(request["TableName"], request["Key"])
+    values = request.get("ExpressionAttributeValues") or {}
+    largest = (item_size_bytes(item) if item else 0) + item_size_bytes(Item(None, None, values))
+    if largest + MAX_KEY_BYTES <= MAX_ITEM_SIZE_BYTES:
+        return dispatch_to_moto(context)
+    before = copy.deepcopy(item)
+    response = dispatch_to_moto(context)
+    after = backend.get_item(request["TableName"], request["Key"])
+    if after is not None and item_size_bytes(after) > MAX_ITEM_SIZE_BYTES:
+        table = _table(context, request["TableName"])
+        if before is None:
+            table.delete_item(after.hash_key, after.range_key)
+        else:
+            after.attrs = before.attrs
+        raise _invalid("Item size to update has exceeded the maximum allowed size")
+    return response
+
+
+def _check_size(item: Mapping[str, Any]) -> None:
+    if item_size_bytes(Item(None, None, item)) > MAX_ITEM_SIZE_BYTES:
+        raise _invalid("Item size has exceeded the maximum allowed size")
+
+
+def _invalid(message: str) -> CommonServiceException:
+    return CommonServiceException("ValidationException", message)
+
+
+_CHECKS: Final = {
+    "PutItem": _check_put,
+    "BatchWriteItem": _check_batch_write,
+}

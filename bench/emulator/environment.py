@@ -1,0 +1,339 @@
+"""One execution environment: a function's process, started when an event needs it and again after it died.
+
+Everything here runs in the event loop of `bench.emulator.process_executor`, a thread that lives as long as
+LocalStack: the kernel ties a child to the thread that started it, and LocalStack's own threads come and go.
+"""
+
+import asyncio
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from bench.emulator import outcomes
+from bench.emulator.outcomes import Outcome
+from bench.emulator.runtime_api import Event, serve
+
+LAUNCHER: Final = Path(__file__).with_name("launcher.py")
+# Lambda allows 10 s to import a handler and then starts again within the function's timeout. Here cold starts share
+# few cores with everything else, so only an import that hangs is meant to meet this limit.
+INIT_TIMEOUT_S: Final = 60.0
+MAX_LOG_BYTES: Final = 4 << 20
+_CHUNK_BYTES: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSettings:
+    """What an environment needs to know of its function: where its code is and what Lambda grants it."""
+
+    name: str
+    task_root: Path
+    runtime_folder: Path
+    temporary_folder: Path
+    variables: Mapping[str, str]
+    timeout_s: float
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One event on its way to a function."""
+
+    request_id: str
+    function_arn: str
+    trace_id: str
+    payload: bytes
+
+
+class _Process:
+    """A started function and what it says; the environment replaces it as a whole when it dies."""
+
+    def __init__(self, settings: FunctionSettings, api_port: int) -> None:
+        read_end, write_end = os.pipe()
+        # 1 MB where the kernel allows it: a chatty function rarely waits for this loop to read.
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 1 << 20)
+        os.set_blocking(read_end, False)
+        command = [sys.executable, "-I", "-S", str(LAUNCHER)]
+        command += [str(os.getpid()), str(settings.task_root), str(settings.runtime_folder)]
+        try:
+            self.popen = subprocess.Popen(
+                command,
+                cwd=settings.task_root,
+                env={**settings.variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api_port}"},
+                stdin=subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=write_end,
+            )
+        except OSError:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._output: list[bytes] = []
+        self._output_bytes = 0
+        self._peak_memory_kb = 0
+        self._output_end: int | None = read_end
+        loop.add_reader(read_end, self._read_output)
+        self._pid_end = os.pidfd_open(self.popen.pid)
+        self.exited: asyncio.Future[int] = loop.create_future()
+        loop.add_reader(self._pid_end, self._on_exit)
+        self.ready: asyncio.Future[None] = loop.create_future()
+        self.init_error: asyncio.Future[Outcome] = loop.create_future()
+        self.events: asyncio.Queue[Event] = asyncio.Queue(1)
+
+    def kill(self) -> None:
+        """End the process; `exited` is set when it has."""
+        if not self.exited.done():
+            self.popen.kill()
+
+    def take_output(self) -> str:
+        """Return what the function has written since the last call."""
+        # The function wrote before it answered, so its words are in the pipe already, though perhaps not read yet.
+        self._read_output()
+        text = b"".join(self._output).decode(errors="replace")
+        if self._output_bytes > MAX_LOG_BYTES:
+            text += f"\n[{self._output_bytes - MAX_LOG_BYTES} more bytes of output dropped]\n"
+        self._output.clear()
+        self._output_bytes = 0
+        return text
+
+    def peak_memory_mb(self) -> int:
+        """Return the process's largest resident size; of one that is gone, as last asked for.
+
+        (What the kernel reports of a child that has ended includes the size of LocalStack, which forked it.)
+        """
+        if not self.exited.done():
+            # Not reaped yet, so the process or its zombie is there; a zombie has no such line.
+            status = Path(f"/proc/{self.popen.pid}/status").read_text(encoding="utf-8", errors="replace")
+            for line in status.splitlines():
+                if line.startswith("VmHWM:"):
+                    self._peak_memory_kb = int(line.split()[1])
+        return -(-self._peak_memory_kb // 1024)
+
+    def _read_output(self) -> None:
+        while self._output_end is not None:
+            try:
+                chunk = os.read(self._output_end, _CHUNK_BYTES)
+            except BlockingIOError:
+                return
+            if not chunk:
+                self._close_output()
+                return
+            if self._output_bytes < MAX_LOG_BYTES:
+                self._output.append(chunk[: MAX_LOG_BYTES - self._output_bytes])
+            self._output_bytes += len(chunk)
+
+    def _close_output(self) -> None:
+        if self._output_end is not None:
+            self._loop.remove_reader(self._output_end)
+            os.close(self._output_end)
+            self._output_end = None
+
+    def _on_exit(self) -> None:
+        self._loop.remove_reader(self._pid_end)
+        os.close(self._pid_end)
+        return_code = self.popen.wait()
+        self._read_output()
+        # A grandchild may hold the pipe open for ever: what it writes later belongs to no invocation.
+        self._close_output()
+        self.exited.set_result(return_code)
+
+
+class ExecutionEnvironment:
+    """Runs the invocations of one environment, one at a time, and reports each as Lambda does."""
+
+    def __init__(self, settings: FunctionSettings, starting: asyncio.Semaphore) -> None:
+        self._settings = settings
+        self._starting = starting
+        self._server: asyncio.Server | None = None
+        self._process: _Process | None = None
+        self._answer: asyncio.Future[Outcome] | None = None
+        self._request_id = ""
+        self._busy = False
+        self._stopping = False
+        self._killed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The function's process, while there is one."""
+        process = self._process
+        return None if process is None or process.exited.done() else process.popen.pid
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was stopped and nothing runs in it any more."""
+        return self._stopping and not self._busy
+
+    async def invoke(self, invocation: Invocation) -> tuple[Outcome, str]:
+        """Run one event through the function; return how it ended and the log lines of it.
+
+        Starts a process where there is none: at first, and after a timeout or a crash (Lambda too keeps the
+        environment and its log stream and starts only the runtime again). Never raises for what a function does.
+        """
+        self._busy = True
+        try:
+            return await self._invoke(invocation)
+        finally:
+            self._busy = False
+            # Stopped meanwhile, or invoked once more after that (LocalStack may hand an environment out while it
+            # stops the version): either way nothing must live on that nobody knows of.
+            if self._stopping:
+                self._close()
+
+    async def _invoke(self, invocation: Invocation) -> tuple[Outcome, str]:
+        init_ms: float | None = None
+        outcome: Outcome | None = None
+        process = self._process
+        if process is None or process.exited.done():
+            started = time.monotonic()
+            process, outcome = await self._start(invocation.request_id)
+            init_ms = (time.monotonic() - started) * 1000
+            if process:
+                process.peak_memory_mb()
+        began = time.monotonic()
+        head = process.take_output() if process else ""
+        if outcome is None and process is not None:
+            outcome = await self._run(process, invocation)
+        assert outcome is not None, "an invocation without a process has a failed start as its outcome"  # noqa: S101 - for the type checker
+        duration_ms = (time.monotonic() - began) * 1000
+        if process is not None and (outcome.dead or self._stopping):
+            # Wait for the end: the next invocation must not meet a dying process, nor may its last words get lost.
+            process.kill()
+            await process.exited
+        peak_mb = process.peak_memory_mb() if process else 0
+        tail = process.take_output() if process else ""
+        report = outcomes.report(
+            invocation.request_id,
+            outcome,
+            duration_ms=duration_ms,
+            init_duration_ms=init_ms,
+            memory_mb=self._settings.memory_mb,
+            peak_memory_mb=peak_mb,
+        )
+        version = self._settings.variables.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        start_line = f"START RequestId: {invocation.request_id} Version: {version}"
+        end_line = f"END RequestId: {invocation.request_id}"
+        parts = (head, start_line, tail, outcome.platform_line or "", end_line, report)
+        return outcome, "".join(f"{part.rstrip()}\n" for part in parts if part.strip())
+
+    def stop(self) -> None:
+        """Stop for good: at once when idle; otherwise when the invocation that runs has ended.
+
+        On AWS an update or a deletion of a function lets what runs finish. Here that matters twice: an SQS message
+        that dies with its function is invisible for minutes.
+        """
+        self._stopping = True
+        if not self._busy:
+            self._close()
+
+    def kill(self) -> None:
+        """Stop for good and at once, whatever runs."""
+        self._stopping = self._killed = True
+        self._close()
+
+    # The Runtime API's side -------------------------------------------------------------------------------------
+
+    async def next_event(self) -> Event:
+        """See `bench.emulator.runtime_api.Environment`."""
+        process = self._process
+        assert process is not None, "only a started process knows the port"  # noqa: S101 - for the type checker
+        if not process.ready.done():
+            process.ready.set_result(None)
+        event = asyncio.ensure_future(process.events.get())
+        await asyncio.wait((event, process.exited), return_when=asyncio.FIRST_COMPLETED)
+        if not event.done():
+            # The process died while it waited: its connection has no other way to learn of it.
+            event.cancel()
+            raise ConnectionResetError("the function's process has ended")
+        return event.result()
+
+    def on_response(self, request_id: str, payload: bytes) -> HTTPStatus:
+        """See `bench.emulator.runtime_api.Environment`."""
+        outcome = outcomes.returned(payload)
+        if not self._resolve(request_id, outcome):
+            return HTTPStatus.BAD_REQUEST
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if outcome.error_type else HTTPStatus.ACCEPTED
+
+    def on_error(self, request_id: str, payload: bytes) -> HTTPStatus:
+        """See `bench.emulator.runtime_api.Environment`."""
+        resolved = self._resolve(request_id, outcomes.raised(payload))
+        return HTTPStatus.ACCEPTED if resolved else HTTPStatus.BAD_REQUEST
+
+    def on_init_error(self, payload: bytes) -> HTTPStatus:
+        """See `bench.emulator.runtime_api.Environment`."""
+        process = self._process
+        if process is None or process.init_error.done():
+            return HTTPStatus.FORBIDDEN
+        process.init_error.set_result(outcomes.raised(payload, during_init=True))
+        return HTTPStatus.ACCEPTED
+
+    # ------------------------------------------------------------------------------------------------------------
+
+    def _resolve(self, request_id: str, outcome: Outcome) -> bool:
+        """Give the waiting invocation its outcome; False for an answer that nobody waits for (late, or repeated)."""
+        if self._answer is None or self._answer.done() or request_id != self._request_id:
+            return False
+        self._answer.set_result(outcome)
+        return True
+
+    async def _start(self, request_id: str) -> tuple[_Process | None, Outcome | None]:
+        """Start the process and wait until it asks for an event; the outcome says what went wrong, if anything."""
+        async with self._starting:
+            if self._killed:
+                return None, outcomes.exited(request_id, -9)
+            if self._server is None:
+                self._server = await serve(self)
+            port = self._server.sockets[0].getsockname()[1]
+            self._process = process = _Process(self._settings, port)
+            await asyncio.wait(
+                (process.ready, process.init_error, process.exited),
+                timeout=INIT_TIMEOUT_S,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        if process.ready.done():
+            return process, None
+        if process.init_error.done():
+            return process, process.init_error.result()
+        if process.exited.done():
+            return process, outcomes.exited(request_id, process.exited.result())
+        return process, outcomes.timed_out(request_id, INIT_TIMEOUT_S)
+
+    async def _run(self, process: _Process, invocation: Invocation) -> Outcome:
+        timeout_s = self._settings.timeout_s
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._answer, self._request_id = answer, invocation.request_id
+        deadline_ms = int((time.time() + timeout_s) * 1000)
+        process.events.put_nowait(
+            Event(
+                invocation.request_id,
+                invocation.function_arn,
+                invocation.trace_id,
+                deadline_ms,
+                invocation.payload,
+            )
+        )
+        try:
+            await asyncio.wait((answer, process.exited), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._answer = None
+        # A process that answered and then died has answered: its effects are done and the caller may know.
+        if answer.done():
+            return answer.result()
+        if process.exited.done():
+            return outcomes.exited(invocation.request_id, process.exited.result())
+        return outcomes.timed_out(invocation.request_id, timeout_s)
+
+    def _close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+        if self._server is not None:
+            self._server.close()
+            self._server = None

@@ -1,0 +1,99 @@
+"""The entry points by which LocalStack finds the bench's extensions; each imports its work when it is asked for.
+
+LocalStack's plugin manager imports this module to see what is in it, in every process that uses LocalStack: keep it
+cheap and without effect. What does nothing unless the embedded target chose it by a setting needs no guard; the hook,
+which runs in every LocalStack on this machine's Python, does.
+"""
+
+import os
+from typing import Any
+
+from localstack.runtime import hooks
+from localstack.runtime.server.core import RuntimeServer, RuntimeServerPlugin
+from localstack.services.cloudformation.resource_provider import CloudFormationResourceProviderPlugin
+from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
+from localstack.services.plugins import Service, aws_provider
+
+
+class ProcessExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc] # LocalStack is untyped here
+    """`LAMBDA_RUNTIME_EXECUTOR=process`: functions as child processes."""
+
+    name = "process"
+
+    def load(self, *_: Any, **__: Any) -> type:
+        """Return the executor's class."""
+        from bench.emulator.process_executor import ProcessExecutor  # noqa: PLC0415 - see the module
+
+        return ProcessExecutor
+
+
+class LoopbackServerPlugin(RuntimeServerPlugin):  # type: ignore[misc] # LocalStack is untyped here
+    """`GATEWAY_SERVER=loopback`: the web server on the interface it was told."""
+
+    name = "loopback"
+
+    def load(self, *_: Any, **__: Any) -> RuntimeServer:
+        """Return the server."""
+        from bench.emulator.loopback import LoopbackRuntimeServer  # noqa: PLC0415 - see the module
+
+        return LoopbackRuntimeServer()
+
+
+class MetricFilterPlugin(CloudFormationResourceProviderPlugin):  # type: ignore[misc] # LocalStack is untyped here
+    """CloudFormation's `AWS::Logs::MetricFilter`, which LocalStack lacks."""
+
+    name = "AWS::Logs::MetricFilter"
+
+    def __init__(self) -> None:
+        self.factory: type | None = None
+
+    def load(self, *_: Any, **__: Any) -> None:
+        """Make the provider's class known."""
+        from bench.emulator.metric_filter import MetricFilterProvider  # noqa: PLC0415 - see the module
+
+        self.factory = MetricFilterProvider
+
+
+class CustomResourcePlugin(CloudFormationResourceProviderPlugin):  # type: ignore[misc] # LocalStack is untyped here
+    """CloudFormation's custom resources, which LocalStack's free edition lacks."""
+
+    name = "AWS::CloudFormation::CustomResource"
+
+    def __init__(self) -> None:
+        self.factory: type | None = None
+
+    def load(self, *_: Any, **__: Any) -> None:
+        """Make the provider's class known."""
+        from bench.emulator.custom_resource import CustomResourceProvider  # noqa: PLC0415 - see the module
+
+        self.factory = CustomResourceProvider
+
+
+@aws_provider(api="dynamodb", name="memory")  # type: ignore[untyped-decorator] # LocalStack is untyped here
+def dynamodb_memory() -> Service:
+    """`PROVIDER_OVERRIDE_DYNAMODB=memory`: moto's DynamoDB in process."""
+    from bench.emulator.dynamodb import create_service  # noqa: PLC0415 - see the module
+
+    return create_service()
+
+
+def _is_embedded() -> bool:
+    return "TICKSTREAM_EMULATOR_TOKEN" in os.environ
+
+
+@hooks.on_infra_start(should_load=_is_embedded)  # type: ignore[untyped-decorator] # LocalStack is untyped here
+def bench_extensions() -> None:
+    """Serve what LocalStack's own web server does not, and repair what LocalStack gets wrong."""
+    from bench.emulator import (  # noqa: PLC0415 - see the module
+        bucket_denials,
+        custom_resource,
+        faults,
+        identity,
+        repairs,
+    )
+
+    repairs.install()
+    bucket_denials.install()
+    identity.add_route()
+    custom_resource.add_route()
+    faults.install()

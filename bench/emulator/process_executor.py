@@ -1,0 +1,203 @@
+"""LocalStack's Lambda executor that runs functions as child processes, without containers.
+
+LocalStack creates one executor an execution environment and calls it from whatever thread serves the request; the
+work is done by `bench.emulator.environment` in one event loop.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from localstack import config
+from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
+from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
+
+from bench.emulator.environment import ExecutionEnvironment, FunctionSettings, Invocation
+from bench.emulator.runtime_folder import build_runtime_folder
+
+# A cold start is half a second of CPU (boto3's import): more of them at once only make each other late.
+MAX_STARTING: Final = 2 * (os.cpu_count() or 1)
+# AWS's Python runtime sets these; everything else comes from the function's configuration.
+_RUNTIME_VARIABLES: Final = {
+    "LANG": "en_US.UTF-8",
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+}
+
+
+class _Loop:
+    """The event loop of all environments, in a thread that ends only with LocalStack."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self.starting = asyncio.Semaphore(MAX_STARTING)
+        threading.Thread(target=self._loop.run_forever, name="lambda-processes", daemon=True).start()
+
+    def run[T](self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the loop and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+@cache
+def _loop() -> _Loop:
+    return _Loop()
+
+
+def _folder(name: str) -> Path:
+    """Return a folder of this LocalStack's own (its TMPDIR lies in the target's throw-away state folder)."""
+    folder = Path(tempfile.gettempdir()) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@cache
+def _runtime_folder() -> Path:
+    return build_runtime_folder(_folder("lambda-runtime"))
+
+
+class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is untyped here
+    """One execution environment, as LocalStack sees it."""
+
+    # Guards the two below: LocalStack prepares, stops and cleans versions up in several threads.
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+    _running: ClassVar[dict[Path, set[str]]] = {}
+    _retired: ClassVar[set[Path]] = set()
+
+    def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002 - LocalStack's name
+        super().__init__(id, function_version)
+        self._environment: ExecutionEnvironment | None = None
+        self._task_root = _task_root(function_version)
+        self._temporary_folder = _folder("lambda-tmp") / id
+
+    # What LocalStack calls, in order ----------------------------------------------------------------------------
+
+    @classmethod
+    def prepare_version(cls, function_version: FunctionVersion) -> None:
+        """Unpack the code, and link it into a folder that belongs to this version alone.
+
+        LocalStack deletes the code of a replaced version at once; an invocation that still runs may import.
+        """
+        code = function_version.config.code
+        if code is None:
+            return
+        code.prepare_for_execution()
+        task_root = _task_root(function_version)
+        if not task_root.exists():
+            shutil.copytree(code.get_unzipped_code_location(), task_root, copy_function=os.link, symlinks=True)
+
+    @classmethod
+    def cleanup_version(cls, function_version: FunctionVersion) -> None:
+        """Remove a version's folder, now or when its last running environment has ended."""
+        task_root = _task_root(function_version)
+        with cls._lock:
+            cls._retired.add(task_root)
+            unused = not cls._running.get(task_root)
+        if unused:
+            shutil.rmtree(task_root, ignore_errors=True)
+
+    def start(self, env_vars: dict[str, Any]) -> None:
+        """Note the variables; the process itself starts with the first event.
+
+        So a failed import is an invocation's outcome, with its log, as on AWS; were it an error of this method,
+        LocalStack would drop the log.
+        """
+        self._temporary_folder.mkdir(parents=True, exist_ok=True)
+        variables = {name: str(value) for name, value in env_vars.items()} | _RUNTIME_VARIABLES
+        variables |= {
+            "LAMBDA_TASK_ROOT": str(self._task_root),
+            "LAMBDA_RUNTIME_DIR": str(_runtime_folder()),
+            # On AWS every environment has a /tmp of its own.
+            "TMPDIR": str(self._temporary_folder),
+        }
+        function = self.function_version.config
+        settings = FunctionSettings(
+            name=self.function_version.id.function_name,
+            task_root=self._task_root,
+            runtime_folder=_runtime_folder(),
+            temporary_folder=self._temporary_folder,
+            variables=variables,
+            timeout_s=float(function.timeout),
+            memory_mb=function.memory_size,
+        )
+        self._environment = ExecutionEnvironment(settings, _loop().starting)
+
+    def invoke(self, payload: dict[str, str]) -> InvocationResult:
+        """Run one event; blocks until the function has answered, failed, or met its timeout."""
+        request_id = payload["invoke-id"]
+        invocation = Invocation(
+            request_id,
+            payload["invoked-function-arn"],
+            payload["trace-id"],
+            payload["payload"].encode(),
+        )
+        assert self._environment is not None, "LocalStack starts an environment before it invokes it"  # noqa: S101 - for the type checker
+        with self._in_use():
+            outcome, log = _loop().run(self._environment.invoke(invocation))
+        self._remove_temporary_folder()
+        return InvocationResult(
+            request_id=request_id, payload=outcome.payload, is_error=outcome.error_type is not None, logs=log
+        )
+
+    def stop(self) -> None:
+        """End the environment: at once when idle, after the running invocation otherwise."""
+        environment = self._environment
+        if environment is None:
+            return
+
+        async def stop() -> None:
+            environment.stop()
+
+        with contextlib.suppress(CancelledError):
+            _loop().run(stop())
+        self._remove_temporary_folder()
+
+    # What LocalStack asks ---------------------------------------------------------------------------------------
+
+    def get_address(self) -> str:
+        """Return the address of the function's process."""
+        return "127.0.0.1"
+
+    def get_endpoint_from_executor(self) -> str:
+        """Return LocalStack's address as the function sees it."""
+        return "127.0.0.1"
+
+    def get_runtime_endpoint(self) -> str:
+        """Return LocalStack's internal callback address (only its container init uses it)."""
+        return f"http://127.0.0.1:{config.GATEWAY_LISTEN[0].port}/_localstack_lambda/{self.id}"
+
+    def get_logs(self) -> str:
+        """Return nothing: every line is part of some invocation's result."""
+        return ""
+
+    def _remove_temporary_folder(self) -> None:
+        """Remove it once the environment is over: a stopped one may still finish the event that it has."""
+        if self._environment is not None and self._environment.is_over:
+            shutil.rmtree(self._temporary_folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Any:
+        """Keep the version's folder while an invocation runs, and remove it after the last one of a retired version."""
+        with self._lock:
+            self._running.setdefault(self._task_root, set()).add(self.id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                users = self._running[self._task_root]
+                users.discard(self.id)
+                remove = not users and self._task_root in self._retired
+            if remove:
+                shutil.rmtree(self._task_root, ignore_errors=True)
+
+
+def _task_root(function_version: FunctionVersion) -> Path:
+    name = function_version.id.function_name
+    return _folder("lambda-tasks") / f"{name}-{function_version.config.internal_revision}"

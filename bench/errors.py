@@ -1,0 +1,29 @@
+"""Everything that the bench raises on purpose: one family, so that a command can answer in one line."""
+
+
+class BenchError(Exception):
+    """The bench cannot do what it was asked; the message says why in one sentence (exit status 2)."""
+
+
+class TargetError(BenchError):
+    """A target could not be started, reached or stopped."""
+
+
+class WorkloadError(BenchError):
+    """The workload that was asked for cannot be made."""
+
+
+class InputError(BenchError):
+    """The user's own tick file cannot be read as one."""
+
+
+class DeploymentError(BenchError):
+    """CloudFormation did not do what it was asked."""
+
+
+class ReadBackError(BenchError):
+    """A result could not be read back, or is not what this code writes."""
+
+
+class ApiError(BenchError):
+    """The pipeline's API gave an answer that it must not give."""

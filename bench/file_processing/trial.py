@@ -1,0 +1,163 @@
+"""A run of file processing: files of a known fate go in, every status must tell exactly that fate."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from bench import deployment
+from bench.api_client import ApiClient
+from bench.driver import Driver
+from bench.faults import FaultInjector
+from bench.file_processing import judging
+from bench.file_processing.faults import rules_of
+from bench.file_processing.feed import MAX_FILE_BYTES, Feed, Nature
+from bench.file_processing.outputs import FileOutputs
+from bench.file_processing.verify import Window
+from bench.file_processing.watch import FileProgress, Rest, Watch, wait_until_at_rest
+from bench.ledger import Ledger
+from bench.report.console import Display
+from bench.standing import how_to_try
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bench.file_processing.feed import FeedFile, FileWorkload
+    from bench.report.console import Reporter
+    from bench.targets import Target
+    from bench.verify import Verdict
+
+PIPELINE: Final = deployment.FILE_PROCESSING
+#: In place of 300 s where files fail on purpose: three receives before a message is a dead letter take seconds then.
+SHORT_VISIBILITY_S: Final = 10
+
+
+class FileTrial:
+    """See `bench.run.Trial`.
+
+    ticks_a_second: the schedule, None for all files at once. stall_s: see `wait_until_at_rest`.
+    """
+
+    pipeline = PIPELINE
+    unit = "files"
+    parameters: Mapping[str, str] = {"MaxFileBytes": str(MAX_FILE_BYTES)}
+
+    def __init__(self, workload: FileWorkload, *, ticks_a_second: float | None = None, stall_s: float = 60.0) -> None:
+        self.seed = workload.seed
+        self._workload = workload
+        self._rate = ticks_a_second
+        self._stall_s = stall_s
+        self._environment = ""
+        self._ledger = Ledger()
+        self._deviations: list[str] = []
+        self._rest_s = 0.0
+        self._truth: Path
+        self._files: tuple[FeedFile, ...]
+        self._target: Target
+        self._outputs: FileOutputs
+        self._window: Window
+        self._rest: Rest
+
+    def prepare(self, folder: Path) -> None:
+        """See Trial."""
+        self._truth, objects = folder / "truth", folder / "files"
+        self._truth.mkdir()
+        objects.mkdir()
+        self._files = Feed(self._workload, objects, self._truth).make()
+
+    def push(self, target: Target, environment: str, reporter: Reporter) -> None:
+        """See Trial."""
+        self._target, self._environment = target, environment
+        self._outputs = outputs = deployment.read_outputs(target, environment, PIPELINE, FileOutputs)
+        api = ApiClient(target, target.api_url(outputs.rest_api_id, environment))
+        self._order_faults()
+        driver = Driver(target.client("s3"), outputs.bucket_name, api, self._ledger, self._rate)
+        watch = Watch(target, outputs, self._ledger)
+        display = FileDisplay(len(self._files))
+        start_ms = time.time_ns() // 10**6
+        with ThreadPoolExecutor(1, thread_name_prefix="driver") as pool, reporter.progress(display):
+            sending = pool.submit(driver.send, [file.object for file in self._files])
+            try:
+                self._rest = wait_until_at_rest(
+                    watch, display.update, is_sending=lambda: not sending.done(), stall_s=self._stall_s
+                )
+                self._rest_s = driver.elapsed_s()
+                sending.result()
+            finally:
+                # Also on an interrupt: leaving the block waits for the driver.
+                driver.stop()
+        self._window = Window(start_ms, time.time_ns() // 10**6)
+
+    def _order_faults(self) -> None:
+        rules = rules_of(self._files, self._outputs)
+        if not rules:
+            return
+        FaultInjector(self._target).add(rules)
+        shorten_visibility(self._target, self._outputs, SHORT_VISIBILITY_S)
+        self._deviations.append(
+            f"visibility timeout of the FIFO queues {SHORT_VISIBILITY_S} s instead of 300 s: what fails on purpose is "
+            "tried again in seconds"
+        )
+
+    def verify(self) -> Verdict:
+        """See Trial."""
+        evidence = judging.Evidence(self._files, self._truth, self._ledger, self._rest, self._window)
+        return judging.verdict_of(self._target, self._outputs, self._environment, evidence)
+
+    def facts(self) -> dict[str, Any]:
+        """See Trial."""
+        entries = self._ledger.entries()
+        return {
+            "workload": self._workload.facts(),
+            "files": {nature.value: self._workload.count(nature) for nature in Nature},
+            "sent_bytes": sum(entry.size_bytes for entry in entries),
+            "first_upload_to_last_acknowledgement_s": max((entry.acknowledged_s for entry in entries), default=0.0),
+            "first_upload_to_rest_s": self._rest_s,
+            "deviations": self._deviations,
+            "rest": asdict(self._rest.last),
+        }
+
+    def speed(self) -> str:
+        """See Trial."""
+        return (
+            f"{len(self._files) / max(self._rest_s, 0.001):,.1f} files/s from first upload until all were at rest "
+            f"({self._rest_s:.1f} s, attempts of poison and curable files among it)"
+        )
+
+    def how_to_try(self) -> str:
+        """See Trial."""
+        return how_to_try(self._target, PIPELINE, self._environment)
+
+
+def shorten_visibility(target: Target, outputs: FileOutputs, seconds: int) -> None:
+    """Have failed messages of both FIFO queues come again after so many seconds."""
+    for url in outputs.working_queues().values():
+        target.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
+
+
+class FileDisplay(Display):
+    """Files sent, and how many are where."""
+
+    def __init__(self, attempted: int) -> None:
+        super().__init__()
+        self._attempted = attempted
+        self._last: FileProgress | None = None
+
+    def update(self, progress: FileProgress) -> None:
+        """Take a look's figures."""
+        self._last = progress
+        self.changed(last=progress.at_rest and progress.acknowledged == self._attempted)
+
+    def text(self) -> str:
+        """See Display."""
+        last = self._last
+        if last is None:
+            return f"sent 0 of {self._attempted:,} files"
+        return (
+            f"sent {last.acknowledged:,} of {self._attempted:,} files | validated {last.validated:,} | processed "
+            f"{last.processed:,} | completed {last.completed:,} | failed {last.failed:,} | queues {last.queued} + "
+            f"{last.in_flight} | dead letters {last.dead_letters} | parked {last.parked}"
+        )

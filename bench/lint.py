@@ -1,0 +1,43 @@
+"""cfn-lint over the generated template, in a process of its own beside the work that needs no template."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, Self
+
+from bench.errors import DeploymentError
+
+# cfn-lint has no module to run with -m. Strict types (E3012), and informational findings count too.
+_MAIN: Final = "import sys; from cfnlint.runner import main; sys.exit(main())"
+_COMMAND: Final = (sys.executable, "-c", _MAIN, "-c", "I", "-x", "E3012:strict=true", "--format", "parseable")
+_TIMEOUT_S: Final = 180.0
+
+
+class Lint:
+    """One run of cfn-lint; leaving the block ends it, whatever happened."""
+
+    def __init__(self, template: Path) -> None:
+        # In the checkout, where the file with the explained exceptions stands.
+        root = Path(__file__).parent.parent
+        self._process = subprocess.Popen(
+            [*_COMMAND, "-t", str(template)], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
+
+    def wait(self) -> None:
+        """Wait for its end. Raises DeploymentError with the findings."""
+        try:
+            findings, _ = self._process.communicate(timeout=_TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            raise DeploymentError(f"cfn-lint did not end within {_TIMEOUT_S:.0f} s") from error
+        if self._process.returncode:
+            raise DeploymentError(f"cfn-lint found faults in the template:\n{findings.strip()}")

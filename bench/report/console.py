@@ -1,0 +1,162 @@
+"""The terminal: live progress where somebody watches, plain lines where a file or a CI job does."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bench.books import Progress
+    from bench.verify import Verdict
+
+_PLAIN_EVERY_S: Final = 5.0
+
+
+@dataclass(slots=True)
+class Phases:
+    """Seconds of each phase of a run, in order."""
+
+    seconds: dict[str, float]
+
+
+class Reporter:
+    """Says what the run does. One console for everything, so that live display and lines do not tear each other."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.phases = Phases({})
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a phase and say how long it took."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases.seconds[name] = time.monotonic() - started
+        self.console.print(f"{name:<24} {self.phases.seconds[name]:8.2f} s")
+
+    def line(self, text: str) -> None:
+        """Print one line."""
+        self.console.print(text, markup=False)
+
+    @contextmanager
+    def progress(self, display: Display) -> Iterator[None]:
+        """Show progress while the block runs."""
+        if not self.console.is_terminal:
+            display.print_with(self.console)
+            yield
+            return
+        with Live(display, console=self.console, refresh_per_second=4, transient=True):
+            yield
+
+    def verdict(self, verdict: Verdict, unit: str) -> None:
+        """Print the verdict: counts of a unit (such as `ticks`), checks, and the first differences."""
+        counts = Table(title=unit.capitalize(), title_justify="left")
+        counts.add_column("what")
+        counts.add_column("number", justify="right")
+        for name, number in verdict.counts.items():
+            counts.add_row(name, f"{number:,}")
+        checks = Table(title="Checks", title_justify="left")
+        checks.add_column("check")
+        checks.add_column("result")
+        checks.add_column("what was seen", overflow="fold")
+        for check in verdict.checks:
+            checks.add_row(check.name, "passed" if check.passed else "[bold red]FAILED[/]", check.detail)
+        self.console.print(counts)
+        self._reasons(verdict.rejected_by_reason)
+        self.console.print(checks)
+        for example in verdict.examples:
+            self.line(f"  {example}")
+        self.console.print("[bold green]PASSED[/]" if verdict.passed else "[bold red]FAILED[/]")
+
+    def summary(self, speed: str, facts: Mapping[str, Any]) -> None:
+        """Print speed and memory, where the run departed from the deployed settings, what is not emulated."""
+        memory_mib = (facts["peak_memory_bench_bytes"] + facts["peak_memory_target_bytes"]) / 2**20
+        self.line(speed)
+        self.line(f"peak memory {memory_mib:,.0f} MiB, bench and target together")
+        for one in facts.get("deviations", ()):
+            self.line(f"deviation: {one}")
+        self.line("not emulated by this target, so neither passed nor failed:")
+        for one in facts["not_emulated"]:
+            self.line(f"  - {one}")
+
+    def _reasons(self, by_reason: Mapping[str, Mapping[str, int]]) -> None:
+        reasons = sorted({reason for numbers in by_reason.values() for reason in numbers})
+        if not reasons:
+            return
+        table = Table(title="Rejected", title_justify="left")
+        table.add_column("reason")
+        for column in by_reason:
+            table.add_column(column, justify="right")
+        for reason in reasons:
+            table.add_row(reason, *(f"{numbers.get(reason, 0):,}" for numbers in by_reason.values()))
+        self.console.print(table)
+
+
+class Display(ABC):
+    """One line that says how far a run is: drawn on a terminal, otherwise printed when it has changed."""
+
+    def __init__(self) -> None:
+        self.started_s = time.monotonic()
+        self._console: Console | None = None
+        self._printed_at = self.started_s - _PLAIN_EVERY_S
+        self._plain = ""
+
+    def print_with(self, console: Console) -> None:
+        """Print plain lines instead of being drawn."""
+        self._console = console
+
+    @abstractmethod
+    def text(self) -> str:
+        """Say how far the run is."""
+
+    def changed(self, *, last: bool) -> None:
+        """On a plain console print what has changed, at most every few seconds, but the last state in any case."""
+        now = time.monotonic()
+        if self._console is None or (now - self._printed_at < _PLAIN_EVERY_S and not last):
+            return
+        if (text := self.text()) != self._plain:
+            self._console.print(text, markup=False)
+            self._plain, self._printed_at = text, now
+
+    def __rich__(self) -> str:
+        return self.text()
+
+
+class ProgressDisplay(Display):
+    """Ticks sent, ranges processed, hours rolled up, rate and lag."""
+
+    def __init__(self, attempted: int) -> None:
+        super().__init__()
+        self._attempted = attempted
+        self._sent = 0
+        self._last: Progress | None = None
+        self._lag_ms = 0
+
+    def update(self, sent: int, progress: Progress, lag_ms: int) -> None:
+        """Take a look's figures."""
+        self._sent, self._last, self._lag_ms = sent, progress, lag_ms
+        self.changed(last=progress.balanced)
+
+    def text(self) -> str:
+        """See Display."""
+        last = self._last
+        if last is None:
+            return f"sent 0 of {self._attempted:,} ticks"
+        rate = (last.ticks + last.rejected) / max(time.monotonic() - self.started_s, 0.001)
+        return (
+            f"sent {self._sent:,} of {self._attempted:,} ticks | ranges {last.ranges_done:,} of {last.ranges:,} | "
+            f"hours rolled up {last.hours_rolled_up:,} of {last.hours:,} | {rate:,.0f} ticks/s | "
+            f"lag {self._lag_ms / 1000:.1f} s | queue {last.queued} + {last.in_flight} | "
+            f"dead letters {last.dead_letters}"
+        )

@@ -1,0 +1,163 @@
+"""One run, from the generator to the verdict: `python -m bench run`. The same life for every pipeline."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bench import deployment
+from bench.errors import DeploymentError
+from bench.leftovers import inventory
+from bench.lint import Lint
+from bench.report.facts import target_facts
+from bench.report.result import git_commit, host_facts, result_folder, verdict_fields, write_result
+from bench.targets.embedded import EmbeddedTarget
+from bench.verify import Check, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bench.report.console import Reporter
+    from bench.targets import Target
+
+
+class Trial(Protocol):
+    """What differs between the runs of different pipelines: what is sent, when it is done, what must be true then.
+
+    Its methods are called in this order, each once.
+    """
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline's name."""
+
+    @property
+    def unit(self) -> str:
+        """What the verdict counts, such as `ticks`."""
+
+    @property
+    def seed(self) -> int:
+        """What its random choices depend on."""
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Template parameters of the stack, beside the code's."""
+
+    def prepare(self, folder: Path) -> None:
+        """Make what will be sent, and its truth, below a folder."""
+
+    def push(self, target: Target, environment: str, reporter: Reporter) -> None:
+        """Send everything through the deployed stack and wait until it is done, or never will be."""
+
+    def verify(self) -> Verdict:
+        """Read everything back and judge it."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Say in plain JSON what was sent, and how it went: the workload, and units in the names."""
+
+    def speed(self) -> str:
+        """Say in one line how fast it was."""
+
+    def how_to_try(self) -> str:
+        """Say what to type against the stack that was left running."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run was asked for, beside its trial. `results`: the folder of the result files."""
+
+    environment: str
+    results: Path
+    keep: bool
+
+
+def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mapping[str, Any] | None = None) -> Verdict:
+    """Do it all; returns the verdict. Raises BenchError or GeneratorError where the run could not be made.
+
+    more_facts: what the result file shall say beside what the run itself finds.
+    """
+    began = datetime.now(UTC)
+    # Before anything is started: a folder that cannot be made would cost a whole run at its very end.
+    options.results.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        target = EmbeddedTarget(detached=options.keep)
+        with reporter.phase("start LocalStack"):
+            stack.enter_context(_kept(target) if options.keep else target)
+        # Inside the target's own folder, which is removed even where this process is killed.
+        temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=target.scratch_dir)
+        folder = Path(stack.enter_context(temporary))
+        with reporter.phase("generate"):
+            template = deployment.generate(options.environment, trial.pipeline)
+        template_path = folder / "template.json"
+        template_path.write_text(template, encoding="utf-8")
+        lint = stack.enter_context(Lint(template_path))
+        with reporter.phase("bundle"):
+            build = deployment.assemble(options.environment, template, pipeline=trial.pipeline)
+        with reporter.phase(f"make {trial.unit}"):
+            trial.prepare(folder)
+        with reporter.phase("lint (beside)"):
+            lint.wait()
+        before = inventory(target)
+        with reporter.phase("deploy"):
+            deployment.create(target, options.environment, build, trial.parameters)
+        deployment.write_flat_outputs(deployment.flat_outputs(target, options.environment, trial.pipeline))
+        with reporter.phase("push and wait"):
+            trial.push(target, options.environment, reporter)
+        with reporter.phase("verify"):
+            verdict = trial.verify()
+        if options.keep:
+            reporter.line(
+                "kept running, so that nothing was destroyed and nothing checked about it: bench down ends it"
+            )
+            reporter.line(trial.how_to_try())
+        else:
+            with reporter.phase("destroy"):
+                verdict = _with_check(verdict, _destroy(target, options.environment, trial.pipeline, before))
+        facts = {
+            "began": began.isoformat(),
+            "commit": git_commit(),
+            "host": host_facts(),
+            **target_facts(target),
+            "pipeline": trial.pipeline,
+            "stack_parameters": dict(trial.parameters),
+            "phases_s": reporter.phases.seconds,
+            **trial.facts(),
+            **(more_facts or {}),
+            "verdict": verdict_fields(verdict),
+        }
+        if not verdict.passed:
+            reporter.line(f"LocalStack's log: {target.keep_log()}")
+    written = write_result(result_folder(options.results, trial.seed, began), facts)
+    reporter.verdict(verdict, trial.unit)
+    reporter.summary(trial.speed(), facts)
+    reporter.line(f"result: {written}")
+    return verdict
+
+
+class _kept(ExitStack):  # noqa: N801 - used like a function
+    """A target that stays if the block ends well, and ends with it otherwise."""
+
+    def __init__(self, target: EmbeddedTarget) -> None:
+        super().__init__()
+        target.start()
+        self.push(lambda kind, *_: target.stop() if kind is not None else None)
+
+
+def _destroy(target: Target, environment: str, pipeline: str, before: frozenset[str]) -> Check:
+    """Delete the stack and see that this one deletion leaves nothing."""
+    name = "one deletion leaves nothing"
+    try:
+        deployment.destroy(target, environment, pipeline)
+    except DeploymentError as error:
+        return Check(name, passed=False, detail=str(error))
+    left = sorted(inventory(target) - before)
+    detail = f"{len(left)} left: {', '.join(left[:8])}" if left else "nothing of the stack is left"
+    return Check(name, not left, detail)
+
+
+def _with_check(verdict: Verdict, check: Check) -> Verdict:
+    return replace(verdict, checks=(*verdict.checks, check))

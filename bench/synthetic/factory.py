@@ -1,0 +1,268 @@
+"""The objects and requests of a workload: files in a folder, each with its truth beside it.
+
+One object at a time is made, written and forgotten. Equal workloads make equal bytes, whatever machine they are made
+on: every random stream is seeded by the workload's seed and the ordinal of the part.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+
+from bench.synthetic import faults, render
+from bench.synthetic.market import MarketDay
+from bench.truth import ObjectFile, PostBody, write_part
+from tickstream.errors import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bench.workloads import Workload
+
+#: About the bytes of one CSV row; only the number of rows of an object follows from it.
+_ROW_BYTES: Final = 45
+_ROW_GROUPS: Final = 4
+
+
+class Kind(StrEnum):
+    """How a part of the workload travels."""
+
+    CSV = "csv"
+    JSON_LINES = "jsonl"
+    GZIP = "csv.gz"
+    PARQUET = "parquet"
+    POSTS = "posts"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One object, or a run of requests. `window`: its share of the day's volume; `corrupt`: rows to spoil."""
+
+    kind: Kind
+    rows: int
+    window: tuple[float, float]
+    corrupt: int
+
+
+def plan(workload: Workload) -> tuple[Part, ...]:
+    """Cut a workload into parts, in the order of the day; formats are mixed over it."""
+    shares = workload.objects
+    rows_an_object = max(100, int(shares.ranges_an_object * workload.range_bytes / _ROW_BYTES))
+    rows_of = {
+        Kind.JSON_LINES: int(workload.ticks * shares.jsonl_share),
+        Kind.GZIP: int(workload.ticks * shares.gzip_share),
+        Kind.PARQUET: int(workload.ticks * shares.parquet_share),
+        Kind.POSTS: int(workload.ticks * workload.posts.share),
+    }
+    rows_of[Kind.CSV] = workload.ticks - sum(rows_of.values())
+    pieces = [(kind, count) for kind in Kind for count in _pieces(rows_of[kind], rows_an_object)]
+    order = np.random.default_rng([workload.seed, 2]).permutation(len(pieces))
+    parts, done = [], 0
+    for kind, rows in (pieces[index] for index in order):
+        window = (done / workload.ticks, (done + rows) / workload.ticks)
+        # The difference of two roundings: the parts' sum is the stated fraction of the whole, to the row.
+        corrupt = round((done + rows) * workload.corrupt_fraction) - round(done * workload.corrupt_fraction)
+        parts.append(Part(kind, rows, window, corrupt))
+        done += rows
+    return tuple(parts)
+
+
+class Factory:
+    """Makes the files of a workload under a folder; the truth goes into a second folder."""
+
+    def __init__(self, workload: Workload, folder: Path, truth_folder: Path) -> None:
+        self._workload = workload
+        self._folder = folder
+        self._truth = truth_folder
+        self._market = MarketDay(workload)
+        self._csv_faults = cycle(faults.CSV_FAULTS)
+        self._json_faults = cycle(faults.JSON_FAULTS)
+        self._value_faults = cycle(faults.VALUE_FAULTS)
+        self._csv_objects = 0
+        self._long_row_planted = False
+
+    def make(self) -> Iterator[ObjectFile | PostBody]:
+        """Make one part after the other. A POST is yielded with its body; an object lies in its file."""
+        ordinal = 0
+        for number, part in enumerate(plan(self._workload)):
+            if part.kind is not Kind.POSTS:
+                yield self.make_object(part, number, ordinal)
+                ordinal += 1
+                continue
+            for body in self._posts(ordinal, *self._drawn(part, number)):
+                yield body
+                ordinal += 1
+        yield from self._single_posts(ordinal)
+
+    def make_object(self, part: Part, number: int, ordinal: int) -> ObjectFile:
+        """Make one object and its truth. `number` decides its random ticks, beside the workload's seed."""
+        frame, spoiled_rows = self._drawn(part, number)
+        if part.kind is Kind.PARQUET:
+            return self._parquet(ordinal, frame, spoiled_rows)
+        return self._text(part.kind, ordinal, frame, spoiled_rows)
+
+    def _drawn(self, part: Part, number: int) -> tuple[pl.DataFrame, list[int]]:
+        """The ticks of a part, and which of its rows to spoil."""
+        rng = np.random.default_rng([self._workload.seed, 3, number])
+        ticks = self._market.draw(part.rows, part.window, rng)
+        frame = render.frame_of(self._market, ticks)
+        # The first line of JSON lines tells the format, as a header does: spoilt, it may spoil the whole file.
+        first = int(part.kind is Kind.JSON_LINES and part.corrupt < part.rows)
+        return frame, np.sort(first + rng.choice(part.rows - first, part.corrupt, replace=False)).tolist()
+
+    def _text(self, kind: Kind, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> ObjectFile:
+        columns: tuple[str, ...] = render.STANDARD_COLUMNS
+        line_end, final_end = b"\n", True
+        if kind is Kind.JSON_LINES:
+            lines, header, kinds = render.json_lines(frame), b"", self._json_faults
+        else:
+            if kind is Kind.GZIP:
+                columns = render.REORDERED_COLUMNS
+            else:
+                self._csv_objects += 1
+                line_end = b"\n" if self._csv_objects % self._workload.objects.crlf_every else b"\r\n"
+                final_end = self._csv_objects % self._workload.objects.unterminated_every != 0
+            lines, header, kinds = render.csv_lines(frame, columns), ",".join(columns).encode(), self._csv_faults
+        spoiled: dict[int, bytes] = {}
+        reasons: dict[int, Reason] = {}
+        texts = frame.select("symbol", "timestamp", "price", "size")
+        for row in spoiled_rows:
+            fields = faults.Fields(*texts.row(row))
+            if kind is Kind.CSV and not self._long_row_planted:
+                # Once is enough: it takes a megabyte.
+                self._long_row_planted = True
+                reasons[row], spoiled[row] = Reason.ROW_TOO_LONG, faults.too_long_line(fields, columns)
+                continue
+            reason, spoil = next(kinds)
+            reasons[row], spoiled[row] = reason, spoil(fields, columns)
+        text = render.text_of(header, lines, spoiled, line_end=line_end, final_end=final_end)
+        plain = self._folder / f"{ordinal:05d}.{Kind.CSV if kind is Kind.GZIP else kind}"
+        plain.write_bytes(text.content)
+        path, content = plain, text.content
+        if kind is Kind.GZIP:
+            content = gzip.compress(text.content, compresslevel=1, mtime=0)
+            path = self._folder / f"{ordinal:05d}.{kind}"
+            path.write_bytes(content)
+        write_part(self._truth, ordinal, _truth_rows(ordinal, frame.hstack(text.lines), reasons))
+        return self._object(ordinal, path, frame.height, content, plain)
+
+    def _parquet(self, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> ObjectFile:
+        # Decimals of nine digits for price and size: exact, and what a careful producer writes.
+        as_decimal = {name: pl.col(name).cast(pl.Decimal(38, 9)) for name in ("price", "size")}
+        table = frame.select("symbol", timestamp=pl.col("timestamp_ns"), **as_decimal)
+        reasons: dict[int, Reason] = {}
+        rows: list[dict[str, Any]] = []
+        for row in spoiled_rows:
+            reason, spoil = next(self._value_faults)
+            reasons[row] = reason
+            values = spoil(table.row(row, named=True))
+            rows.append(values | {name: _decimal_or_none(values[name]) for name in ("price", "size")})
+        if rows:
+            replaced = pl.DataFrame(rows, schema=table.schema)
+            table = table.with_columns([table[name].scatter(spoiled_rows, replaced[name]) for name in table.columns])
+        path = self._folder / f"{ordinal:05d}.parquet"
+        table.write_parquet(path, row_group_size=max(1, frame.height // _ROW_GROUPS), compression="snappy")
+        positions = pl.DataFrame({"offset": pl.int_range(frame.height, eager=True), "length": 0})
+        positions = positions.with_columns(length=pl.lit(0))
+        write_part(self._truth, ordinal, _truth_rows(ordinal, frame.hstack(positions), reasons))
+        return self._object(ordinal, path, frame.height, path.read_bytes(), None)
+
+    def _posts(self, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> Iterator[PostBody]:
+        spoiled = set(spoiled_rows)
+        names = ("symbol", "timestamp", "price", "size")
+        texts = iter(enumerate(frame.select(names).iter_rows()))
+        while batch := list(islice(texts, self._workload.posts.ticks_a_request)):
+            reasons: dict[int, Reason] = {}
+            ticks: list[dict[str, Any]] = []
+            for row, values in batch:
+                tick: dict[str, Any] = dict(zip(names, values, strict=True))
+                tick["timestamp"] = int(tick["timestamp"])
+                if row in spoiled:
+                    reasons[row - batch[0][0]], spoil = next(self._value_faults)
+                    tick = {name: value for name, value in spoil(tick).items() if value is not None}
+                ticks.append(tick)
+            rows = frame.slice(batch[0][0], len(batch))
+            rows = rows.with_columns(offset=pl.int_range(pl.len()), length=pl.lit(0))
+            write_part(self._truth, ordinal, _truth_rows(ordinal, rows, reasons))
+            yield PostBody(ordinal, json.dumps({"ticks": ticks}).encode(), len(ticks))
+            ordinal += 1
+
+    def _single_posts(self, ordinal: int) -> Iterator[PostBody]:
+        """One tick a request, all of the first symbol within the day's first half hour (one hour of the clock)."""
+        count = self._workload.single_posts
+        if not count:
+            return
+        rng = np.random.default_rng([self._workload.seed, 4])
+        offsets_ns = np.sort(rng.integers(0, 1_800 * 10**9, count))
+        prices = np.cumsum(rng.integers(-2, 3, count)) % 10_000 + 10_000
+        sizes = rng.integers(1, 500, count)
+        frame = pl.DataFrame(
+            {
+                "source": pl.Series(np.arange(ordinal, ordinal + count), dtype=pl.Int32),
+                "offset": pl.Series(np.zeros(count, dtype=np.int64)),
+                "length": pl.Series(np.zeros(count, dtype=np.int64)),
+                "symbol": [self._market.names[0]] * count,
+                "timestamp_ns": self._market.opening_ns + offsets_ns,
+                "price_e9": prices * 10**7,
+                "size_e9": sizes * 10**9,
+                "reason": pl.Series([None] * count, dtype=pl.String),
+            }
+        )
+        write_part(self._truth, ordinal, frame)
+        columns = ("symbol", "timestamp_ns", "price_e9", "size_e9")
+        for row, (symbol, timestamp_ns, price_e9, size_e9) in enumerate(frame.select(columns).iter_rows()):
+            tick = {
+                "symbol": symbol,
+                "timestamp": timestamp_ns,
+                "price": f"{price_e9 // 10**9}.{price_e9 % 10**9:09d}",
+                "size": str(size_e9 // 10**9),
+            }
+            yield PostBody(ordinal + row, json.dumps(tick).encode(), 1)
+
+    def _object(self, ordinal: int, path: Path, rows: int, content: bytes, text_path: Path | None) -> ObjectFile:
+        day = self._workload.market.day.isoformat()
+        suffix = path.name.partition(".")[2]
+        return ObjectFile(
+            ordinal=ordinal,
+            # A space and an equals sign, because S3 events encode keys and readers forget to decode them.
+            key=f"ticks/day={day}/part {ordinal:05d}.{suffix}",
+            path=path,
+            rows=rows,
+            size_bytes=len(content),
+            etag=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+            text_path=text_path,
+        )
+
+
+def _truth_rows(ordinal: int, frame: pl.DataFrame, reasons: dict[int, Reason]) -> pl.DataFrame:
+    reason = pl.Series("reason", [None] * frame.height, dtype=pl.String)
+    if reasons:
+        reason = reason.scatter(list(reasons), [str(code) for code in reasons.values()])
+    spoiled = pl.col("reason").is_not_null()
+    return frame.with_columns(reason, source=pl.lit(ordinal)).with_columns(
+        # A corrupt row has no values: whatever it says must reach no bar.
+        [pl.when(spoiled).then(None).otherwise(pl.col(name)).alias(name) for name in _VALUES]
+    )
+
+
+_VALUES: Final = ("symbol", "timestamp_ns", "price_e9", "size_e9")
+
+
+def _decimal_or_none(value: object) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
+
+
+def _pieces(rows: int, largest: int) -> list[int]:
+    """Cut a number of rows into as few pieces as possible, as equal as possible."""
+    count = -(-rows // largest)
+    return [rows * (index + 1) // count - rows * index // count for index in range(count)]

@@ -1,0 +1,114 @@
+"""Ticks as lines of text: exact decimals, and the byte at which each line begins.
+
+All in columns: a million ticks take about a second. Numbers become text by integer arithmetic alone.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from bench.synthetic.market import MarketDay, Ticks
+
+STANDARD_COLUMNS: Final = ("symbol", "timestamp", "price", "size", "exchange", "conditions")
+REORDERED_COLUMNS: Final = ("price", "size", "timestamp", "symbol")
+
+_EXCHANGES: Final = ("P", "Q", "N", "Z", "K")
+# One in 701 rows has a condition that holds a comma, so quoted.
+_QUOTED_EVERY: Final = 701
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A file of lines. `lines`: columns `offset`, `length` (without line end), one row a line."""
+
+    content: bytes
+    lines: pl.DataFrame
+
+
+def frame_of(market: MarketDay, ticks: Ticks) -> pl.DataFrame:
+    """Ticks as they are and as texts: symbol, timestamp_ns, price_e9, size_e9, timestamp, price, size."""
+    names = pl.Series(market.names, dtype=pl.String)
+    fine = pl.Series(market.fine)
+    crypto = pl.Series(market.crypto)
+    return (
+        pl.DataFrame(
+            {
+                "symbol": names.gather(ticks.symbol),
+                "timestamp_ns": ticks.timestamp_ns,
+                "price_e9": ticks.price_e9,
+                "size_e9": ticks.size_e9,
+                "fine": fine.gather(ticks.symbol),
+                "crypto": crypto.gather(ticks.symbol),
+            }
+        )
+        .with_columns(
+            timestamp=pl.col("timestamp_ns").cast(pl.String),
+            price=pl.when("fine").then(_decimal("price_e9", 4)).otherwise(_decimal("price_e9", 2)),
+            size=pl.when("crypto").then(_decimal("size_e9", 8)).otherwise(_decimal("size_e9", 0)),
+        )
+        .drop("fine", "crypto")
+    )
+
+
+def csv_lines(frame: pl.DataFrame, columns: tuple[str, ...]) -> pl.Series:
+    """One line a tick, in the order of the columns."""
+    row = pl.int_range(pl.len())
+    exchanges = pl.Series(_EXCHANGES)
+    texts = frame.with_columns(
+        exchange=pl.lit(exchanges).gather(row % len(_EXCHANGES)),
+        conditions=pl.when(row % _QUOTED_EVERY == _QUOTED_EVERY - 1).then(pl.lit('"@,T"')).otherwise(pl.lit("@")),
+    )
+    return texts.select(line=pl.concat_str([pl.col(name) for name in columns], separator=","))["line"]
+
+
+def json_lines(frame: pl.DataFrame) -> pl.Series:
+    """One JSON object a tick: numbers and strings, nanoseconds and ISO 8601, `size` and `volume` in turn."""
+    row = pl.int_range(pl.len())
+    iso = pl.from_epoch("timestamp_ns", time_unit="ns").dt.strftime("%Y-%m-%dT%H:%M:%S.%9fZ")
+    numbers = pl.format('<"symbol":"{}","timestamp":{},"price":{},"size":{}>', "symbol", "timestamp", "price", "size")
+    texts = pl.format(
+        '<"symbol":"{}","timestamp":"{}","price":"{}","volume":"{}">', pl.col("symbol"), iso, "price", "size"
+    )
+    line = pl.when(row % 2 == 0).then(numbers).otherwise(texts)
+    # pl.format knows no escape for braces: < and > stand for them, which no tick contains.
+    return frame.select(line=line.str.replace_all("<", "{", literal=True).str.replace_all(">", "}", literal=True))[
+        "line"
+    ]
+
+
+def text_of(header: bytes, lines: pl.Series, spoiled: dict[int, bytes], *, line_end: bytes, final_end: bool) -> Text:
+    """Put lines together, some of them replaced by (perhaps undecodable) bytes: row number -> the row's bytes."""
+    if spoiled:
+        rows = list(spoiled)
+        # Polars holds text only: a stand-in of the same length now, the bytes themselves afterwards.
+        lines = lines.scatter(rows, ["?" * len(spoiled[row]) for row in rows])
+    start = len(header) + len(line_end) if header else 0
+    lengths = lines.str.len_bytes().cast(pl.Int64)
+    offsets = (lengths + len(line_end)).cum_sum().shift(1, fill_value=0) + start
+    target = io.BytesIO()
+    if header:
+        target.write(header + line_end)
+    # The engine's own writer of one unquoted column: no Python object is made for a line.
+    lines.to_frame("line").write_csv(
+        target, include_header=False, quote_style="never", line_terminator=line_end.decode()
+    )
+    content = target.getbuffer()
+    for row, replacement in spoiled.items():
+        offset = offsets[row]
+        content[offset : offset + len(replacement)] = replacement
+    end = len(content) if final_end or not len(lines) else len(content) - len(line_end)
+    return Text(bytes(content[:end]), pl.DataFrame({"offset": offsets, "length": lengths}))
+
+
+def _decimal(column: str, digits: int) -> pl.Expr:
+    """An integer of 10^-9 as a plain decimal with a fixed number of digits after the point."""
+    whole = (pl.col(column) // 10**9).cast(pl.String)
+    if digits == 0:
+        return whole
+    fraction = (pl.col(column) % 10**9 // 10 ** (9 - digits)).cast(pl.String).str.zfill(digits)
+    return pl.concat_str([whole, fraction], separator=".")

@@ -1,0 +1,333 @@
+"""LocalStack's own runtime as a child process: no Docker, no Java, no account, nothing left behind.
+
+`bench.emulator` holds what runs inside LocalStack, and the supervisor that owns it. This is the bench's side of it:
+start it on a free loopback port with a throw-away folder, make sure that the one who answers is ours, and end it.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from bench.emulator.supervisor import EXITED_NAME, LOG_NAME
+from bench.errors import TargetError
+from bench.targets import REGION, instance
+from bench.targets.instance import Instance
+from bench.targets.localstack_settings import NOT_EMULATED, SETTINGS, localstack_environment
+
+START_TIMEOUT_S: Final = 120.0
+STOP_TIMEOUT_S: Final = 15.0
+_PORT_ATTEMPTS: Final = 3
+_POLL_INTERVAL_S: Final = 0.05
+# What bench.emulator.loopback exits with; not imported, that would load LocalStack here.
+_PORT_TAKEN_STATUS: Final = "69"
+
+
+@dataclass(frozen=True, slots=True)
+class _Owned:
+    """The supervisor that this process started, and its end of the pipe that the supervisor watches."""
+
+    process: subprocess.Popen[bytes]
+    watch_end: int | None
+
+
+class EmbeddedTarget:
+    """LocalStack as a child process; enter it, or call `start` and `stop`.
+
+    ``state_dir``: the parent of the throw-away folder (default: the system's temporary folder). ``detached``: it
+    outlives this process until `stop`, or until ``bench down`` stops what `attached` returns. Otherwise it ends with
+    this process, even when that is killed. ``overrides``: LocalStack settings in place of the usual ones.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path | None = None,
+        *,
+        detached: bool = False,
+        overrides: Mapping[str, str] | None = None,
+    ) -> None:
+        self._parent_dir = state_dir
+        self._detached = detached
+        self._settings = {**SETTINGS, **(overrides or {})}
+        self._instance: Instance | None = None
+        self._owned: _Owned | None = None
+        self._clients: dict[str, Any] = {}
+        self._clients_lock = threading.Lock()
+        self._session = _session_without_profile()
+        self._peak_bytes = 0
+
+    @classmethod
+    def attached(cls) -> "EmbeddedTarget | None":
+        """Return the detached target that an earlier command of this user left running, or None."""
+        running = instance.recall()
+        if running is None:
+            return None
+        target = cls(detached=True, overrides=running.settings)
+        target._instance = running
+        return target
+
+    # Its life ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start LocalStack and return when it answers. Raises TargetError, with the log's place and last words."""
+        if self._instance is not None:
+            raise TargetError("this embedded LocalStack runs already")
+        if self._detached and (running := instance.recall()) is not None:
+            raise TargetError(f"an embedded LocalStack runs already at {running.endpoint_url}: bench down ends it")
+        for attempt in range(_PORT_ATTEMPTS):
+            try:
+                self._start_once()
+            except _PortTakenError as error:
+                if attempt + 1 == _PORT_ATTEMPTS:
+                    raise TargetError(f"no free loopback port after {_PORT_ATTEMPTS} attempts: {error}") from error
+            else:
+                break
+        if self._detached:
+            instance.remember(self._running())
+
+    def stop(self) -> None:
+        """End LocalStack, its functions and its folder; does nothing where nothing runs."""
+        running, owned = self._instance, self._owned
+        self._instance = self._owned = None
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        if running is None:
+            return
+        try:
+            _end(running, owned)
+        finally:
+            if self._detached:
+                instance.forget()
+
+    def __enter__(self) -> Self:
+        """Start LocalStack."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End LocalStack; after a failure, keep its log (see `log_path`)."""
+        if exception is not None and not isinstance(exception, KeyboardInterrupt):
+            kept = self.keep_log()
+            if kept is not None:
+                exception.add_note(f"LocalStack's log: {kept}")
+        self.stop()
+
+    # The target -------------------------------------------------------------------------------------------------
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where the AWS API answers. Raises TargetError before `start`."""
+        return self._running().endpoint_url
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The LocalStack settings of this run."""
+        return self._settings
+
+    @property
+    def not_emulated(self) -> tuple[str, ...]:
+        """What LocalStack, run like this, does not do as AWS does."""
+        return NOT_EMULATED
+
+    @property
+    def log_path(self) -> Path:
+        """LocalStack's log; it goes with the state folder, see `keep_log`."""
+        return Path(self._running().state_dir) / LOG_NAME
+
+    @property
+    def scratch_dir(self) -> Path:
+        """The state folder: the supervisor removes it, however this process ends. Raises TargetError before `start`."""
+        return Path(self._running().state_dir)
+
+    def keep_log(self) -> Path | None:
+        """Copy LocalStack's log out of the throw-away folder; return where to, or None where there is none."""
+        if self._instance is None:
+            return None
+        return _copy_log(Path(self._instance.state_dir))
+
+    def client(self, service: str) -> Any:
+        """Return the boto3 client for ``service``; the same one for every caller, and thread-safe."""
+        # boto3's default session is not thread-safe while it makes a client.
+        with self._clients_lock:
+            if service not in self._clients:
+                self._clients[service] = self._session.client(  # type: ignore[call-overload] # any service's name
+                    service,
+                    region_name=REGION,
+                    endpoint_url=self.endpoint_url,
+                    aws_access_key_id="test",
+                    aws_secret_access_key="test",  # noqa: S106 - LocalStack takes any
+                    config=Config(
+                        connect_timeout=2,
+                        read_timeout=70,
+                        retries={"mode": "standard", "total_max_attempts": 4},
+                        max_pool_connections=64,
+                        s3={"addressing_style": "path"},
+                        proxies={},  # nor a proxy for what is on this machine
+                    ),
+                )
+            return self._clients[service]
+
+    def api_url(self, rest_api_id: str, stage: str) -> str:
+        """Return the stage's address on this port: names below localhost.localstack.cloud would need DNS."""
+        return f"{self.endpoint_url}/_aws/execute-api/{rest_api_id}/{stage}"
+
+    def describe(self) -> Mapping[str, str]:
+        """Return the target's kind, versions and address."""
+        packages = ("localstack-core", "moto-ext", "awslambdaric", "boto3")
+        return {
+            "kind": "embedded",
+            "endpoint_url": self.endpoint_url,
+            "python": sys.version.split()[0],
+            **{package: version(package) for package in packages},
+        }
+
+    def memory_bytes(self) -> int:
+        """Return the largest sum of resident sizes, LocalStack's and its functions', sampled twice a second."""
+        answer = self._instance.identity() if self._instance else None
+        if answer is not None:
+            self._peak_bytes = max(self._peak_bytes, int(answer["peak_resident_bytes"]))
+        return self._peak_bytes
+
+    # ------------------------------------------------------------------------------------------------------------
+
+    def _running(self) -> Instance:
+        if self._instance is None:
+            raise TargetError("the embedded LocalStack is not running")
+        return self._instance
+
+    def _start_once(self) -> None:
+        if self._parent_dir is not None:
+            self._parent_dir.mkdir(parents=True, exist_ok=True)
+        state_dir = Path(tempfile.mkdtemp(prefix="tickstream-localstack-", dir=self._parent_dir))
+        (state_dir / "tmp").mkdir()
+        port = free_port()
+        token = secrets.token_hex(16)
+        read_end, write_end = (None, None) if self._detached else os.pipe()
+        environment = localstack_environment(self._settings, state_dir, port, token)
+        command = [sys.executable, "-P", "-m", "bench.emulator.supervisor", str(state_dir)]
+        command.append("-1" if read_end is None else str(read_end))
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=state_dir,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=(state_dir / LOG_NAME).open("ab"),
+                pass_fds=() if read_end is None else (read_end,),
+                # Ctrl-C in the terminal is for the bench, which still needs LocalStack to clean up with.
+                start_new_session=True,
+            )
+        except OSError:
+            shutil.rmtree(state_dir, ignore_errors=True)
+            raise
+        finally:
+            if read_end is not None:
+                os.close(read_end)
+        self._owned = _Owned(process, write_end)
+        started = instance.process_started(process.pid)
+        self._instance = Instance(port, token, process.pid, started or 0, str(state_dir), self._settings)
+        try:
+            self._wait_until_ready(state_dir)
+        except BaseException:
+            # Whatever ends the waiting, an interrupt included, ends what was waited for.
+            self.stop()
+            raise
+
+    def _wait_until_ready(self, state_dir: Path) -> None:
+        running, owned = self._running(), self._owned
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while running.identity() is None:
+            exited = _read(state_dir / EXITED_NAME)
+            if exited == _PORT_TAKEN_STATUS:
+                raise _PortTakenError(f"port {running.port} was taken meanwhile")
+            if exited or (owned is not None and owned.process.poll() is not None):
+                raise _failed(f"LocalStack ended with status {exited or 'unknown'} while starting", state_dir)
+            if time.monotonic() > deadline:
+                raise _failed(f"LocalStack did not answer within {START_TIMEOUT_S:.0f} s", state_dir)
+            time.sleep(_POLL_INTERVAL_S)
+
+
+class _PortTakenError(TargetError):
+    """Another process took the port between the search for it and its use."""
+
+
+def free_port() -> int:
+    """Return a loopback port that is free now; where it is taken before LocalStack has it, LocalStack exits."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _session_without_profile() -> boto3.session.Session:
+    """Return a session that reads none of the user's AWS configuration: not theirs to break, nor theirs to use."""
+    none = dict.fromkeys(("profile", "config_file", "credentials_file"), (None, None, None, None))
+    return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=none))
+
+
+def _end(running: Instance, owned: _Owned | None) -> None:
+    """Have the supervisor end everything and wait until it has. Raises TargetError where it does not."""
+    if owned is not None and owned.watch_end is not None:
+        os.close(owned.watch_end)
+    elif running.is_supervised():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.supervisor_pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while running.is_supervised():
+        if owned is not None:
+            owned.process.poll()
+        if time.monotonic() > deadline:
+            raise TargetError(
+                f"LocalStack's supervisor (process {running.supervisor_pid}) still runs {STOP_TIMEOUT_S:.0f} s after "
+                f"it was told to stop; its folder is {running.state_dir}"
+            )
+        time.sleep(_POLL_INTERVAL_S)
+    if owned is not None:
+        owned.process.wait()
+    # The supervisor removes it; only one that was killed itself leaves it behind.
+    shutil.rmtree(running.state_dir, ignore_errors=True)
+
+
+def _failed(what: str, state_dir: Path) -> TargetError:
+    last_words = (_read(state_dir / LOG_NAME) or "(an empty log)").strip().splitlines()[-5:]
+    return TargetError("\n".join([f"{what}; its log is {_copy_log(state_dir)} and ends:", *last_words]))
+
+
+def _copy_log(state_dir: Path) -> Path | None:
+    log = state_dir / LOG_NAME
+    if not log.exists():
+        return None
+    handle, name = tempfile.mkstemp(prefix="tickstream-localstack-", suffix=".log")
+    os.close(handle)
+    return Path(shutil.copyfile(log, name))
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None

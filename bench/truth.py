@@ -1,0 +1,63 @@
+"""The truth table: every row that was sent, as its maker knows it, in Parquet files that no part of the pipeline sees.
+
+One file a source (an object or a POST), named by the source's ordinal. Corrupt rows carry their expected reason and
+no values; good rows carry values and no reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA: Final = {
+    "source": pl.Int32,  # ordinal of the object or request
+    "offset": pl.Int64,  # bytes (unpacked where gzipped), row number in Parquet, position in a POST
+    "length": pl.Int64,  # bytes of the row without its line end; 0 where rows are no text
+    "symbol": pl.String,
+    "timestamp_ns": pl.Int64,
+    "price_e9": pl.Int64,
+    "size_e9": pl.Int64,
+    "reason": pl.String,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFile:
+    """One object, ready to upload.
+
+    rows: the corrupt ones too; etag: MD5 in hex; text_path: the unpacked text, none for Parquet.
+    """
+
+    ordinal: int
+    key: str
+    path: Path
+    rows: int
+    size_bytes: int
+    etag: str
+    text_path: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class PostBody:
+    """One request for `POST /ingest`. `rows` counts the corrupt ones too."""
+
+    ordinal: int
+    body: bytes
+    rows: int
+
+
+def part_path(folder: Path, ordinal: int) -> Path:
+    """Where the truth of the source of an ordinal lies."""
+    return folder / f"truth-{ordinal:07d}.parquet"
+
+
+def write_part(folder: Path, ordinal: int, rows: pl.DataFrame) -> Path:
+    """Store the truth of one source (or of several, under the ordinal of the first)."""
+    path = part_path(folder, ordinal)
+    rows.select([pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()]).write_parquet(path, compression="lz4")
+    return path

@@ -1,0 +1,160 @@
+"""A validated file becomes its statistics. The order of the writes is what makes it safe to die anywhere.
+
+1. decoding (reads only), span by span. Died here: nothing has happened, the message comes back.
+2. the **status** with the statistics in it, `processed` or `failed`. Died here: the next delivery finds its own move in
+   the table (`repeated`), decodes nothing and goes on with 3.
+3. the **pointer** to the aggregator, the same text that came. Died here: sent again by the next delivery; within five
+   minutes the queue drops it, afterwards the aggregator finds its work done.
+
+The message of an older upload, or one that comes after the aggregator had the file, is stale: nothing is decoded,
+written or sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from services.status_table import make_move
+from tickstream.decoding import Limits, decode_pieces
+from tickstream.errors import ObjectRejected, ServiceIncomplete
+from tickstream.file_status import (
+    MAX_BAD_ROWS,
+    Failure,
+    FileFault,
+    Outcome,
+    Stage,
+    Status,
+    bad_row,
+    failure,
+    failure_of,
+    move_of,
+    outcome_of,
+)
+from tickstream.ranges import plan_spans
+from tickstream.symbol_statistics import StatisticsFold, pack_statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from services.status_table import StatusTable
+    from tickstream.file_status import BadRow, Move
+    from tickstream.files import FilePointer
+    from tickstream.ingests import Read, Source
+
+#: What is decoded at a time: 512 MB of memory hold it several times over, in all the shapes that it takes.
+SPAN_BYTES: Final = 4 << 20
+MAX_SYMBOLS: Final = 5_000
+#: Of the 400 KB of an item; the rest of it takes at most 20 KB.
+MAX_STATISTICS_BYTES: Final = 350_000
+#: Tighter than those of market analytics, whose functions have six times the memory.
+LIMITS: Final = Limits(
+    bars=200_000, rejects=200_000, block_bytes=SPAN_BYTES, unpacked_bytes=128 << 20, parquet_rows=100_000
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What a file is read from and written to.
+
+    open_object: gives the bytes of a version.
+    send: queues a pointer for the aggregator.
+    now_ms: Unix milliseconds.
+    in_time: whether the invocation has time left.
+    """
+
+    statuses: StatusTable
+    open_object: Callable[[Source], Read]
+    send: Callable[[FilePointer], None]
+    now_ms: Callable[[], int]
+    in_time: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """What a delivery of a pointer did. `sent`: whether it was handed on; `reason`: why the file was refused."""
+
+    outcome: Outcome
+    sent: bool
+    reason: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    reason: Failure | None
+    bad_rows: tuple[BadRow, ...] | None = None
+    rejected: int | None = None
+    statistics: bytes | None = None
+
+
+def process_file(pointer: FilePointer, stores: Stores, span_bytes: int = SPAN_BYTES) -> Processed:
+    """Process one file, put the result on record and hand a good one on.
+
+    Raises ServiceIncomplete for what a retry may cure, ServiceRefused for what it will not; whatever it is, the same
+    message again goes on from there.
+    """
+    # Asked before the work, with a move that says nothing yet: an old message must not cost a file's decoding.
+    known = outcome_of(stores.statuses.get(pointer.file_id), _move(pointer, _Result(None), stores))
+    if known is Outcome.STALE:
+        return Processed(known, sent=False)
+    if known is Outcome.REPEATED:
+        stores.send(pointer)
+        return Processed(known, sent=True)
+    result = _decode(pointer, stores, span_bytes)
+    outcome = make_move(stores.statuses, pointer.file_id, _move(pointer, result, stores))
+    sent = outcome is not Outcome.STALE and result.reason is None
+    if sent:
+        stores.send(pointer)
+    return Processed(outcome, sent, result.reason)
+
+
+def _move(pointer: FilePointer, result: _Result, stores: Stores) -> Move:
+    status = Status.PROCESSED if result.reason is None else Status.FAILED
+    return replace(
+        move_of(pointer, Stage.PROCESSOR, status, stores.now_ms()),
+        reason=result.reason,
+        bad_rows=result.bad_rows,
+        rejected=result.rejected,
+        statistics=result.statistics,
+    )
+
+
+def _decode(pointer: FilePointer, stores: Stores, span_bytes: int) -> _Result:
+    read = _timed(stores.open_object(pointer.source), stores)
+    fold = StatisticsFold()
+    bad_rows: list[BadRow] = []
+    ticks = rejected = 0
+    try:
+        for span in plan_spans(pointer.source, pointer.layout, span_bytes, read):
+            for decoded in decode_pieces(pointer.source, pointer.layout, span, read, LIMITS):
+                ticks += decoded.ticks
+                rejected += len(decoded.rejects)
+                bad_rows += map(bad_row, decoded.rejects[: MAX_BAD_ROWS - len(bad_rows)])
+                fold.add(decoded.bars)
+                if fold.symbols > MAX_SYMBOLS:
+                    return _Result(_too_many_symbols(f"more than {MAX_SYMBOLS} symbols"))
+    except ObjectRejected as error:
+        # A result: none of the file counts, however far it could be read.
+        return _Result(failure_of(error))
+    if rejected and not ticks:
+        message = f"none of its {rejected} rows is a tick"
+        return _Result(failure(FileFault.NO_VALID_ROW, message), tuple(bad_rows), rejected)
+    packed = pack_statistics(fold.statistics())
+    if len(packed) > MAX_STATISTICS_BYTES:
+        return _Result(_too_many_symbols(f"the statistics of its {fold.symbols} symbols do not fit into one item"))
+    return _Result(None, tuple(bad_rows), rejected, packed)
+
+
+def _too_many_symbols(message: str) -> Failure:
+    return failure(FileFault.TOO_MANY_SYMBOLS, f"{message}: split the file")
+
+
+def _timed(read: Read, stores: Stores) -> Read:
+    """Read only while there is time: to be killed in the middle would fail the other messages of the batch too."""
+
+    def timed(start: int, end: int) -> bytes:
+        if not stores.in_time():
+            raise ServiceIncomplete(f"no time left at byte {start}: the file takes longer than one invocation has")
+        return read(start, end)
+
+    return timed

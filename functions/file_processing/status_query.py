@@ -1,0 +1,80 @@
+"""status-query: `GET /status/{fileId+}`, and the 400 of `GET /status`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import unquote
+
+from aws_lambda_powertools import Logger
+
+from services import settings
+from services.api_answers import answer_with
+from services.status_table import DynamoStatusTable
+from tickstream.errors import BadRequest
+from tickstream.status_items import status_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from services.status_table import StatusTable
+
+#: A bucket's name has 63 characters, a key 1,024 bytes.
+_MAX_FILE_ID_BYTES: Final = 63 + 1 + 1024
+
+logger = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The function's environment."""
+
+    table_name: str
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Read it. Raises ConfigurationError naming what is missing."""
+        return cls(settings.text("TABLE_NAME"))
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one request of API Gateway (REST, proxy integration); never raises."""
+
+    def fields() -> dict[str, Any]:
+        return respond(event, DynamoStatusTable(Settings.from_env().table_name), time.time_ns() // 10**9)
+
+    return answer_with(fields, logger, context.aws_request_id)
+
+
+def respond(event: Mapping[str, Any], statuses: StatusTable, now_s: int) -> dict[str, Any]:
+    """Return the fields of a 200. Raises BadRequest (400 without an id, 404 for a file that is not known)."""
+    file_id = file_id_from(event.get("pathParameters") or {})
+    status = statuses.get(file_id)
+    # DynamoDB deletes what has expired within days, in its own time: what a caller sees does not depend on it.
+    if status is None or status.expires_at_s <= now_s:
+        raise BadRequest("unknown_file", "no such file (they are forgotten after 30 days)", status=404)
+    return status_fields(status)
+
+
+def file_id_from(parameters: Mapping[str, str]) -> str:
+    """Return the file id that the path names. Raises BadRequest.
+
+    A REST API hands path parameters over as they were sent, still percent-encoded (query parameters it decodes), and
+    so does LocalStack. So they are decoded here, once: `%2520` is the text `%20`, and a plus sign is a plus sign, which
+    means a space in forms only. A slash at the very end, which gateways strip, can be sent as `%2F`.
+    """
+    sent = parameters.get("fileId") or ""
+    if not sent:
+        raise BadRequest("missing_file_id", "the path must name a file: /status/BUCKET/KEY")
+    try:
+        file_id = unquote(sent, errors="strict")
+    except UnicodeDecodeError as error:
+        raise BadRequest("bad_file_id", "the file id is not UTF-8") from error
+    bucket, slash, key = file_id.partition("/")
+    if not (bucket and slash and key) or len(file_id.encode(errors="surrogatepass")) > _MAX_FILE_ID_BYTES:
+        raise BadRequest("bad_file_id", "a file id is BUCKET/KEY, of at most 1,088 bytes")
+    return file_id

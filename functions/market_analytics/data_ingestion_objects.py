@@ -1,0 +1,130 @@
+"""An object arrives: cut it into ranges once, and queue a pointer to each range.
+
+What may go wrong in between, write by write. S3 delivers each event at least once, Lambda invokes again after a failure
+and ends in the dead-letter queue, from where a redrive is one more delivery of the same event:
+
+1. sniff and plan (reads only). Died here: nothing has happened.
+2. the **manifest**, put if absent. It freezes the version and the ranges; from now on other settings (RangeBytes
+   after an update) and later versions of these bytes change nothing. Died here: the next delivery finds the manifest.
+3. the **activity** entry, before any message: the schedule settles an ingest only when all its receipts are there, and
+   could not know of one whose messages were sent and whose entry was not. Died here: the ingest is listed, incomplete,
+   and becomes overdue unless a delivery resends its ranges.
+4. the **pointers**. Died in the middle: a delivery resends exactly those frozen ranges that have no receipt. One that
+   is on its way is sent twice then; processing it twice writes the same items twice.
+
+A delivery that finds every receipt does nothing. In particular it does not list the ingest again: it may be settled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import batched
+from typing import TYPE_CHECKING, Final
+
+from tickstream import keys
+from tickstream.errors import MalformedItem, ObjectRejected, Reason, ServiceIncomplete
+from tickstream.ingests import Activity, Manifest
+from tickstream.items import activity_item, key_of, manifest_from, manifest_item, sort_key_of
+from tickstream.layouts import sniff
+from tickstream.messages import RangePointer, encode_message
+from tickstream.ranges import plan_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from services.table import Table
+    from tickstream.ingests import Read, Source, Span
+
+#: Receipts are read so many at a time: each may be 300 KB, and only their keys are kept.
+_RECEIPTS_AT_A_TIME: Final = 500
+#: A manifest is replaced only while it says that its object was gone; writers who disagree on that read again.
+_ATTEMPTS_AT_MANIFEST: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What a delivery of an object's event did. `sent`: pointers queued; `known`: it was not the first delivery."""
+
+    manifest: Manifest
+    sent: int
+    known: bool
+
+
+def ingest_object(
+    source: Source,
+    received_ms: int,
+    range_bytes: int,
+    *,
+    table: Table,
+    read: Read,
+    send: Callable[[Iterable[str]], int],
+) -> Ingested:
+    """Begin the ingest of one object version, or go on with it where an earlier delivery left off.
+
+    received_ms: Unix milliseconds; only the first delivery's counts.
+    range_bytes: the size of ranges wanted; only the first delivery's counts.
+    read: the bytes of that version.
+    send: queues message bodies and returns how many.
+
+    Raises ServiceIncomplete and ServiceRefused; whatever it is, the same event again goes on from there.
+    """
+    planned = _plan(source, received_ms, range_bytes, read)
+    manifest, is_new = _freeze(planned, table)
+    missing = manifest.spans if is_new else tuple(_without_receipt(manifest, table))
+    if missing:
+        table.put(activity_item(Activity(manifest.ingest_id, manifest.received_ms, manifest.ranges)))
+        send(encode_message(pointer) for pointer in _pointers(manifest, missing))
+    return Ingested(manifest, len(missing), not is_new)
+
+
+def _plan(source: Source, received_ms: int, range_bytes: int, read: Read) -> Manifest:
+    ingest_id = keys.object_ingest_id(source.bucket, source.key, source.etag, source.size_bytes)
+    if source.size_bytes == 0:
+        return Manifest(ingest_id, received_ms, ranges=0, source=source)
+    try:
+        layout = sniff(source, read)
+        spans = plan_spans(source, layout, range_bytes, read)
+    except ObjectRejected as error:
+        # A result, not a failure: trying again would not help, and the manifest tells whoever asks.
+        return Manifest(
+            ingest_id, received_ms, ranges=0, source=source, rejected=error.reason, rejected_detail=error.detail
+        )
+    return Manifest(ingest_id, received_ms, ranges=len(spans), spans=spans, source=source, layout=layout)
+
+
+def _freeze(planned: Manifest, table: Table) -> tuple[Manifest, bool]:
+    """Return the manifest that counts, and whether it is the planned one."""
+    item = manifest_item(planned)
+    for _ in range(_ATTEMPTS_AT_MANIFEST):
+        if table.put_if_absent(item):
+            return planned, True
+        found = table.get(key_of(keys.ingest_partition(planned.ingest_id), keys.MANIFEST_SORT_KEY))
+        if found is None:
+            continue
+        known = manifest_from(found)
+        if known == planned:
+            # This very call wrote it and lost the answer: nothing has been sent yet.
+            return known, True
+        if known.rejected is not Reason.OBJECT_GONE or planned.rejected is Reason.OBJECT_GONE:
+            return known, False
+        # The object was deleted before it was read, and the same bytes are there again. Nothing was ever sent for
+        # the ingest (it has no ranges), so this is its first use; of two that try, the condition lets one through.
+        if table.put_if_equal(item, "rejected", {"S": Reason.OBJECT_GONE.value}):
+            return planned, True
+    raise ServiceIncomplete(f"the manifest of ingest {planned.ingest_id} changed {_ATTEMPTS_AT_MANIFEST} times")
+
+
+def _without_receipt(manifest: Manifest, table: Table) -> Iterator[Span]:
+    partition = keys.ingest_partition(manifest.ingest_id)
+    for spans in batched(manifest.spans, _RECEIPTS_AT_A_TIME, strict=False):
+        # Part 0 alone: it is written last and commits the range.
+        found = table.batch_get(key_of(partition, keys.receipt_sort_key(span.index, 0)) for span in spans)
+        committed = {keys.receipt_index_and_part(sort_key_of(item))[0] for item in found}
+        yield from (span for span in spans if span.index not in committed)
+
+
+def _pointers(manifest: Manifest, spans: Iterable[Span]) -> Iterator[RangePointer]:
+    if manifest.source is None or manifest.layout is None:
+        raise MalformedItem(f"the manifest of ingest {manifest.ingest_id} has ranges of no object")
+    for span in spans:
+        yield RangePointer(manifest.ingest_id, manifest.received_ms, span, manifest.source, manifest.layout)

@@ -1,0 +1,184 @@
+"""What a `POST /ingest` says: its body and its idempotency key, checked as far as they can be without a table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from services.api_requests import body_of
+from tickstream.errors import BadRequest, Reason, RowRejected
+from tickstream.rows import JsonNumber, tick_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tickstream.ticks import Tick
+
+MAX_TICKS: Final = 10_000
+#: 10,000 ticks of the longest form take 980 KB in a message, of which SQS takes 1 MiB: what passes here fits there.
+MAX_BODY_BYTES: Final = 900 * 1024
+MAX_IDEMPOTENCY_KEY_CHARACTERS: Final = 255
+#: An answer lists so many refused ticks and counts the others: 10,000 of them would be longer than the request.
+MAX_REASONS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PostedTicks:
+    """A request that may hold ticks.
+
+    caller: who sent it, as IAM knows them, without the name of their session.
+    entries: the ticks as the JSON has them, numbers as text, in order; not validated.
+    idempotency_key: None where there is none.
+    body_digest: SHA-256 of the body's bytes.
+    """
+
+    caller: str
+    entries: tuple[Any, ...]
+    idempotency_key: str | None
+    body_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedTick:
+    """A tick of a request that is none. `position` counts from 0."""
+
+    position: int
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedTicks:
+    """The ticks of a request, each with its position, and those that are none."""
+
+    accepted: tuple[tuple[int, Tick], ...]
+    refused: tuple[RefusedTick, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ambiguous:
+    """Stands for a JSON object that names a field twice: which one is meant, nobody knows."""
+
+
+def read_request(event: Mapping[str, Any]) -> PostedTicks:
+    """Read an API Gateway proxy event. Raises BadRequest."""
+    body = body_of(event, MAX_BODY_BYTES, "send more in an object through S3")
+    return PostedTicks(
+        caller=_caller(event.get("requestContext") or {}),
+        entries=_entries(body),
+        idempotency_key=_idempotency_key(event),
+        body_digest=hashlib.sha256(body.encode()).digest(),
+    )
+
+
+def check_ticks(entries: tuple[Any, ...], received_ns: int) -> CheckedTicks:
+    """Parse each entry; one without a timestamp gets the time of receipt (Unix nanoseconds)."""
+    accepted: list[tuple[int, Tick]] = []
+    refused: list[RefusedTick] = []
+    for position, entry in enumerate(entries):
+        try:
+            accepted.append((position, _tick(entry, received_ns)))
+        except RowRejected as error:
+            refused.append(RefusedTick(position, error.reason, error.detail))
+    return CheckedTicks(tuple(accepted), tuple(refused))
+
+
+def refusal_fields(refused: Sequence[RefusedTick]) -> dict[str, Any]:
+    """Return what an answer says of refused ticks: the first hundred one by one, the others as a number."""
+    return {
+        "reasons": [asdict(tick) for tick in refused[:MAX_REASONS]],
+        "reasonsOmitted": max(0, len(refused) - MAX_REASONS),
+    }
+
+
+def _tick(entry: Any, received_ns: int) -> Tick:
+    if isinstance(entry, _Ambiguous):
+        raise RowRejected(Reason.MALFORMED_ROW, "a field is named twice")
+    if not isinstance(entry, dict):
+        raise RowRejected(Reason.MALFORMED_ROW, "a tick is a JSON object")
+    if "timestamp" not in entry:
+        entry = {**entry, "timestamp": str(received_ns)}
+    return tick_from_json(entry)
+
+
+def _entries(body: str) -> tuple[Any, ...]:
+    if not body:
+        raise BadRequest("empty_body", "the body must be a tick or an object with a list of ticks")
+    document = _parse(body)
+    if isinstance(document, _Ambiguous):
+        return (document,)
+    if not isinstance(document, dict):
+        raise BadRequest("not_ticks", "the body must be a tick or an object with a list of ticks")
+    if "ticks" not in document:
+        return (document,)
+    entries = document["ticks"]
+    if len(document) > 1 or not isinstance(entries, list):
+        raise BadRequest("not_ticks", "beside a list of ticks under `ticks` nothing else may stand in the body")
+    if not entries:
+        raise BadRequest("no_ticks", "the list of ticks is empty")
+    if len(entries) > MAX_TICKS:
+        raise BadRequest(
+            "too_many_ticks",
+            f"the body has {len(entries)} ticks, at most {MAX_TICKS} are taken: send more in an object through S3",
+            status=413,
+        )
+    return tuple(entries)
+
+
+def _parse(body: str) -> Any:
+    try:
+        # Numbers stay the text that was sent: a float would round them, an int would take any length.
+        return json.loads(
+            body,
+            parse_float=JsonNumber,
+            parse_int=JsonNumber,
+            parse_constant=_no_constant,
+            object_pairs_hook=_object_of,
+        )
+    except RecursionError as error:
+        raise BadRequest("not_json", "the body is nested too deeply") from error
+    except json.JSONDecodeError as error:
+        raise BadRequest("not_json", f"the body is not JSON: {error.msg} at character {error.pos}") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise BadRequest("not_json", f"the body is not JSON: {name} is no number")
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Ambiguous:
+    fields = dict(pairs)
+    if len(fields) == len(pairs):
+        return fields
+    # One bad tick must not refuse the others, so this is no error yet (`tickstream.rows.load_json` raises here).
+    return _Ambiguous()
+
+
+def _caller(context: Mapping[str, Any]) -> str:
+    identity = context.get("identity") or {}
+    arn = identity.get("userArn") or ""
+    if ":assumed-role/" in arn:
+        # arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION: a session's name changes whenever credentials do, and the
+        # retry of a request must count as the same caller's.
+        arn = arn.rsplit("/", 1)[0]
+    return arn or identity.get("accountId") or context.get("accountId") or "unknown"
+
+
+def _idempotency_key(event: Mapping[str, Any]) -> str | None:
+    values = [
+        value
+        for name, sent in (event.get("multiValueHeaders") or {}).items()
+        if name.lower() == "idempotency-key"
+        for value in sent
+    ] or [value for name, value in (event.get("headers") or {}).items() if name.lower() == "idempotency-key"]
+    if not values:
+        return None
+    key = values[0]
+    printable = key.isascii() and key.isprintable()
+    if len(values) > 1 or not printable or not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY_CHARACTERS:
+        raise BadRequest(
+            "bad_idempotency_key",
+            f"Idempotency-Key must be one value of 1 to {MAX_IDEMPOTENCY_KEY_CHARACTERS} printable ASCII characters",
+        )
+    return str(key)

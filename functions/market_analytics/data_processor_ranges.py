@@ -1,0 +1,233 @@
+"""A range becomes slices, then a receipt. The order of the writes is what makes it safe to die anywhere.
+
+1. **rejects**, one object under a key that the range determines. Died here: written again, the same.
+2. **slices and the pending entry**, in one batch and in any order. The keys come from the range alone, so a second
+   writer, earlier, later or at the same time, writes the same bytes under the same keys. Died in between: readers may
+   see some of the slices. They are true (each is the whole of what this range has of that hour), just not all there is.
+   The pending entry is there before the receipt, so that no committed range can miss the aggregator's list.
+3. the **receipt**, its part 0 last: that one write commits the range. Died before: the message comes back.
+4. the **event**, sent by the handler after all of its batch. Died before: the message comes back and everything is
+   written again, the same but for the time of the commit; the event goes out then. Lost altogether: the schedule
+   finds the pending entry.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Protocol
+
+from tickstream import keys
+from tickstream.bar_codec import encode_bars
+from tickstream.decoding import decode_span, fold_ticks
+from tickstream.errors import ObjectRejected
+from tickstream.hours import Slice
+from tickstream.ingests import Pending, Receipt, Refusal
+from tickstream.items import key_of, pending_item, receipt_from, receipt_items, slice_item
+from tickstream.messages import InlineTicks, ProcessedEvent, RangePointer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from services.table import Table
+    from tickstream.bars import Bar
+    from tickstream.errors import Reason
+    from tickstream.ingests import Read, Source
+    from tickstream.items import Item
+    from tickstream.keys import SymbolHour
+    from tickstream.messages import Message
+    from tickstream.ticks import RejectedRow
+
+#: More of a row is not kept: a row may have 1 MiB, and a person looks at its beginning.
+MAX_RAW_BYTES: Final = 64 * 1024
+
+
+class Lines(Protocol):
+    """An object that is written line by line (`services.objects.LineWriter`)."""
+
+    def add(self, line: bytes) -> None:
+        """Add a line."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where a range is read from and written to.
+
+    open_object: gives the bytes of a version.
+    open_rejects: opens the object of rejected rows under a key; it is there, whole, when its context is left.
+    now_ms: Unix milliseconds.
+    """
+
+    table: Table
+    open_object: Callable[[Source], Read]
+    open_rejects: Callable[[str], AbstractContextManager[Lines]]
+    now_ms: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Which range it is, whatever it holds."""
+
+    ingest_id: str
+    index: int
+    received_ms: int
+
+
+def commit_range(message: Message, stores: Stores) -> ProcessedEvent:
+    """Process one message to its receipt and return the event to send.
+
+    An object that cannot be read as ticks, or is gone, is a result too: no ticks and one reject.
+
+    Raises ServiceIncomplete for what a retry may cure, ServiceRefused for what it will not; the range is not committed
+    then, or was by an earlier delivery, and the same message again does the rest.
+    """
+    if isinstance(message, InlineTicks):
+        which = _Range(message.ingest_id, 0, message.received_ms)
+        bars = fold_ticks(message.ticks, message.ingest_id, "")
+        return _commit(which, bars, len(message.ticks), 0, stores)
+    which = _Range(message.ingest_id, message.span.index, message.received_ms)
+    try:
+        return _commit_span(message, which, stores)
+    except ObjectRejected as error:
+        return _commit_rejection(which, error, stores)
+
+
+def _commit_span(message: RangePointer, which: _Range, stores: Stores) -> ProcessedEvent:
+    decoded = decode_span(message.source, message.layout, message.span, stores.open_object(message.source))
+    if decoded.rejects:
+        with stores.open_rejects(rejects_key(which.ingest_id, which.index)) as rejects:
+            for row in decoded.rejects:
+                rejects.add(reject_line(row))
+    return _commit(which, decoded.bars, decoded.ticks, len(decoded.rejects), stores)
+
+
+def commit_posts(messages: Sequence[InlineTicks], stores: Stores) -> tuple[ProcessedEvent, ...]:
+    """Process the ticks of several POSTs with two writes in all; returns their events in the same order.
+
+    Thousands of small POSTs would otherwise cost two requests each. The order of the writes is the same, for all of
+    them together: every slice and pending entry before any receipt.
+
+    Raises as `commit_range` does. Some of the ranges may be committed then; each message on its own does the rest.
+    """
+    written = [
+        _written(
+            _Range(message.ingest_id, 0, message.received_ms),
+            fold_ticks(message.ticks, message.ingest_id, ""),
+            len(message.ticks),
+            0,
+            stores,
+        )
+        for message in messages
+    ]
+    stores.table.batch_write([item for one in written for item in one.items])
+    if parts := [part for one in written for part in one.receipt_parts]:
+        stores.table.batch_write(parts)
+    stores.table.batch_write([one.receipt_head for one in written])
+    return tuple(one.event for one in written)
+
+
+def _commit(
+    which: _Range, bars: Mapping[SymbolHour, tuple[Bar, ...]], ticks: int, rejected: int, stores: Stores
+) -> ProcessedEvent:
+    written = _written(which, bars, ticks, rejected, stores)
+    stores.table.batch_write(written.items)
+    if written.receipt_parts:
+        stores.table.batch_write(written.receipt_parts)
+    stores.table.put(written.receipt_head)
+    return written.event
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """All that one range writes to the table, in the order in which it must be written, and its event."""
+
+    items: list[Item]
+    receipt_parts: list[Item]
+    receipt_head: Item
+    event: ProcessedEvent
+
+
+def _written(
+    which: _Range, bars: Mapping[SymbolHour, tuple[Bar, ...]], ticks: int, rejected: int, stores: Stores
+) -> _Written:
+    hours: dict[str, tuple[int, ...]] = {}
+    for symbol, hour in sorted(bars):
+        hours[symbol] = (*hours.get(symbol, ()), hour)
+    range_id = keys.range_id(which.ingest_id, which.index)
+    pieces = (Slice(symbol, hour, range_id, encode_bars(found)) for (symbol, hour), found in bars.items())
+    items = [slice_item(piece, which.ingest_id, which.index, which.received_ms) for piece in pieces]
+    items.append(pending_item(Pending(which.ingest_id, which.index, which.received_ms)))
+    receipt = Receipt(which.ingest_id, which.index, ticks, rejected, stores.now_ms(), hours)
+    *parts, head = receipt_items(receipt, which.received_ms)
+    return _Written(items, parts, head, _event(receipt, which))
+
+
+def _commit_rejection(which: _Range, error: ObjectRejected, stores: Stores) -> ProcessedEvent:
+    """Commit a range whose object is refused as a whole, unless it is committed already.
+
+    Whether an object is gone changes with time, unlike everything else here: a range that was processed, whose object
+    was then deleted and whose message comes once more must keep its ticks. So the receipt is looked for first, and put
+    only where there is none: against another delivery that read the object just before it went. If that one is still
+    writing, its receipt goes over this one; its slices are there by then, and so is its pending entry.
+
+    Known gap: an earlier delivery that died after some of its slices, of an object that was deleted for good since.
+    The range is refused, and those slices count for readers until they expire. They cannot be taken back, because a
+    rollup may have them already; to know them for certain would cost every range another write.
+    """
+    head_key = key_of(keys.ingest_partition(which.ingest_id), keys.receipt_sort_key(which.index, 0))
+    if stores.table.get(head_key) is None:
+        line = {"offset": 0, "reason": error.reason.value, "detail": error.detail}
+        with stores.open_rejects(rejects_key(which.ingest_id, which.index)) as rejects:
+            rejects.add(json.dumps(line, separators=(",", ":")).encode())
+        stores.table.batch_write([pending_item(Pending(which.ingest_id, which.index, which.received_ms))])
+        refusal = Refusal(error.reason, error.detail)
+        receipt = Receipt(which.ingest_id, which.index, 0, 1, stores.now_ms(), {}, refusal)
+        (head,) = receipt_items(receipt, which.received_ms)
+        if stores.table.put_if_absent(head):
+            return _event(receipt, which)
+    found = stores.table.query(
+        keys.ingest_partition(which.ingest_id),
+        keys.receipt_sort_key(which.index, 0),
+        keys.receipt_sort_key(which.index, keys.PARTS_PER_RANGE - 1),
+    )
+    return _event(receipt_from(found), which)
+
+
+def _event(receipt: Receipt, which: _Range) -> ProcessedEvent:
+    return ProcessedEvent(
+        receipt.ingest_id, receipt.index, receipt.ticks, receipt.rejected, which.received_ms, receipt.committed_ms
+    )
+
+
+def rejects_key(ingest_id: str, index: int) -> str:
+    """Return the key of the object that holds the rejected rows of a range."""
+    return f"rejected/{ingest_id}/{index}.jsonl"
+
+
+def reject_line(row: RejectedRow) -> bytes:
+    """Write a rejected row as one line of JSON: its place, the reason, and the raw text as far as it is kept."""
+    kept = row.raw[:MAX_RAW_BYTES]
+    try:
+        raw = f'"raw":{_quoted(kept.decode())}'
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data" and len(kept) == MAX_RAW_BYTES:
+            # Cut through a character: the rest of it would make good text look like bytes.
+            raw = f'"raw":{_quoted(kept[: error.start].decode())}'
+        else:
+            raw = f'"raw_base64":"{base64.b64encode(kept).decode("ascii")}"'
+    length = f',"raw_bytes":{len(row.raw)}' if len(row.raw) > MAX_RAW_BYTES else ""
+    # Put together by hand: a range may have a million of them, and a dictionary for each would take as long as all the
+    # rest.
+    return f'{{"offset":{row.offset},{_why(row.reason, row.detail)},{raw}{length}}}'.encode()
+
+
+@lru_cache(maxsize=256)
+def _why(reason: Reason, detail: str) -> str:
+    return f'"reason":{_quoted(reason.value)},"detail":{_quoted(detail)}'
+
+
+_quoted: Final = json.JSONEncoder(ensure_ascii=False).encode

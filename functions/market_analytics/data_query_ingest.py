@@ -1,0 +1,61 @@
+"""What became of one ingest: `GET /ingest/{ingestId}`, from its manifest and receipts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from tickstream import keys
+from tickstream.errors import BadRequest
+from tickstream.ingests import IngestState, Manifest, Refusal
+from tickstream.items import PROGRESS_ATTRIBUTES, commit_from, manifest_from, sort_key_of
+from tickstream.times import iso_8601
+
+if TYPE_CHECKING:
+    from services.table import Table
+
+_INGEST_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: int) -> dict[str, Any]:
+    """Return the answer's fields. Raises BadRequest (400 for a bad id, 404 for an unknown one)."""
+    if not _INGEST_ID.fullmatch(ingest_id):
+        raise BadRequest("bad_ingest_id", "an ingest id is 32 hexadecimal digits in lower case")
+    manifest: Manifest | None = None
+    refusal: Refusal | None = None
+    done = ticks = rejected = 0
+    for item in table.query(keys.ingest_partition(ingest_id), attributes=PROGRESS_ATTRIBUTES):
+        if sort_key_of(item) == keys.MANIFEST_SORT_KEY:
+            manifest = manifest_from(item)
+            if manifest.rejected is not None:
+                refusal = Refusal(manifest.rejected, manifest.rejected_detail)
+        elif "parts" in item:  # part 0, whose write commits the range; only it carries counts
+            commit = commit_from(item)
+            done, ticks, rejected = done + 1, ticks + commit.ticks, rejected + commit.rejected
+            refusal = refusal or commit.refusal  # found only in reading it: a truncated gzip, an object deleted since
+    if manifest is None:
+        # Receipts without a manifest cannot be: it is written first, and both expire at the same moment. DynamoDB
+        # deletes what has expired in any order within days, though, and by then the ingest is history.
+        raise BadRequest("unknown_ingest", "no such ingest (they are forgotten after 60 days)", status=404)
+    fields: dict[str, Any] = {
+        "ingestId": ingest_id,
+        "state": state_of(manifest, done, refusal, now_ms, overdue_seconds).value,
+        "ranges": {"total": manifest.ranges, "done": done},
+        "ticks": ticks,
+        "rejected": rejected + manifest.refused,
+        "receivedAt": iso_8601(manifest.received_ms * keys.NS_PER_MS),
+    }
+    if refusal is not None:
+        fields["reason"] = {"code": refusal.reason.value, "message": refusal.detail}
+    if manifest.source is not None:
+        fields["source"] = manifest.source.key
+    return fields
+
+
+def state_of(manifest: Manifest, done: int, refusal: Refusal | None, now_ms: int, overdue_seconds: int) -> IngestState:
+    """Decide the state; an ingest without ranges is done at once, and rejected if anything of it was refused whole."""
+    if done >= manifest.ranges:
+        return IngestState.COMPLETE if refusal is None else IngestState.REJECTED
+    if now_ms - manifest.received_ms > overdue_seconds * 1000:
+        return IngestState.OVERDUE
+    return IngestState.PROCESSING

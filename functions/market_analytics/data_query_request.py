@@ -1,0 +1,225 @@
+"""What a caller may ask of the bars: parameters, body and page token, read strictly.
+
+Nothing is guessed: an unknown parameter, a value given twice or a token of another question is a 400 that names it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+from tickstream.errors import BadRequest, RowRejected
+from tickstream.keys import NS_PER_HOUR, NS_PER_MINUTE
+from tickstream.rows import JsonNumber, load_json
+from tickstream.ticks import parse_symbol, parse_timestamp_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Minutes by the name of the interval. All are aligned to 1970, so days are UTC days.
+INTERVALS: Final[Mapping[str, int]] = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "1d": 1440}
+DEFAULT_INTERVAL: Final = "1m"
+DEFAULT_LIMIT: Final = 1_000
+MAX_LIMIT: Final = 5_000
+MAX_SYMBOLS: Final = 100
+DEFAULT_SPAN_NS: Final = 24 * NS_PER_HOUR
+#: A page token is some 200 characters, a body of 100 symbols some 5,000.
+MAX_TOKEN_CHARACTERS: Final = 1_000
+MAX_BODY_BYTES: Final = 64 * 1024
+
+_PARAMETERS: Final = frozenset({"from", "to", "interval", "limit", "nextToken"})
+_TOKEN_VERSION: Final = 1
+_CHECKSUM_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BarsQuery:
+    """A question for bars whose start lies in [from_ns, to_ns), and where its next page starts.
+
+    at_symbol: index into `symbols`; at_minute: no bar of that symbol that starts earlier is wanted any more.
+    """
+
+    symbols: tuple[str, ...]
+    interval: str
+    from_ns: int
+    to_ns: int
+    limit: int
+    at_symbol: int = 0
+    at_minute: int = 0
+
+    @property
+    def interval_minutes(self) -> int:
+        """The interval's length."""
+        return INTERVALS[self.interval]
+
+    @property
+    def first_minute(self) -> int:
+        """The start of the first bar of the whole question: `from` rounded up to the interval."""
+        step_ns = self.interval_minutes * NS_PER_MINUTE
+        return -(-self.from_ns // step_ns) * self.interval_minutes
+
+    @property
+    def end_minute(self) -> int:
+        """The minute after the last bar: the bar that starts last before `to` is whole, even beyond it."""
+        step_ns = self.interval_minutes * NS_PER_MINUTE
+        return -(-self.to_ns // step_ns) * self.interval_minutes
+
+    def start_minute(self, symbol_index: int) -> int:
+        """Where this page starts in the bars of one of the symbols."""
+        return max(self.first_minute, self.at_minute) if symbol_index == self.at_symbol else self.first_minute
+
+
+def query_of_path(symbol: str, parameters: Mapping[str, list[str]], now_ns: int) -> BarsQuery:
+    """Read `GET /bars/{symbol+}`.
+
+    symbol: as it stands in the path. It is percent-decoded here, once: API Gateway hands it over as it was sent
+    (a gateway that had decoded it already does no harm, a symbol has no percent sign).
+    Raises BadRequest.
+    """
+    fields: dict[str, Any] = {}
+    for name, values in parameters.items():
+        if len(values) != 1:
+            raise BadRequest("repeated_parameter", f"{_shown(name)} is given {len(values)} times")
+        fields[name] = values[0]
+    _refuse_unknown(fields, _PARAMETERS)
+    # In a query string a plus sign means a space, and offsets have one: nobody means "14:30:00 01:00".
+    for name in ("from", "to"):
+        if isinstance(fields.get(name), str):
+            fields[name] = fields[name].replace(" ", "+")
+    return _query((_symbol(unquote(symbol)),), fields, now_ns)
+
+
+def query_of_body(body: str, now_ns: int) -> BarsQuery:
+    """Read the body of `POST /bars`: symbols and, by the names and rules of GET, the rest. Raises BadRequest."""
+    try:
+        fields = load_json(body)
+    except ValueError as error:
+        raise BadRequest("bad_json", f"the body is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise BadRequest("bad_json", 'the body is not a JSON object such as {"symbols": ["AAPL"]}')
+    _refuse_unknown(fields, _PARAMETERS | {"symbols"})
+    symbols = fields.get("symbols")
+    if not isinstance(symbols, list) or not 1 <= len(symbols) <= MAX_SYMBOLS:
+        raise BadRequest("bad_symbols", f"symbols must be a list of 1 to {MAX_SYMBOLS} symbols")
+    parsed = tuple(_symbol(symbol) for symbol in symbols)
+    if len(set(parsed)) != len(parsed):
+        raise BadRequest("bad_symbols", "a symbol is listed twice")
+    return _query(parsed, fields, now_ns)
+
+
+def _query(symbols: tuple[str, ...], fields: Mapping[str, Any], now_ns: int) -> BarsQuery:
+    interval = fields.get("interval", DEFAULT_INTERVAL)
+    if not isinstance(interval, str) or interval not in INTERVALS:
+        raise BadRequest("unknown_interval", f"interval must be one of {', '.join(INTERVALS)}")
+    limit = _limit(fields["limit"]) if "limit" in fields else DEFAULT_LIMIT
+    token = fields.get("nextToken")
+    if token is not None:
+        return _continued(token, symbols, fields, BarsQuery(symbols, interval, 0, 0, limit))
+    to_ns = _moment("to", fields["to"]) if "to" in fields else now_ns
+    from_ns = _moment("from", fields["from"]) if "from" in fields else to_ns - DEFAULT_SPAN_NS
+    if from_ns > to_ns:
+        raise BadRequest("from_after_to", "from is after to")
+    return BarsQuery(symbols, interval, from_ns, to_ns, limit)
+
+
+def _continued(token: Any, symbols: tuple[str, ...], fields: Mapping[str, Any], asked: BarsQuery) -> BarsQuery:
+    query = _decode_token(token, symbols, asked.limit)
+    if "interval" in fields and asked.interval != query.interval:
+        raise _bad_token("it belongs to another interval")
+    # The token carries the window, because the default one moves with the clock; stated again it must be the same.
+    for name, known_ns in (("from", query.from_ns), ("to", query.to_ns)):
+        if name in fields and _moment(name, fields[name]) != known_ns:
+            raise _bad_token(f"it belongs to another {name}")
+    return query
+
+
+def encode_token(query: BarsQuery, at_symbol: int, at_minute: int) -> str:
+    """Write the token of the page that goes on at that bar of that symbol.
+
+    The checksum finds a token that was damaged or put together by hand; it is no secret, because a forged token could
+    only ask what its maker may ask anyway.
+    """
+    fields = [
+        _TOKEN_VERSION, _digest_of(query.symbols), query.interval, query.from_ns, query.to_ns, at_symbol, at_minute
+    ]  # fmt: skip
+    payload = json.dumps(fields, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(_checksum(payload) + payload).decode().rstrip("=")
+
+
+def _decode_token(token: Any, symbols: tuple[str, ...], limit: int) -> BarsQuery:
+    if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_CHARACTERS:
+        raise _bad_token("it is not one that this API gave")
+    try:
+        packed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise _bad_token("it is not one that this API gave") from error
+    checksum, payload = packed[:_CHECKSUM_BYTES], packed[_CHECKSUM_BYTES:]
+    if checksum != _checksum(payload):
+        raise _bad_token("it is not one that this API gave")
+    # Only this code writes payloads with a right checksum, but an older release may have written this one.
+    try:
+        version, digest, interval, from_ns, to_ns, at_symbol, at_minute = json.loads(payload)
+        query = BarsQuery(symbols, interval, int(from_ns), int(to_ns), limit, int(at_symbol), int(at_minute))
+        known = version == _TOKEN_VERSION and interval in INTERVALS
+    except (ValueError, TypeError) as error:
+        raise _bad_token("it is of another version") from error
+    if not known:
+        raise _bad_token("it is of another version")
+    if digest != _digest_of(symbols):
+        raise _bad_token("it belongs to other symbols")
+    if not 0 <= query.at_symbol < len(symbols) or query.at_minute % query.interval_minutes:
+        raise _bad_token("it points at nothing")
+    return query
+
+
+def _checksum(payload: bytes) -> bytes:
+    return hashlib.sha256(b"tickstream page token" + payload).digest()[:_CHECKSUM_BYTES]
+
+
+def _digest_of(symbols: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join(symbols).encode()).hexdigest()[:16]
+
+
+def _bad_token(why: str) -> BadRequest:
+    return BadRequest("bad_token", f"nextToken: {why}")
+
+
+def _symbol(text: Any) -> str:
+    if not isinstance(text, str) or isinstance(text, JsonNumber):
+        raise BadRequest("bad_symbol", "a symbol is a string")
+    try:
+        return parse_symbol(text)
+    except RowRejected as error:
+        raise BadRequest("bad_symbol", error.detail) from error
+
+
+def _moment(name: str, value: Any) -> int:
+    # Numbers come as they were written: 1.5e18 is refused rather than read as something near.
+    if not isinstance(value, str):
+        raise BadRequest("bad_timestamp", f"{name}: Unix nanoseconds or ISO 8601 with an offset is wanted")
+    try:
+        return parse_timestamp_ns(value)
+    except RowRejected as error:
+        raise BadRequest("bad_timestamp", f"{name}: {error.detail}") from error
+
+
+def _limit(value: Any) -> int:
+    text = value if isinstance(value, str) else ""
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIMIT):
+        raise BadRequest("bad_limit", f"limit must be a whole number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def _refuse_unknown(fields: Mapping[str, Any], known: frozenset[str]) -> None:
+    unknown = sorted(set(fields) - known)
+    if unknown:
+        raise BadRequest("unknown_parameter", f"unknown: {_shown(unknown[0])}; known are {', '.join(sorted(known))}")
+
+
+def _shown(name: str) -> str:
+    return json.dumps(name[:40])

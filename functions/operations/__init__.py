@@ -1,0 +1,1 @@
+"""What a stack needs for itself."""

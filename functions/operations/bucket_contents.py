@@ -1,0 +1,165 @@
+"""Emptying a versioned bucket for good: close it, then delete versions, markers and uploads until nothing is left."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from services.failures import code_of
+from tickstream.errors import TickstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+DELETE_BATCH: Final = 1_000
+#: A bucket policy reaches all of S3 within seconds; an upload that got in before is seen by the second listing.
+PAUSE_BETWEEN_EMPTY_LISTINGS_SECONDS: Final = 2.0
+EMPTY_LISTINGS_WANTED: Final = 2
+CLOSED_SID: Final = "DenyWritesWhileEmptying"
+TLS_SID: Final = "DenyOutsideTls"
+
+
+class BucketGone(TickstreamError):
+    """The bucket does not exist (any more): that is success for whoever wants it empty."""
+
+
+class BucketNotEmptied(TickstreamError):
+    """S3 refused to delete something, or time ran out: says what was seen last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """How much was deleted: versions and delete markers, and uploads that were never completed."""
+
+    versions: int
+    uploads: int
+
+
+def empty_bucket(s3: S3Client, bucket: str, deadline: float, *, sleep: Callable[[float], None] = time.sleep) -> Deleted:
+    """Close the bucket and delete all that is in it, until two listings in a row are empty.
+
+    deadline: on the monotonic clock. Running twice, also at once, does no harm.
+    Raises BucketGone, BucketNotEmptied, or what S3 says that no retry can cure.
+    """
+    try:
+        close_bucket(s3, bucket)
+        versions = uploads = empty_listings = 0
+        while empty_listings < EMPTY_LISTINGS_WANTED:
+            deleted = Deleted(_delete_versions(s3, bucket, deadline), _abort_uploads(s3, bucket, deadline))
+            versions, uploads = versions + deleted.versions, uploads + deleted.uploads
+            if deleted.versions or deleted.uploads:
+                empty_listings = 0
+                continue
+            empty_listings += 1
+            if empty_listings < EMPTY_LISTINGS_WANTED:
+                _check_time(deadline, f"{versions} versions and {uploads} uploads deleted, one listing was empty")
+                sleep(PAUSE_BETWEEN_EMPTY_LISTINGS_SECONDS)
+    except ClientError as error:
+        if code_of(error) == "NoSuchBucket":
+            raise BucketGone(bucket) from error
+        raise
+    return Deleted(versions, uploads)
+
+
+def close_bucket(s3: S3Client, bucket: str) -> None:
+    """Deny every write to the bucket, whoever asks; other statements of its policy stay.
+
+    The denial stays until the bucket is deleted; nothing takes it away in between if the stack's own BucketPolicy
+    depends on the emptier (it is then deleted before the emptier runs). TLS stays demanded also in that case.
+    """
+    try:
+        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    except ClientError as error:
+        if code_of(error) != "NoSuchBucketPolicy":
+            raise
+        policy = {"Version": "2012-10-17", "Statement": []}
+    bucket_arn = f"arn:{s3.meta.partition}:s3:::{bucket}"
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(closed_policy(policy, bucket_arn)))
+
+
+def closed_policy(policy: dict[str, Any], bucket_arn: str) -> dict[str, Any]:
+    """Return the policy with the denial of writes added, once however often this is done."""
+    stated = policy.get("Statement", [])
+    statements = [stated] if isinstance(stated, dict) else list(stated)
+    ours = {CLOSED_SID, TLS_SID}
+    kept = [statement for statement in statements if statement.get("Sid") not in ours]
+    # PutObject is also what uploads in parts and copies are authorized by.
+    closed = {
+        "Sid": CLOSED_SID,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": f"{bucket_arn}/*",
+    }
+    tls = {
+        "Sid": TLS_SID,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket_arn, f"{bucket_arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return {**policy, "Version": policy.get("Version", "2012-10-17"), "Statement": [*kept, tls, closed]}
+
+
+def _delete_versions(s3: S3Client, bucket: str, deadline: float) -> int:
+    """One walk through the listing; returns how many versions and markers were deleted."""
+    deleted = 0
+    for batch in _version_batches(s3, bucket):
+        _check_time(deadline, f"{deleted} versions deleted in this walk, at least {len(batch)} are still there")
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+        # A 200 with errors inside. One that is only busy is met again by the next listing; any other would go on
+        # for ever.
+        errors = [error for error in answer.get("Errors", []) if error.get("Code") not in _BUSY]
+        if errors:
+            first = errors[0]
+            raise BucketNotEmptied(
+                f"S3 refused to delete {len(errors)} of {len(batch)} versions, the first: "
+                f"{first.get('Key')} ({first.get('Code')}: {first.get('Message')})"
+            )
+        # Busy ones count too: they were in the listing, so the listing was not empty.
+        deleted += len(batch)
+    return deleted
+
+
+_BUSY: Final = frozenset({"InternalError", "SlowDown", "ServiceUnavailable"})
+
+
+def _version_batches(s3: S3Client, bucket: str) -> Iterator[list[ObjectIdentifierTypeDef]]:
+    batch: list[ObjectIdentifierTypeDef] = []
+    # Deleting behind the listing is safe: the next page starts after the last key and version that was listed.
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+            batch.append({"Key": entry["Key"], "VersionId": entry["VersionId"]})
+            if len(batch) == DELETE_BATCH:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _abort_uploads(s3: S3Client, bucket: str, deadline: float) -> int:
+    aborted = 0
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in page.get("Uploads", []):
+            _check_time(deadline, f"{aborted} uploads aborted in this walk, at least one is still there")
+            try:
+                s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+            except ClientError as error:
+                # Completed or aborted since the listing: what it became is met by the next one.
+                if code_of(error) != "NoSuchUpload":
+                    raise
+            aborted += 1
+    return aborted
+
+
+def _check_time(deadline: float, seen: str) -> None:
+    if time.monotonic() >= deadline:
+        raise BucketNotEmptied(f"time is up ({seen}): delete the stack again, it goes on from there")

@@ -1,0 +1,1 @@
+"""The AWS services as this project uses them: limits, batching and retries in one place each."""

@@ -1,0 +1,69 @@
+"""The clients of the AWS services: one of each in a process, made when it is first needed.
+
+They are shared by threads (clients are thread-safe, their creation is not: make them in the main thread).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+#: Parallel requests of one process. DynamoDB answers a BatchWriteItem in 5 to 10 ms of which the client computes 1 to
+#: 2: eight keep one core busy on AWS, and are as many as an emulator on two cores gains from.
+PARALLEL_REQUESTS: Final = 8
+
+# The shortest timeout of a function is 29 s: one request that hangs is given up in time for a second one.
+_CONFIG: Final = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    tcp_keepalive=True,
+    max_pool_connections=PARALLEL_REQUESTS + 2,
+)
+
+
+class CloudWatch(Protocol):
+    """What is used of CloudWatch's client (its types are a package of their own, for one call)."""
+
+    def put_metric_data(self, *, Namespace: str, MetricData: list[dict[str, Any]]) -> object:  # noqa: N803 - AWS's
+        """Publish."""
+        ...
+
+
+@cache
+def dynamodb() -> DynamoDBClient:
+    """Return the process's client of DynamoDB."""
+    return boto3.client("dynamodb", config=_CONFIG)
+
+
+@cache
+def sqs() -> SQSClient:
+    """Return the process's client of SQS."""
+    return boto3.client("sqs", config=_CONFIG)
+
+
+@cache
+def s3() -> S3Client:
+    """Return the process's client of S3."""
+    return boto3.client("s3", config=_CONFIG)
+
+
+@cache
+def events() -> EventBridgeClient:
+    """Return the process's client of EventBridge."""
+    return boto3.client("events", config=_CONFIG)
+
+
+@cache
+def cloudwatch() -> CloudWatch:
+    """Return the process's client of CloudWatch."""
+    return cast("CloudWatch", boto3.client("cloudwatch", config=_CONFIG))

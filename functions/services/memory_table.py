@@ -1,0 +1,133 @@
+"""The table's twin in memory: what tests run the functions' decisions on, with a place to die before any write."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from bisect import bisect_left, insort
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from tickstream.items import Item
+
+type Identity = tuple[str, int]
+
+
+class MemoryTable:
+    """A `services.table.Table` in this process. Each write is atomic; a batch is as many writes as it has entries.
+
+    before_write: called with the key of every single write before it happens; what it raises comes out of the method
+    and the write does not happen. A test dies there, or lets somebody else write in between.
+    """
+
+    def __init__(self, before_write: Callable[[Identity], None] | None = None) -> None:
+        self.before_write = before_write
+        self._items: dict[Identity, Item] = {}
+        self._sort_keys: dict[str, list[int]] = {}
+        self._lock = threading.RLock()
+
+    def get(self, key: Item) -> Item | None:
+        """See Table."""
+        with self._lock:
+            return copy.deepcopy(self._items.get(_identity(key)))
+
+    def put(self, item: Item) -> None:
+        """See Table."""
+        self._write(_identity(item), lambda _: True, item)
+
+    def put_if_absent(self, item: Item) -> bool:
+        """See Table."""
+        return self._write(_identity(item), lambda known: known is None, item)
+
+    def put_if_equal(self, item: Item, attribute: str, expected: Item) -> bool:
+        """See Table."""
+        return self._write(_identity(item), lambda known: known is not None and known.get(attribute) == expected, item)
+
+    def delete_if_equal(self, key: Item, attribute: str, expected: Item) -> bool:
+        """See Table."""
+        return self._write(_identity(key), lambda known: known is not None and known.get(attribute) == expected, None)
+
+    def add(self, key: Item, attribute: str, amount: int) -> int:
+        """See Table."""
+        self._about_to_write(_identity(key))
+        with self._lock:
+            known = self._items.get(_identity(key), dict(key))
+            value = int(known.get(attribute, {"N": "0"})["N"]) + amount
+            self._store(_identity(key), {**known, attribute: {"N": str(value)}})
+            return value
+
+    def batch_get(self, keys: Iterable[Item]) -> list[Item]:
+        """See Table."""
+        with self._lock:
+            found = (self._items.get(identity) for identity in {_identity(key) for key in keys})
+            return [copy.deepcopy(item) for item in found if item is not None]
+
+    def batch_write(self, puts: Iterable[Item], deletes: Iterable[Item] = ()) -> None:
+        """See Table."""
+        writes: dict[Identity, Item | None] = {_identity(item): item for item in puts}
+        writes |= {_identity(key): None for key in deletes}
+        for identity, item in writes.items():
+            self._write(identity, lambda _: True, item)
+
+    def query(
+        self,
+        partition: str,
+        first: int | None = None,
+        last: int | None = None,
+        *,
+        limit: int | None = None,
+        attributes: Sequence[str] = (),
+    ) -> Iterator[Item]:
+        """See Table. Every item is read when it is asked for, as late as a paged Query could."""
+        for item in islice(self._between(partition, first or 0, last), limit):
+            yield {name: item[name] for name in attributes if name in item} if attributes else item
+
+    def _between(self, partition: str, first: int, last: int | None) -> Iterator[Item]:
+        position = first
+        while True:
+            with self._lock:
+                sort_keys = self._sort_keys.get(partition, [])
+                index = bisect_left(sort_keys, position)
+                if index == len(sort_keys) or (last is not None and sort_keys[index] > last):
+                    return
+                position = sort_keys[index] + 1
+                item = copy.deepcopy(self._items[partition, sort_keys[index]])
+            yield item
+
+    def query_each(self, partitions: Iterable[str], limit_each: int | None = None) -> list[Item]:
+        """See Table."""
+        return [item for name in partitions for item in self.query(name, limit=limit_each)]
+
+    def contents(self) -> dict[Identity, Item]:
+        """Return a copy of all items by partition and sort key."""
+        with self._lock:
+            return copy.deepcopy(self._items)
+
+    def _write(self, identity: Identity, condition: Callable[[Item | None], bool], item: Item | None) -> bool:
+        self._about_to_write(identity)
+        with self._lock:
+            if not condition(self._items.get(identity)):
+                return False
+            self._store(identity, item)
+            return True
+
+    def _about_to_write(self, identity: Identity) -> None:
+        # Outside the lock: whoever the hook lets write in between is a writer like any other.
+        if self.before_write is not None:
+            self.before_write(identity)
+
+    def _store(self, identity: Identity, item: Item | None) -> None:
+        partition, sort_key = identity
+        if item is not None:
+            if identity not in self._items:
+                insort(self._sort_keys.setdefault(partition, []), sort_key)
+            self._items[identity] = copy.deepcopy(item)
+        elif self._items.pop(identity, None) is not None:
+            self._sort_keys[partition].remove(sort_key)
+
+
+def _identity(item: Item) -> Identity:
+    return item["symbol"]["S"], int(item["timestamp"]["N"])

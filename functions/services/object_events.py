@@ -1,0 +1,56 @@
+"""S3's events about created objects: record by record, and one that fails holds up no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tickstream.errors import MalformedItem
+from tickstream.notifications import source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aws_lambda_powertools import Logger
+
+    from tickstream.ingests import Source
+
+type Record = Mapping[str, Any]
+
+
+def process_created(
+    event: Mapping[str, Any],
+    process: Callable[[Record], None],
+    names_of: Callable[[Source], Mapping[str, str]],
+    logger: Logger,
+) -> None:
+    """Process every record of an event, also after one has failed.
+
+    process: works on one record, which may have been worked on before.
+    names_of: what the log calls an object by.
+
+    Raises MalformedItem for what is no event of S3, or else the last failure: Lambda then delivers the whole event
+    again, twice, before it goes to the dead-letter queue.
+    """
+    if event.get("Event") == "s3:TestEvent":
+        # S3 sends one when the notification is set up; it names no object.
+        logger.info("S3 tested the notification", extra={"bucket": event.get("Bucket")})
+        return
+    records = event.get("Records")
+    if not isinstance(records, list):
+        raise MalformedItem("not an S3 event")
+    failure: Exception | None = None
+    for record in records:
+        try:
+            process(record)
+        except Exception as error:  # whatever it is, the other objects must not wait for this one
+            logger.exception("object not processed", extra=_names(record, names_of))
+            failure = error
+    if failure is not None:
+        raise failure
+
+
+def _names(record: Record, names_of: Callable[[Source], Mapping[str, str]]) -> Mapping[str, str]:
+    try:
+        return names_of(source_of(record))
+    except MalformedItem:
+        return {}  # which is what the exception in the log says

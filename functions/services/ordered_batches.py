@@ -1,0 +1,64 @@
+"""A batch of messages whose order counts within groups: what to do with it, and what to say of it.
+
+After the first message of a group that fails, the later ones of that group must not be worked on: they would overtake
+it. They are returned as failed with it. Other groups go on. Nothing is ever raised for a message: that would return
+the whole batch and count one more receive for each message of each healthy group, until they too are dead letters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aws_lambda_powertools import Logger
+
+type Record = Mapping[str, Any]
+
+
+def process_in_order(
+    records: Sequence[Record],
+    process: Callable[[Record], None],
+    names_of: Callable[[Record], Mapping[str, str]],
+    logger: Logger,
+    may_begin: Callable[[], bool] = lambda: True,
+) -> list[str]:
+    """Process the records of an SQS event; return the ids of those that must come again.
+
+    process: works on one record; whatever it raises makes that record a failed one.
+    names_of: what the log calls a record by, besides its message's id.
+    may_begin: whether there is time for one more record. The first is always begun, so there is progress whatever the
+    function's timeout is.
+    """
+    failed: list[str] = []
+    stopped: set[str] = set()
+    begun = False
+    for record in records:
+        group = group_of_record(record)
+        if group in stopped or (begun and not may_begin()):
+            logger.warning("message put off", extra={"message_id": record["messageId"], **names_of(record)})
+            stopped.add(group)
+            failed.append(record["messageId"])
+            continue
+        begun = True
+        try:
+            process(record)
+        except Exception:  # a message's failure, whatever it is, is that message's alone
+            # Also where nobody can read the message: it comes back until the queue moves it to the dead-letter queue,
+            # where it is recorded. Deleting it here would lose it.
+            logger.exception("message not processed", extra={"message_id": record["messageId"], **names_of(record)})
+            stopped.add(group)
+            failed.append(record["messageId"])
+    return failed
+
+
+def group_of_record(record: Record) -> str:
+    """Return the message group; a message of a standard queue is a group of its own."""
+    group: str = record.get("attributes", {}).get("MessageGroupId") or record["messageId"]
+    return group
+
+
+def failures_answer(failed: Sequence[str]) -> dict[str, Any]:
+    """Build the answer that SQS's event source mapping expects: what is named comes again, the rest is deleted."""
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -1,0 +1,79 @@
+"""What the functions ask of the table, and nothing more: the interface behind which DynamoDB stands.
+
+Items and keys are low-level attribute values (`tickstream.items`). Every read is strongly consistent: a reader that
+misses a slice that a segment has just replaced would show a wrong bar.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tickstream.items import Item
+
+
+class Table(Protocol):
+    """One table with the keys `symbol` (text) and `timestamp` (whole number).
+
+    Every method raises ServiceIncomplete for what a retry may cure, ServiceRefused for what it will not.
+    """
+
+    def get(self, key: Item) -> Item | None:
+        """Return the item under a primary key (`items.key_of`), or None."""
+        ...
+
+    def put(self, item: Item) -> None:
+        """Write an item, over any that is there."""
+        ...
+
+    def put_if_absent(self, item: Item) -> bool:
+        """Write an item unless its key has one; say whether it was written.
+
+        False may also mean that this very call wrote it and lost the answer: a caller that must know compares.
+        """
+        ...
+
+    def put_if_equal(self, item: Item, attribute: str, expected: Item) -> bool:
+        """Replace the item under the same key if its `attribute` is `expected` (`{"N": "1"}`); say whether."""
+        ...
+
+    def delete_if_equal(self, key: Item, attribute: str, expected: Item) -> bool:
+        """Delete the item under a key if its `attribute` is `expected`; say whether (False also if there is none)."""
+        ...
+
+    def add(self, key: Item, attribute: str, amount: int) -> int:
+        """Add to a counter, which begins at 0, and return its new value. A retried call may add twice."""
+        ...
+
+    def batch_get(self, keys: Iterable[Item]) -> list[Item]:
+        """Return the items that are there, in no order; a key may be named twice and is read once."""
+        ...
+
+    def batch_write(self, puts: Iterable[Item], deletes: Iterable[Item] = ()) -> None:
+        """Put items and delete keys, all of them or an error, in no order and not atomically.
+
+        Of several writes to one key the last counts; a delete counts after the puts. When it raises, any part may be
+        written, and nothing is written any more after it has raised.
+        """
+        ...
+
+    def query(
+        self,
+        partition: str,
+        first: int | None = None,
+        last: int | None = None,
+        *,
+        limit: int | None = None,
+        attributes: Sequence[str] = (),
+    ) -> Iterator[Item]:
+        """Yield the items of a partition with `first <= sort key <= last`, upwards, page by page as they are used.
+
+        limit: how many at the most. attributes: what to return of each, as far as it has them; all, if none is named.
+        """
+        ...
+
+    def query_each(self, partitions: Iterable[str], limit_each: int | None = None) -> list[Item]:
+        """Return the items of several partitions, read in parallel: at most the first `limit_each` of each."""
+        ...

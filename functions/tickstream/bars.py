@@ -1,0 +1,117 @@
+"""One-minute bars and their merging, which is associative, commutative and exact.
+
+Merging is what lets slices arrive in any order: open and close belong to the first and the last tick in the total
+order of ticks, (timestamp, object key or ingest id, ETag, offset); everything else is a sum, a minimum or a maximum.
+It is not idempotent (a volume added twice is twice the volume): that no range is merged twice is the keys' work.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tickstream.keys import MINUTES_PER_HOUR, NS_PER_MINUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tickstream.ticks import Tick
+
+
+class Position(NamedTuple):
+    """Where a tick stands in the total order. `source`: object key or ingest id; `etag`: empty for a POST."""
+
+    timestamp_ns: int
+    source: str
+    etag: str
+    offset: int
+
+
+class Bar(NamedTuple):
+    """What happened to one symbol in one minute (or a longer interval that starts there).
+
+    A tuple and not a frozen dataclass, because bars are made by the hundred thousand: it is three times as fast.
+
+    `minute`: whole minutes since 1970; prices and volume in 10^-9; notional (price x size, summed) in 10^-18.
+    """
+
+    minute: int
+    open_e9: int
+    high_e9: int
+    low_e9: int
+    close_e9: int
+    volume_e9: int
+    ticks: int
+    notional_e18: int
+    first: Position
+    last: Position
+
+    @property
+    def hour(self) -> int:
+        """Whole hours since 1970."""
+        return self.minute // MINUTES_PER_HOUR
+
+    @property
+    def vwap_e9(self) -> int:
+        """Volume-weighted average price in 10^-9, rounded half to even (the only rounded figure there is)."""
+        quotient, remainder = divmod(self.notional_e18, self.volume_e9)
+        twice = 2 * remainder
+        round_up = twice > self.volume_e9 or (twice == self.volume_e9 and quotient % 2 == 1)
+        return quotient + round_up
+
+
+def bar_of(tick: Tick, source: str, etag: str, offset: int) -> Bar:
+    """Build the bar of a single tick."""
+    position = Position(tick.timestamp_ns, source, etag, offset)
+    return Bar(
+        minute=tick.timestamp_ns // NS_PER_MINUTE,
+        open_e9=tick.price_e9,
+        high_e9=tick.price_e9,
+        low_e9=tick.price_e9,
+        close_e9=tick.price_e9,
+        volume_e9=tick.size_e9,
+        ticks=1,
+        notional_e18=tick.price_e9 * tick.size_e9,
+        first=position,
+        last=position,
+    )
+
+
+def merge_two(one: Bar, other: Bar) -> Bar:
+    """Merge two bars over different ticks; the minute is the earlier one's."""
+    first = one if one.first <= other.first else other
+    last = one if one.last >= other.last else other
+    return Bar(
+        minute=min(one.minute, other.minute),
+        open_e9=first.open_e9,
+        high_e9=max(one.high_e9, other.high_e9),
+        low_e9=min(one.low_e9, other.low_e9),
+        close_e9=last.close_e9,
+        volume_e9=one.volume_e9 + other.volume_e9,
+        ticks=one.ticks + other.ticks,
+        notional_e18=one.notional_e18 + other.notional_e18,
+        first=first.first,
+        last=last.last,
+    )
+
+
+def merge_bars(*groups: Iterable[Bar]) -> tuple[Bar, ...]:
+    """Merge groups of minute bars of one symbol, minute by minute, into one group in order of time."""
+    merged: dict[int, Bar] = {}
+    for group in groups:
+        for bar in group:
+            known = merged.get(bar.minute)
+            merged[bar.minute] = bar if known is None else merge_two(known, bar)
+    return tuple(merged[minute] for minute in sorted(merged))
+
+
+def resample(bars: Iterable[Bar], interval_minutes: int) -> tuple[Bar, ...]:
+    """Merge minute bars of one symbol into bars of an interval that is aligned to 1970 (so days are UTC days).
+
+    The bar of an interval carries the minute in which the interval starts.
+    """
+    merged: dict[int, Bar] = {}
+    for bar in bars:
+        start = bar.minute - bar.minute % interval_minutes
+        known = merged.get(start)
+        merged[start] = bar if known is None else merge_two(known, bar)
+    return tuple(merged[start]._replace(minute=start) for start in sorted(merged))

@@ -1,0 +1,71 @@
+"""Any range of any file, turned into exact minute bars and rejected rows.
+
+`decode_span` reads one span of a frozen object, `decode_pieces` does so with less memory; `fold_ticks` folds posted
+ticks. Nothing else is for others to use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tickstream.decoding.csv_blocks import decode_csv
+from tickstream.decoding.fold import fold_ticks
+from tickstream.decoding.json_lines import decode_json_lines
+from tickstream.decoding.outcome import LIMITS, Decoded, Limits, Sink
+from tickstream.decoding.parquet import decode_frame, decode_parquet, parquet_frames
+from tickstream.decoding.text import rows_of_span, unpacked_rows
+from tickstream.ingests import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tickstream.ingests import Layout, Read, Source, Span
+
+__all__ = ["LIMITS", "Decoded", "Limits", "decode_pieces", "decode_span", "fold_ticks"]
+
+
+def decode_span(source: Source, layout: Layout, span: Span, read: Read, limits: Limits = LIMITS) -> Decoded:
+    """Decode the rows that begin in the span.
+
+    Offsets are bytes in the object (unpacked where gzipped), in Parquet row numbers. Raises ObjectRejected where the
+    object as a whole cannot be read (then none of its ticks counts), ServiceIncomplete where `read` returns too little.
+    """
+    sink = Sink(source, limits)
+    if layout.format is Format.PARQUET:
+        decode_parquet(source, span, read, sink, limits)
+    else:
+        for offset, block in _blocks(source, layout, span, read, limits):
+            _decode_block(layout, offset, block, sink, limits)
+    return sink.decoded()
+
+
+def decode_pieces(source: Source, layout: Layout, span: Span, read: Read, limits: Limits = LIMITS) -> Iterator[Decoded]:
+    """Decode a span piece by piece, in order: together they are what `decode_span` gives at once.
+
+    A gzipped object is one span, however large, and so is a row group of Parquet: their pieces are of `block_bytes` and
+    `parquet_rows`, and the limits on bars and rejects are those of a piece. Raises as `decode_span` does, possibly
+    after some pieces.
+    """
+    if layout.format is Format.PARQUET:
+        for first, frame in parquet_frames(source, span, read, limits):
+            sink = Sink(source, limits)
+            decode_frame(frame, first, sink)
+            yield sink.decoded()
+    else:
+        for offset, block in _blocks(source, layout, span, read, limits):
+            sink = Sink(source, limits)
+            _decode_block(layout, offset, block, sink, limits)
+            yield sink.decoded()
+
+
+def _blocks(source: Source, layout: Layout, span: Span, read: Read, limits: Limits) -> Iterator[tuple[int, bytes]]:
+    if layout.gzipped:
+        return unpacked_rows(source, layout, read, limits)
+    return iter([rows_of_span(source, layout, span, read, limits)])
+
+
+def _decode_block(layout: Layout, offset: int, block: bytes, sink: Sink, limits: Limits) -> None:
+    if layout.format is Format.CSV:
+        decode_csv(block, offset, layout.columns, sink, limits)
+    else:
+        decode_json_lines(block, offset, sink)

@@ -1,0 +1,103 @@
+"""The error family of the functions. Everything that the code raises on purpose stands here.
+
+TickstreamError
+├── ConfigurationError    an environment variable is missing or makes no sense: the deployment is wrong
+├── RowRejected           one row is not a tick: recorded with its reason, its neighbours go on
+├── ObjectRejected        a whole object cannot be read as ticks: recorded with its reason, never retried
+├── MalformedItem         a stored item or a message is not what this code writes: never guessed around
+├── BadRequest            a caller's mistake, answered with a 4xx
+├── ServiceIncomplete     a service left part of a batch undone after all retries: the caller retries the whole
+└── ServiceRefused        a service refuses what no retry cures (rights, names, limits): the deployment is wrong
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Reason(StrEnum):
+    """Why a row or an object was rejected: stable codes, stored with the raw text and counted."""
+
+    MALFORMED_ROW = "malformed_row"
+    NOT_UTF8 = "not_utf8"
+    ROW_TOO_LONG = "row_too_long"
+    MISSING_FIELD = "missing_field"
+    BAD_SYMBOL = "bad_symbol"
+    BAD_TIMESTAMP = "bad_timestamp"
+    TIMESTAMP_OUT_OF_RANGE = "timestamp_out_of_range"
+    BAD_PRICE = "bad_price"
+    BAD_SIZE = "bad_size"
+    # Whole objects:
+    UNKNOWN_FORMAT = "unknown_format"
+    MISSING_COLUMN = "missing_column"
+    DUPLICATE_COLUMN = "duplicate_column"
+    UNSUITABLE_COLUMN = "unsuitable_column"
+    CORRUPT_GZIP = "corrupt_gzip"
+    CORRUPT_PARQUET = "corrupt_parquet"
+    TOO_LARGE = "too_large"
+    OBJECT_GONE = "object_gone"
+
+
+class TickstreamError(Exception):
+    """The root of the family."""
+
+
+class ConfigurationError(TickstreamError):
+    """The function's environment is incomplete or contradicts itself."""
+
+
+class RowRejected(TickstreamError):
+    """One row is not a tick.
+
+    reason: the stable code.
+    detail: one sentence for a person, without the row itself.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class ObjectRejected(TickstreamError):
+    """A whole object cannot be read as ticks; trying again would not help."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class MalformedItem(TickstreamError):
+    """A stored item or a message does not have the shape that this code writes."""
+
+
+class BadRequest(TickstreamError):
+    """The caller's mistake.
+
+    status: the HTTP status of the answer.
+    code: a stable code in snake_case.
+    details: what the answer says beside them, as plain JSON.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, status: int = 400, details: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
+
+
+class ServiceIncomplete(TickstreamError):
+    """A service left entries of a batch undone after every retry."""
+
+
+class ServiceRefused(TickstreamError):
+    """A service refused a request for good; the message says what to look at."""

@@ -1,0 +1,153 @@
+"""One ingest: where its ticks come from, how its bytes are cut into ranges, and what is known of its progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tickstream.errors import Reason
+
+#: Slices, manifests, receipts and lists expire this long after the ingest was received (never after tick time: a
+#: file of 2013 would vanish). It is longer than every redelivery and redrive together (4 + 14 + 14 days).
+RETENTION_SECONDS: Final = 60 * 24 * 3600
+
+
+#: Returns the bytes [start, end) of a frozen object version, clipped to its size.
+type Read = Callable[[int, int], bytes]
+
+
+class Format(StrEnum):
+    """How an object's rows are written."""
+
+    CSV = "csv"
+    JSON_LINES = "jsonl"
+    PARQUET = "parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One version of one object: what was frozen when the ingest began. `etag` has no quotes."""
+
+    bucket: str
+    key: str
+    version_id: str
+    etag: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to read the object.
+
+    columns: the CSV header's names in order; empty for JSON lines and Parquet.
+    data_start: offset of the first row after the header (in the unpacked bytes where gzipped).
+    """
+
+    format: Format
+    gzipped: bool = False
+    columns: tuple[str, ...] = ()
+    data_start: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The half-open extent of one range: byte offsets, or row numbers in Parquet. `index` counts from 0."""
+
+    index: int
+    start: int
+    end: int
+
+
+class IngestState(StrEnum):
+    """What `GET /ingest/{ingestId}` says."""
+
+    PROCESSING = "processing"
+    COMPLETE = "complete"
+    REJECTED = "rejected"
+    OVERDUE = "overdue"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What was decided when an ingest began; put once, never changed.
+
+    ranges: how many receipts make the ingest complete; 0 for an object without rows or a rejected one.
+    spans: the ranges themselves, so that a duplicate event resends exactly these, whatever the settings are by then.
+    source, layout: None for ticks that were posted.
+    accepted, refused: ticks of a POST; 0 for an object.
+    rejected: why the whole object was refused, with a sentence.
+    """
+
+    ingest_id: str
+    received_ms: int
+    ranges: int
+    spans: tuple[Span, ...] = ()
+    source: Source | None = None
+    layout: Layout | None = None
+    accepted: int = 0
+    refused: int = 0
+    rejected: Reason | None = None
+    rejected_detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an object was refused as a whole, with a sentence."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The commit of one range: its counts and the hours of each symbol that it touched.
+
+    refusal: the range has no ticks and counts as one reject, because its object could not be read as ticks.
+    """
+
+    ingest_id: str
+    index: int
+    ticks: int
+    rejected: int
+    committed_ms: int
+    hours: Mapping[str, tuple[int, ...]]
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What part 0 of a receipt says by itself: that its range is committed, when, and with what counts."""
+
+    index: int
+    ticks: int
+    rejected: int
+    committed_ms: int
+    parts: int
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """An ingest that is not known to be complete and rolled up."""
+
+    ingest_id: str
+    received_ms: int
+    ranges: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A range whose slices no rollup is known to include."""
+
+    ingest_id: str
+    index: int
+    received_ms: int
+
+
+def expires_at_s(received_ms: int) -> int:
+    """The epoch second from which DynamoDB may delete what belongs to an ingest."""
+    return received_ms // 1000 + RETENTION_SECONDS

@@ -1,0 +1,143 @@
+"""What an object is: its format, its columns and where its rows begin, from its first 64 KiB."""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from tickstream.errors import ObjectRejected, Reason
+from tickstream.ingests import Format, Layout
+from tickstream.parquet_footer import PhysicalType, read_footer
+from tickstream.ticks import REQUIRED_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tickstream.ingests import Read, Source
+    from tickstream.parquet_footer import Column
+
+SNIFFED_BYTES: Final = 64 * 1024
+#: The header's names travel in every message, and the decoder's regular expression grows with them.
+MAX_COLUMNS: Final = 256
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_PARQUET_MAGIC: Final = b"PAR1"
+_UTF8_BOM: Final = b"\xef\xbb\xbf"
+_GZIP_WINDOW_BITS: Final = 31
+_BLANKS: Final = b" \t\r\n"
+_TEXT: Final = {PhysicalType.BYTE_ARRAY}
+_NUMBER: Final = {PhysicalType.INT32, PhysicalType.INT64, PhysicalType.FIXED_LEN_BYTE_ARRAY}
+_SUITABLE_TYPES: Final = {
+    "symbol": _TEXT,
+    "timestamp": {PhysicalType.INT64} | _TEXT,
+    "price": _NUMBER | _TEXT,
+    "size": _NUMBER | _TEXT,
+}
+
+
+def sniff(source: Source, read: Read) -> Layout:
+    """Find out how to read an object. An object without anything in it is CSV without rows.
+
+    Raises ObjectRejected: unknown_format, missing_column, duplicate_column, unsuitable_column, corrupt_gzip,
+    corrupt_parquet.
+    """
+    if source.size_bytes == 0:
+        return Layout(Format.CSV)
+    head = read(0, min(SNIFFED_BYTES, source.size_bytes))
+    if head.startswith(_PARQUET_MAGIC):
+        _check_types(read_footer(source.size_bytes, read).columns)
+        return Layout(Format.PARQUET)
+    if head.startswith(_GZIP_MAGIC):
+        text, whole = gzip_head(source, lambda start, end: head[start:end])
+        return _text_layout(text, gzipped=True, whole=whole)
+    return _text_layout(head, gzipped=False, whole=source.size_bytes == len(head))
+
+
+def gzip_head(source: Source, read: Read, wanted_bytes: int = SNIFFED_BYTES) -> tuple[bytes, bool]:
+    """Unpack at most so many bytes from the start of a gzipped object; the second value says that this is all there is.
+
+    Raises ObjectRejected (corrupt_gzip).
+    """
+    packed = read(0, min(wanted_bytes, source.size_bytes))
+    text = bytearray()
+    unpacker, finished, rest = zlib.decompressobj(wbits=_GZIP_WINDOW_BITS), False, b""
+    try:
+        # A little at a time: zlib copies the rest at the end of each member, and an object may be all tiny members.
+        for at in range(0, len(packed), SNIFFED_BYTES):
+            rest = packed[at : at + SNIFFED_BYTES]
+            while rest and len(text) < wanted_bytes:  # once a member: an empty one may come first
+                if finished:
+                    unpacker = zlib.decompressobj(wbits=_GZIP_WINDOW_BITS)
+                text += unpacker.decompress(rest, wanted_bytes - len(text))
+                finished = unpacker.eof
+                rest = unpacker.unused_data if finished else unpacker.unconsumed_tail
+            if len(text) == wanted_bytes:
+                # What is not even begun of the read bytes counts as left too.
+                rest += packed[at + SNIFFED_BYTES :]
+                break
+    except zlib.error as error:
+        raise ObjectRejected(Reason.CORRUPT_GZIP, f"the object cannot be unpacked: {error}") from error
+    all_read = len(packed) == source.size_bytes
+    if all_read and not finished and len(text) < wanted_bytes:
+        raise ObjectRejected(Reason.CORRUPT_GZIP, "the gzip data end too early: cut off?")
+    return bytes(text), all_read and finished and not rest
+
+
+def _text_layout(head: bytes, *, gzipped: bool, whole: bool) -> Layout:
+    start = len(_UTF8_BOM) if head.startswith(_UTF8_BOM) else 0
+    first = len(head) - len(head[start:].lstrip(_BLANKS))
+    if first == len(head):
+        if whole:
+            return Layout(Format.CSV, gzipped, data_start=len(head))
+        raise ObjectRejected(Reason.UNKNOWN_FORMAT, f"nothing but blanks in the first {len(head)} bytes")
+    if head[first : first + 1] == b"{":
+        return Layout(Format.JSON_LINES, gzipped, data_start=start)
+    # Blanks before the header's first name belong to its line: back to where that line begins.
+    line_start = max(head.rfind(b"\n", start, first) + 1, start)
+    line_end = head.find(b"\n", line_start)
+    if line_end < 0:
+        if not whole:
+            raise ObjectRejected(Reason.UNKNOWN_FORMAT, f"no line ends within the first {len(head)} bytes")
+        line_end = len(head)
+    columns = _header(head[line_start:line_end].removesuffix(b"\r"))
+    return Layout(Format.CSV, gzipped, columns, min(line_end + 1, len(head)))
+
+
+def _header(line: bytes) -> tuple[str, ...]:
+    try:
+        text = line.decode()
+        columns = next(csv.reader([text], strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ObjectRejected(Reason.UNKNOWN_FORMAT, f"its first line is no CSV header: {error}") from error
+    if not text.isprintable() or text[0] in "[<":
+        raise ObjectRejected(Reason.UNKNOWN_FORMAT, "it is neither CSV with a header, JSON lines, Parquet nor gzip")
+    if len(columns) > MAX_COLUMNS:
+        raise ObjectRejected(Reason.TOO_LARGE, f"a header names at most {MAX_COLUMNS} columns, this one {len(columns)}")
+    check_columns(columns)
+    return tuple(columns)
+
+
+def check_columns(columns: Sequence[str]) -> None:
+    """Check that the required columns are there and none stands twice. Raises ObjectRejected."""
+    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+    if missing:
+        found = ", ".join(columns)
+        shown = found if len(found) <= 200 else found[:200] + " ..."
+        raise ObjectRejected(Reason.MISSING_COLUMN, f"no column {', '.join(missing)}; found: {shown}")
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice:
+        raise ObjectRejected(Reason.DUPLICATE_COLUMN, f"more than one column {', '.join(map(repr, twice))}")
+
+
+def _check_types(columns: Sequence[Column]) -> None:
+    # Only what the storage shows, so that a column of floats is refused once and for the whole object; the decoder
+    # sees the logical types and is stricter.
+    check_columns([column.name for column in columns])
+    for column in columns:
+        if column.physical_type not in _SUITABLE_TYPES.get(column.name, {column.physical_type}):
+            kind = column.physical_type.name if column.physical_type is not None else "a nested column"
+            raise ObjectRejected(
+                Reason.UNSUITABLE_COLUMN,
+                f"column {column.name} is {kind}; wanted are strings, integers, decimals and timestamps, never floats",
+            )

@@ -1,0 +1,60 @@
+"""A look at the first rows of a file, row by row and strictly, without the libraries that decode all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from tickstream.ingests import Format
+from tickstream.layouts import gzip_head
+from tickstream.rows import judge_line, parse_csv_row, parse_json_row
+from tickstream.ticks import RejectedRow, Tick
+
+if TYPE_CHECKING:
+    from tickstream.ingests import Layout, Read, Source
+
+SAMPLE_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the first rows are: how many were looked at, how many are ticks, and the first of those that are none."""
+
+    rows: int
+    ticks: int
+    bad: tuple[RejectedRow, ...]
+
+
+def sample_rows(source: Source, layout: Layout, read: Read, max_bad: int, sample_bytes: int = SAMPLE_BYTES) -> Sample:
+    """Look at the rows that end within the first `sample_bytes` after the header; Parquet has no rows to look at so.
+
+    max_bad: how many of the bad rows to return.
+
+    Raises ObjectRejected (corrupt_gzip).
+    """
+    if layout.format is Format.PARQUET or source.size_bytes == 0:
+        return Sample(0, 0, ())
+    end = layout.data_start + sample_bytes
+    if layout.gzipped:
+        text, whole = gzip_head(source, read, end)
+        text = text[layout.data_start :]
+    else:
+        text = read(layout.data_start, min(end, source.size_bytes))
+        whole = end >= source.size_bytes
+    lines = text.split(b"\n")
+    if not whole:
+        # The last line goes on somewhere beyond: what stands here may be half of it.
+        lines.pop()
+    rows = ticks = 0
+    bad: list[RejectedRow] = []
+    offset = layout.data_start
+    parse = partial(parse_csv_row, columns=layout.columns) if layout.format is Format.CSV else parse_json_row
+    for line in lines:
+        judged = judge_line(line, offset, parse)
+        rows += judged is not None
+        ticks += isinstance(judged, Tick)
+        if isinstance(judged, RejectedRow) and len(bad) < max_bad:
+            bad.append(judged)
+        offset += len(line) + 1
+    return Sample(rows, ticks, tuple(bad))

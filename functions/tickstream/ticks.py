@@ -1,0 +1,138 @@
+"""What a tick is: the grammar of its fields, and the only parser that is trusted about them.
+
+The fast paths in `tickstream.decoding` must agree with `parse_tick` on every row; where they cannot prove it, they
+hand the row to it. Prices and sizes are integers of 10^-9, notionals of 10^-18: exact, and cheap to add.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from tickstream.errors import Reason, RowRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REQUIRED_COLUMNS: Final = ("symbol", "timestamp", "price", "size")
+
+SCALE: Final = 10**9
+NOTIONAL_SCALE: Final = 10**18
+FRACTION_DIGITS: Final = 9
+
+EARLIEST_NS: Final = 631_152_000 * 10**9  # 1990-01-01T00:00:00Z, included
+LATEST_NS: Final = 4_102_444_800 * 10**9  # 2100-01-01T00:00:00Z, excluded
+
+SYMBOL_PATTERN: Final = r"[A-Z0-9.\-/_]{1,32}"
+# Nine integer digits keep a value below 10^9 by form alone; no sign, no exponent, digits on both sides of the point.
+DECIMAL_PATTERN: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+NANOSECONDS_PATTERN: Final = r"[0-9]{1,19}"
+
+# fullmatch and [0-9], never `$` and `\d`: those let a trailing newline and other scripts' digits through.
+_SYMBOL: Final = re.compile(SYMBOL_PATTERN)
+_DECIMAL: Final = re.compile(DECIMAL_PATTERN)
+_NANOSECONDS: Final = re.compile(NANOSECONDS_PATTERN)
+_ISO_8601: Final = re.compile(
+    r"(?P<seconds>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r"(?:\.(?P<fraction>[0-9]{1,9}))?(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One trade. `timestamp_ns`: Unix nanoseconds; `price_e9`, `size_e9`: integers of 10^-9."""
+
+    symbol: str
+    timestamp_ns: int
+    price_e9: int
+    size_e9: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """One row that is not a tick. `offset`: where its first byte (or, in Parquet and a POST, the row) stands."""
+
+    offset: int
+    reason: Reason
+    detail: str
+    raw: bytes
+
+
+def parse_symbol(text: str) -> str:
+    """Return the symbol itself. Raises RowRejected."""
+    if not _SYMBOL.fullmatch(text):
+        raise RowRejected(Reason.BAD_SYMBOL, "a symbol is 1 to 32 characters of A-Z 0-9 . - / _")
+    return text
+
+
+def parse_timestamp_ns(text: str) -> int:
+    """Unix nanoseconds from an integer of nanoseconds or ISO 8601 with an offset. Raises RowRejected."""
+    timestamp_ns = int(text) if _NANOSECONDS.fullmatch(text) else _parse_iso_8601_ns(text)
+    if not EARLIEST_NS <= timestamp_ns < LATEST_NS:
+        raise RowRejected(Reason.TIMESTAMP_OUT_OF_RANGE, _out_of_range_detail(timestamp_ns))
+    return timestamp_ns
+
+
+def _parse_iso_8601_ns(text: str) -> int:
+    match = _ISO_8601.fullmatch(text)
+    if match is None:
+        raise RowRejected(
+            Reason.BAD_TIMESTAMP,
+            "a timestamp is Unix nanoseconds or ISO 8601 with an offset (2026-01-05T14:30:00Z)",
+        )
+    try:
+        moment = datetime.fromisoformat(match["seconds"] + match["offset"])
+    except ValueError as error:
+        raise RowRejected(Reason.BAD_TIMESTAMP, "no such date or time of day") from error
+    # The fraction apart: datetime keeps six digits, a tick nine.
+    fraction_ns = int((match["fraction"] or "").ljust(9, "0"))
+    seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _ONE_SECOND
+    return seconds * 10**9 + fraction_ns
+
+
+_ONE_SECOND: Final = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _out_of_range_detail(timestamp_ns: int) -> str:
+    for unit, ns_per_unit in (("seconds", 10**9), ("milliseconds", 10**6), ("microseconds", 10**3)):
+        if EARLIEST_NS <= timestamp_ns * ns_per_unit < LATEST_NS:
+            return f"not within 1990 to 2100: it looks like {unit}, nanoseconds are wanted"
+    return "not within 1990 to 2100"
+
+
+def parse_decimal_e9(text: str, reason: Reason) -> int:
+    """Integer of 10^-9 from a plain decimal above 0 and below 10^9. Raises RowRejected with the given reason."""
+    if not _DECIMAL.fullmatch(text):
+        raise RowRejected(reason, "a plain decimal is wanted: digits, at most 9 before and 9 after the point")
+    whole, _, fraction = text.partition(".")
+    value = int(whole) * SCALE + int(fraction.ljust(FRACTION_DIGITS, "0"))
+    if value == 0:
+        raise RowRejected(reason, "it must be above 0")
+    return value
+
+
+def parse_tick(fields: Mapping[str, str]) -> Tick:
+    """Build the tick of one row's fields by column name; the first fault found names the reason.
+
+    Raises RowRejected; faults are looked for in the order symbol, timestamp, price, size.
+    """
+    for column in REQUIRED_COLUMNS:
+        if not fields.get(column):
+            raise RowRejected(Reason.MISSING_FIELD, f"{column} is missing")
+    return Tick(
+        symbol=parse_symbol(fields["symbol"]),
+        timestamp_ns=parse_timestamp_ns(fields["timestamp"]),
+        price_e9=parse_decimal_e9(fields["price"], Reason.BAD_PRICE),
+        size_e9=parse_decimal_e9(fields["size"], Reason.BAD_SIZE),
+    )
+
+
+def format_scaled(value: int, digits: int = FRACTION_DIGITS) -> str:
+    """Write an integer of 10^-digits as a plain decimal without trailing zeros: 187500000000 is `187.5`."""
+    sign = "-" if value < 0 else ""
+    whole, fraction = divmod(abs(value), 10**digits)
+    if not fraction:
+        return f"{sign}{whole}"
+    return f"{sign}{whole}.{fraction:0{digits}d}".rstrip("0")

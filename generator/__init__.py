@@ -1,0 +1,1 @@
+"""Builds the CloudFormation templates of both pipelines from typed Python."""

@@ -1,0 +1,294 @@
+"""A REST API before Lambda functions: signed calls, validated envelopes, throttled, answers that give nothing away."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from troposphere import AWSHelperFn, Ref, Sub
+from troposphere import apigateway as gateway
+
+from generator.blocks import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from generator.blocks.function import Function
+    from generator.blocks.stack import Stack
+
+FUNCTION_TIMEOUT_S = 29
+"""The gateway waits no longer for an answer, so a function that answers calls need not work longer."""
+
+_JSON = "application/json"
+_SCHEMA_DIALECT = "http://json-schema.org/draft-04/schema#"
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """What the stage admits, over all callers; signed calls carry no API key, so a usage plan would not count them.
+
+    Attributes:
+        rate_per_s: steady requests a second.
+        burst: requests that may come at once.
+
+    """
+
+    rate_per_s: int
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer of the gateway's own, in the shape of the functions' errors.
+
+    The gateway's default texts name roles, resources and schema internals; these do not.
+
+    Attributes:
+        kind: the gateway's response type.
+        status: HTTP status; None where several share the type and each keeps its own.
+        code: snake_case code for programs.
+        message: one sentence for people.
+
+    """
+
+    kind: str
+    status: int | None
+    code: str
+    message: str
+
+
+REFUSALS = (
+    Refusal("ACCESS_DENIED", 403, "access_denied", "You are not allowed to make this call."),
+    Refusal("BAD_REQUEST_BODY", 400, "invalid_body", "The body does not have the form that this call takes."),
+    Refusal("BAD_REQUEST_PARAMETERS", 400, "invalid_parameters", "A parameter of this call is missing."),
+    Refusal("EXPIRED_TOKEN", 403, "expired_token", "The credentials of this call have expired."),
+    Refusal("INTEGRATION_FAILURE", 504, "unavailable", "The service did not answer; try again."),
+    Refusal("INTEGRATION_TIMEOUT", 504, "timeout", "The service did not answer in time; try again."),
+    Refusal("INVALID_SIGNATURE", 403, "invalid_signature", "The signature of this call is wrong."),
+    Refusal("MISSING_AUTHENTICATION_TOKEN", 403, "unsigned_or_unknown", "There is no such call, or it is not signed."),
+    Refusal("REQUEST_TOO_LARGE", 413, "body_too_large", "The body is larger than this call takes."),
+    Refusal("THROTTLED", 429, "throttled", "Too many calls at once; slow down and try again."),
+    Refusal("UNSUPPORTED_MEDIA_TYPE", 415, "unsupported_media_type", "Send the body as application/json."),
+    Refusal("DEFAULT_4XX", None, "refused", "This call was refused."),
+    Refusal("DEFAULT_5XX", None, "internal_error", "The service failed; try again."),
+)
+
+
+class Api:
+    """A regional REST API with one stage, named after the environment.
+
+    Call `route` for each method, then `deploy` once.
+
+    Args:
+        stack: what it is added to.
+        title: logical id; the physical name is `TITLE-ENV`.
+        does: one sentence, shown in the console.
+
+    """
+
+    def __init__(self, stack: Stack, title: str, *, does: str) -> None:
+        self._stack = stack
+        self.title = title
+        self.id = Ref(title)
+        self.stage = stack.environment.name
+        self._routes: list[Any] = []
+        self._resources: dict[str, Any] = {}
+        stack.add(
+            gateway.RestApi(
+                title,
+                Name=stack.name(title),
+                Description=does,
+                EndpointConfiguration=gateway.EndpointConfiguration(Types=["REGIONAL"]),
+                Tags=stack.tags(),
+            )
+        )
+        self._validator = self._part(
+            gateway.RequestValidator(
+                f"{title}Validator",
+                RestApiId=self.id,
+                Name=stack.name("EnvelopeValidator"),
+                ValidateRequestBody=True,
+                ValidateRequestParameters=True,
+            )
+        )
+        self._refusals()
+
+    @property
+    def url(self) -> Sub:
+        """The stage's address, without a slash at its end."""
+        return Sub(
+            f"https://${{{self.title}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{self.stage}",
+        )
+
+    def route(
+        self,
+        method: str,
+        path: str,
+        function: Function,
+        *,
+        model: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, bool] | None = None,
+    ) -> None:
+        """Route signed calls to a function.
+
+        Args:
+            method: HTTP method.
+            path: such as `/bars/{symbol+}`.
+            function: what answers, by proxy.
+            model: JSON schema (draft 4) of the body's envelope, and of no more: one bad tick must not refuse the
+                others, and only the function can say which is bad.
+            parameters: query parameters and whether they must be there.
+
+        """
+        title = _title(method, path)
+        optional: dict[str, Any] = {}
+        if model is not None:
+            optional["RequestModels"] = dict.fromkeys(
+                # Without $default a body of another content type would pass unchecked.
+                (_JSON, "$default"),
+                Ref(self._model(title, model)),
+            )
+        names = {f"method.request.path.{name.rstrip('+')}": True for name in re.findall(r"\{(.+?)\}", path)}
+        names |= {f"method.request.querystring.{name}": must for name, must in (parameters or {}).items()}
+        if names:
+            optional["RequestParameters"] = names
+        self._part(
+            gateway.Method(
+                title,
+                RestApiId=self.id,
+                ResourceId=self._resource(path),
+                HttpMethod=method,
+                AuthorizationType="AWS_IAM",
+                ApiKeyRequired=False,
+                RequestValidatorId=Ref(self._validator),
+                Integration=gateway.Integration(
+                    Type="AWS_PROXY",
+                    IntegrationHttpMethod="POST",
+                    TimeoutInMillis=FUNCTION_TIMEOUT_S * 1000,
+                    Uri=Sub(
+                        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
+                        f"${{{function.title}.Arn}}/invocations"
+                    ),
+                ),
+                **optional,
+            )
+        )
+        called = re.sub(r"\{.+?\}", "*", path)
+        function.permit(
+            f"{function.title}InvokedBy{title}",
+            "apigateway.amazonaws.com",
+            self._stack.arn("execute-api", f"${{{self.title}}}/{self.stage}/{method}{called}"),
+        )
+
+    def deploy(self, throttle: Throttle) -> None:
+        """Publish the routes on the stage, throttled, and own the log group that the gateway would make.
+
+        A deployment is a snapshot: its logical id carries a hash of all it shows, so that a change of any of it makes
+        a new one. Logs are off by default, because API Gateway logs only in a region whose account-wide logging
+        role somebody has set, which is not this stack's to own: setting it here, one stack's deletion would break
+        every other API of the region.
+        """
+        parts = json.dumps([(part.title, part.to_dict()) for part in self._routes], sort_keys=True)
+        digest = hashlib.sha256(parts.encode()).hexdigest()[:12]
+        deployment = self._stack.add(
+            gateway.Deployment(
+                f"{self.title}Deployment{digest}",
+                RestApiId=self.id,
+                Description=f"Routes {digest}",
+                DependsOn=sorted(part.title for part in self._routes),
+            )
+        )
+        level = self._stack.choice(
+            "ApiLoggingLevel",
+            "OFF",
+            "ERROR",
+            "INFO",
+            text="Execution logs of the API; needs the region's account-wide API Gateway logging role",
+        )
+        group = logs.log_group(
+            self._stack,
+            f"{self.title}LogGroup",
+            Sub(f"API-Gateway-Execution-Logs_${{{self.title}}}/{self.stage}"),
+        )
+        self._stack.add(
+            gateway.Stage(
+                f"{self.title}Stage",
+                RestApiId=self.id,
+                DeploymentId=Ref(deployment),
+                StageName=self.stage,
+                TracingEnabled=True,
+                MethodSettings=[
+                    gateway.MethodSetting(
+                        HttpMethod="*",
+                        ResourcePath="/*",
+                        ThrottlingRateLimit=throttle.rate_per_s,
+                        ThrottlingBurstLimit=throttle.burst,
+                        LoggingLevel=Ref(level),
+                        DataTraceEnabled=False,
+                        MetricsEnabled=False,
+                    )
+                ],
+                Tags=self._stack.tags(),
+                DependsOn=group.title,
+            )
+        )
+
+    def _part(self, resource: Any) -> Any:
+        """Add a resource that the deployment shows."""
+        self._routes.append(resource)
+        return self._stack.add(resource)
+
+    def _resource(self, path: str) -> Any:
+        """Return the id of a path's resource, adding it and its parents where they are new."""
+        if path == "":
+            return Sub(f"${{{self.title}.RootResourceId}}")
+        if path not in self._resources:
+            parent, _, part = path.rpartition("/")
+            self._resources[path] = self._part(
+                gateway.Resource(
+                    _title("Path", path), RestApiId=self.id, ParentId=self._resource(parent), PathPart=part
+                )
+            )
+        return Ref(self._resources[path])
+
+    def _model(self, title: str, schema: Mapping[str, Any]) -> Any:
+        # As an object, which troposphere would make a text of: both are the same to AWS, but LocalStack encodes twice.
+        as_object = AWSHelperFn()
+        as_object.data = {"$schema": _SCHEMA_DIALECT, **schema}
+        return self._part(
+            gateway.Model(
+                f"{title}Envelope",
+                RestApiId=self.id,
+                Name=f"{title}Envelope{_alphanumeric(self.stage)}",
+                ContentType=_JSON,
+                Schema=as_object,
+            )
+        )
+
+    def _refusals(self) -> None:
+        for refusal in REFUSALS:
+            body = {"error": {"code": refusal.code, "message": refusal.message}}
+            status = {} if refusal.status is None else {"StatusCode": str(refusal.status)}
+            self._part(
+                gateway.GatewayResponse(
+                    f"{self.title}{_alphanumeric(refusal.kind.title())}",
+                    RestApiId=self.id,
+                    ResponseType=refusal.kind,
+                    ResponseTemplates={_JSON: json.dumps(body)},
+                    **status,
+                )
+            )
+
+
+def _alphanumeric(text: str) -> str:
+    """Drop what logical ids and model names may not hold."""
+    return re.sub(r"[^A-Za-z0-9]", "", text)
+
+
+def _title(method: str, path: str) -> str:
+    """Return a logical id such as `GetBarsSymbol` for a method and a path."""
+    parts = [_alphanumeric(part) for part in path.split("/") if part]
+    return method.title() + "".join(part[0].upper() + part[1:] for part in parts)

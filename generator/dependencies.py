@@ -1,0 +1,114 @@
+"""What functions import beside their own code: installed for Lambda's platform, zipped, kept by hash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from generator.errors import BundleError
+from generator.zips import add_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ARCHITECTURES: Mapping[str, str] = {"arm64": "aarch64", "x86_64": "x86_64"}
+"""Lambda's name of an architecture to the one in wheels' platform tags."""
+
+PYTHON_VERSION = "3.13"
+
+_NEWEST_GLIBC_MINOR = 34
+_OLDEST_GLIBC_MINOR = 17
+_INSTALL_TIMEOUT_S = 600
+_LAYOUT = "1"
+"""Part of the cache key: raise it when what is stripped or how it is zipped changes."""
+
+_DROPPED_DIRECTORIES = {"__pycache__", "tests", "test", "bin"}
+_DROPPED_METADATA = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+
+
+def dependency_zip(requirements: Sequence[str], architecture: str, constraints: Path, cache: Path) -> Path:
+    """Return a zip of the installed requirements.
+
+    It is named after what was asked for; its comment is a hash of what it holds.
+
+    Args:
+        requirements: distribution names.
+        architecture: a key of `ARCHITECTURES`.
+        constraints: pip constraints; only lines that pin versions count for the hash.
+        cache: directory of these zips.
+
+    Raises:
+        BundleError: pip cannot install them.
+
+    """
+    pins = sorted(line.split("#")[0].strip() for line in constraints.read_text(encoding="utf-8").splitlines())
+    pins = [pin for pin in pins if pin]
+    pinned = {re.split(r"[<>=!~\[ ;]", pin)[0].lower() for pin in pins}
+    if missing := [name for name in requirements if name.lower() not in pinned]:
+        raise BundleError(f"{constraints} does not pin {', '.join(missing)}")
+    asked = "\n".join([_LAYOUT, architecture, PYTHON_VERSION, *sorted(requirements), "--", *pins])
+    digest = hashlib.sha256(asked.encode()).hexdigest()[:32]
+    path = cache / f"{digest}.zip"
+    if not path.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=cache, prefix=".installing-"))
+        try:
+            _install(requirements, architecture, constraints, work / "tree")
+            _zip(work / "tree", work / path.name)
+            # The last step: who sees the name sees a whole file, and two runs at once make the same one.
+            (work / path.name).replace(path)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return path
+
+
+def _install(requirements: Sequence[str], architecture: str, constraints: Path, target: Path) -> None:
+    """Install wheels for Lambda's platform into a directory, whatever this machine is."""
+    machine = ARCHITECTURES[architecture]
+    platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(_NEWEST_GLIBC_MINOR, _OLDEST_GLIBC_MINOR - 1, -1)]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    command += ["--target", str(target), "--only-binary=:all:", "--implementation", "cp"]
+    command += ["--python-version", PYTHON_VERSION, "--constraint", str(constraints)]
+    for platform in (*platforms, f"manylinux2014_{machine}"):
+        command += ["--platform", platform]
+    try:
+        done = subprocess.run(
+            [*command, *requirements], capture_output=True, text=True, timeout=_INSTALL_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise BundleError(f"pip did not finish in {_INSTALL_TIMEOUT_S} s; is the package index reachable?") from None
+    if done.returncode != 0:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        reason = next((line for line in lines if line.startswith("ERROR")), (lines or ["no message"])[-1])
+        raise BundleError(
+            f"pip cannot install {', '.join(requirements)} for {architecture}: {reason.removeprefix('ERROR: ')} "
+            "(is the package index reachable?)"
+        )
+
+
+def _zip(tree: Path, path: Path) -> None:
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in sorted(_kept(tree)):
+            content = (tree / name).read_bytes()
+            digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())
+            add_file(archive, name, content)
+        archive.comment = digest.hexdigest().encode()
+
+
+def _kept(tree: Path) -> Iterator[str]:
+    """Yield the files a function needs: no tests, no scripts, no caches, no record of the installation."""
+    for directory, subdirectories, files in os.walk(tree):
+        subdirectories[:] = [name for name in subdirectories if name not in _DROPPED_DIRECTORIES]
+        here = Path(directory)
+        for file in files:
+            if not (here.suffix == ".dist-info" and file in _DROPPED_METADATA) and not file.endswith((".pyc", ".pyi")):
+                yield (here / file).relative_to(tree).as_posix()

@@ -1,0 +1,31 @@
+"""The generator's errors.
+
+```
+GeneratorError            exit status 2: the user can cure it; the message is one line
+├── EnvironmentNameError  an environment name that some AWS service would refuse
+├── BundleError           a function bundle cannot be built
+└── StaleTemplatesError   exit status 1: committed templates are not what the generator writes
+```
+"""
+
+from __future__ import annotations
+
+
+class GeneratorError(Exception):
+    """Something the user can cure; `str(error)` is one line that says what and how."""
+
+    exit_status = 2
+
+
+class EnvironmentNameError(GeneratorError):
+    """An environment name that some AWS service would refuse; the message names the limit."""
+
+
+class BundleError(GeneratorError):
+    """A function bundle cannot be built: no source, no dependency, no network, or too large for Lambda."""
+
+
+class StaleTemplatesError(GeneratorError):
+    """The committed templates differ from what the generator writes."""
+
+    exit_status = 1

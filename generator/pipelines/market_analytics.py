@@ -1,0 +1,233 @@
+"""Market analytics: ticks come in by object or by call, and become bars that an API serves.
+
+```
+ objects --> MarketData bucket --+
+                                 v
+ POST /ingest ----------> DataIngestion --> ProcessingQueue --> DataProcessor --> rejected bucket
+                                 |                                |       |
+                                 v                                v       v MarketDataProcessed
+ GET /bars, /ingest --> DataQuery --> MarketDataState table <-- DataAggregator <-- every 5 minutes
+```
+
+What fails for good ends in one of four dead-letter queues: the queue's own, one a function that is invoked
+asynchronously, and one for events that EventBridge could not deliver.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from awacs import dynamodb
+from troposphere import Ref
+
+from generator.blocks import policies, rule
+from generator.blocks.api import FUNCTION_TIMEOUT_S, Api, Throttle
+from generator.blocks.bucket import Bucket, passing_through
+from generator.blocks.emptier import Emptier
+from generator.blocks.function import Function, common_runtime
+from generator.blocks.queue import (
+    CONSUMER_TIMEOUT_S,
+    WORK_RETENTION_S,
+    Queue,
+    dead_letter_queue,
+    max_receives,
+    rule_dead_letter_queue,
+)
+from generator.blocks.rule import Rule
+from generator.blocks.stack import Stack
+from generator.blocks.table import Table
+
+if TYPE_CHECKING:
+    from troposphere import Template
+
+    from generator.environment import Environment
+
+NAME = "market-analytics"
+
+TAGS = {"Environment": "Production", "Project": "MarketAnalytics"}
+
+PROCESSED_SOURCE = "market.analytics.processor"
+PROCESSED_TYPE = "MarketDataProcessed"
+SCHEDULE = "rate(5 minutes)"
+
+MEMORY_MB = 3072
+
+RANGES_A_BATCH = 5
+"""Five of the worst ranges (10 s each: a million bad rows, or every row a symbol-hour of its own) fit the timeout."""
+
+THROTTLE = Throttle(rate_per_s=10_000, burst=5_000)
+"""Also the default quotas of an account and region, so that this stage alone may use them up."""
+
+_ENVELOPE = {"type": "object"}
+
+
+def build(environment: Environment) -> Template:
+    """Return the template of one environment's market analytics stack."""
+    stack = Stack(
+        environment,
+        description=(
+            f"Market analytics ({environment.name}): stock-market ticks into bars. Objects live 30 days and 30 more "
+            "as noncurrent versions. Deleting the stack deletes all data."
+        ),
+        tags=TAGS,
+        metrics_namespace="MarketAnalytics",
+    )
+    runtime = common_runtime(stack, memory_mb=MEMORY_MB)
+    range_bytes = stack.number(
+        "RangeBytes", 8 * 1024 * 1024, minimum=1024, text="Bytes of an object that one message points to"
+    )
+    compaction = stack.number(
+        "CompactionThreshold", 1000, minimum=2, maximum=2000, text="Slices of an hour that are merged into a segment"
+    )
+    overdue = stack.number(
+        "OverdueSeconds", 900, minimum=1, text="Seconds after which an incomplete ingest is called overdue"
+    )
+    processors = stack.number(
+        "ProcessorMaxConcurrency", 200, minimum=2, maximum=1000, text="DataProcessor's invocations at a time"
+    )
+
+    # Where things rest.
+    market_data = Bucket(stack, "MarketData", "market-data", lifecycle=passing_through())
+    rejected = Bucket(stack, "RejectedMarketData", "market-data-rejected", lifecycle=passing_through())
+    state = Table(stack, "MarketDataState", partition_key="symbol", sort_key="timestamp", expiry="expiresAt")
+    emptier = Emptier(stack, runtime, buckets=[market_data, rejected])
+
+    # Where work waits, and where it ends when it fails for good.
+    processing_failed = dead_letter_queue(stack, "ProcessingDeadLetterQueue", of="ProcessingQueue")
+    ingestion_failed = dead_letter_queue(stack, "IngestionDeadLetterQueue")
+    aggregation_failed = dead_letter_queue(stack, "AggregatorDeadLetterQueue")
+    undelivered = rule_dead_letter_queue(
+        stack, "RuleDeadLetterQueue", rules=["MarketDataProcessed", "AggregationSchedule"]
+    )
+    work = Queue(
+        stack,
+        "ProcessingQueue",
+        retention_s=WORK_RETENTION_S,
+        dead_letters=processing_failed,
+        max_receives=max_receives(stack),
+    )
+
+    # What works.
+    ingestion = Function(
+        stack,
+        "DataIngestion",
+        runtime,
+        handler="market_analytics.data_ingestion.handler",
+        does="Cuts new objects into ranges, takes posted ticks, and queues both for processing.",
+        timeout_s=FUNCTION_TIMEOUT_S,
+        may=[
+            *market_data.read(),
+            work.send(),
+            state.allow(dynamodb.BatchGetItem, dynamodb.BatchWriteItem, dynamodb.GetItem, dynamodb.PutItem),
+        ],
+        variables={"TABLE_NAME": state.name, "QUEUE_URL": work.url, "RANGE_BYTES": Ref(range_bytes)},
+        dead_letters=ingestion_failed,
+    )
+    processor = Function(
+        stack,
+        "DataProcessor",
+        runtime,
+        handler="market_analytics.data_processor.handler",
+        does="Turns ranges of ticks into slices of bars, one receipt a range, one event a receipt.",
+        timeout_s=CONSUMER_TIMEOUT_S,
+        may=[
+            work.consume(),
+            *market_data.read(),
+            rejected.write("rejected/"),
+            state.allow(dynamodb.BatchWriteItem, dynamodb.GetItem, dynamodb.PutItem, dynamodb.Query),
+            rule.put_events(stack, PROCESSED_SOURCE),
+        ],
+        variables={
+            "TABLE_NAME": state.name,
+            "REJECTED_BUCKET": rejected.name,
+            "EVENT_BUS_NAME": rule.DEFAULT_BUS,
+        },
+        after=[emptier.contents(rejected)],
+    )
+    aggregator = Function(
+        stack,
+        "DataAggregator",
+        runtime,
+        handler="market_analytics.data_aggregator.handler",
+        does="Refreshes the rollups that the API reads, repairs what events missed, and publishes metrics.",
+        timeout_s=CONSUMER_TIMEOUT_S,
+        may=[
+            state.allow(
+                dynamodb.BatchGetItem,
+                dynamodb.BatchWriteItem,
+                dynamodb.DeleteItem,
+                dynamodb.GetItem,
+                dynamodb.PutItem,
+                dynamodb.Query,
+                dynamodb.UpdateItem,
+            ),
+            policies.put_metrics(stack.metrics_namespace),
+        ],
+        variables={
+            "TABLE_NAME": state.name,
+            "METRICS_NAMESPACE": stack.metrics_namespace,
+            "COMPACTION_THRESHOLD": Ref(compaction),
+            "OVERDUE_SECONDS": Ref(overdue),
+        },
+        dead_letters=aggregation_failed,
+    )
+    query = Function(
+        stack,
+        "DataQuery",
+        runtime,
+        handler="market_analytics.data_query.handler",
+        does="Answers what bars there are and how far an ingest is.",
+        timeout_s=FUNCTION_TIMEOUT_S,
+        may=[state.allow(dynamodb.Query)],
+        variables={"TABLE_NAME": state.name, "OVERDUE_SECONDS": Ref(overdue)},
+    )
+
+    # How one thing leads to the next.
+    market_data.notify(ingestion)
+    processor.consume(work, max_concurrency=processors, batch_size=RANGES_A_BATCH, after=[emptier.contents(rejected)])
+    on_processed = Rule(
+        stack,
+        "MarketDataProcessed",
+        does="A range has been processed: refresh the rollups it touches.",
+        pattern={"source": [PROCESSED_SOURCE], "detail-type": [PROCESSED_TYPE]},
+        target=aggregator,
+        dead_letters=undelivered,
+    )
+    on_schedule = Rule(
+        stack,
+        "AggregationSchedule",
+        does="Repair what events missed.",
+        schedule=SCHEDULE,
+        target=aggregator,
+        dead_letters=undelivered,
+    )
+    api = Api(stack, "MarketDataAPI", does="Ticks in, bars out; every call signed.")
+    api.route("POST", "/ingest", ingestion, model=_ENVELOPE)
+    api.route("GET", "/ingest/{ingestId}", query)
+    api.route("POST", "/bars", query, model=_ENVELOPE)
+    api.route(
+        "GET",
+        "/bars/{symbol+}",
+        query,
+        parameters=dict.fromkeys(("from", "to", "interval", "limit", "nextToken"), False),
+    )
+    api.deploy(THROTTLE)
+
+    stack.output("apiUrl", api.url, "Address of the API, without a slash at its end")
+    stack.output("restApiId", api.id, "Id of the API")
+    stack.output("bucketName", market_data.name, "Bucket that takes objects of ticks")
+    stack.output("rejectedBucketName", rejected.name, "Bucket that keeps refused rows")
+    stack.output("tableArn", state.arn, "ARN of the table")
+    stack.output("tableName", state.name, "Name of the table")
+    stack.output("queueUrl", work.url, "Queue between ingestion and processing")
+    stack.output("processingDeadLetterQueueUrl", processing_failed.url, "Messages that failed for good")
+    stack.output("ingestionDeadLetterQueueUrl", ingestion_failed.url, "Object events that failed for good")
+    stack.output("aggregatorDeadLetterQueueUrl", aggregation_failed.url, "Aggregations that failed for good")
+    stack.output("ruleDeadLetterQueueUrl", undelivered.url, "Events that EventBridge could not deliver")
+    stack.output("ingestionFunctionName", ingestion.name, "Name of DataIngestion")
+    stack.output("processorFunctionName", processor.name, "Name of DataProcessor")
+    stack.output("aggregatorFunctionName", aggregator.name, "Name of DataAggregator")
+    stack.output("queryFunctionName", query.name, "Name of DataQuery")
+    stack.output("eventRuleArn", on_processed.arn, "Rule for processed ranges")
+    stack.output("scheduleRuleArn", on_schedule.arn, "Rule for the schedule")
+    return stack.template

@@ -1,0 +1,36 @@
+"""What every end-to-end test shares: one embedded LocalStack a test session."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bench import deployment
+from bench.file_processing.trial import shorten_visibility
+from bench.targets.embedded import EmbeddedTarget
+from tests.e2e.files import VISIBILITY_S, FileStack
+from tests.e2e.market import MarketStack
+
+
+@pytest.fixture(scope="session")
+def target() -> Iterator[EmbeddedTarget]:
+    """Start LocalStack once; each test uses names of its own in it."""
+    with EmbeddedTarget() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def market(target: EmbeddedTarget) -> Iterator[MarketStack]:
+    """Deploy the market-analytics stack once, with small ranges and early compaction; each test has its own symbols."""
+    deployment.deploy(target, "e2e", {"RangeBytes": "65536", "CompactionThreshold": "40"})
+    yield MarketStack(target, deployment.flat_outputs(target, "e2e"), "e2e")
+    deployment.destroy(target, "e2e")
+
+
+@pytest.fixture(scope="session")
+def files(target: EmbeddedTarget) -> Iterator[FileStack]:
+    """Deploy the file-processing stack once; messages that fail come again in seconds. Each test has its own keys."""
+    deployment.create(target, "e2e", deployment.assemble("e2e", pipeline=deployment.FILE_PROCESSING))
+    stack = FileStack(target, "e2e")
+    shorten_visibility(target, stack.outputs, VISIBILITY_S)
+    yield stack
+    deployment.destroy(target, "e2e", deployment.FILE_PROCESSING)

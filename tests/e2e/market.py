@@ -1,0 +1,201 @@
+"""A deployed market-analytics stack as its user meets it: put objects, call the API, look at the queues."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from bench.targets import REGION
+from tickstream import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from bench.targets import Target
+
+#: The first minute of the day that the tests trade on: 2026-01-05T14:30:00Z.
+OPEN_NS = 1_767_623_400 * 10**9
+MINUTE_NS = 60 * 10**9
+HEADER = "symbol,timestamp,price,size\n"
+DEADLINE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API answered."""
+
+    status: int
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One tick of a test, as text, as a file has it."""
+
+    symbol: str
+    timestamp_ns: int
+    price: str
+    size: str
+
+    def row(self) -> str:
+        """Write it as a CSV row."""
+        return f"{self.symbol},{self.timestamp_ns},{self.price},{self.size}\n"
+
+
+def csv(trades: Iterable[Trade]) -> bytes:
+    """Write a CSV object."""
+    return (HEADER + "".join(trade.row() for trade in trades)).encode()
+
+
+def trades(symbol: str, count: int, *, start_ns: int = OPEN_NS, step_ns: int = 250_000_000) -> list[Trade]:
+    """Make trades that differ in price and size, so that a lost or doubled one shows in some figure."""
+    return [
+        Trade(symbol, start_ns + index * step_ns, f"{100 + index % 7}.{index % 100:02d}", str(1 + index % 13))
+        for index in range(count)
+    ]
+
+
+def expected_bars(ordered: Iterable[Trade]) -> list[dict[str, Any]]:
+    """Compute minute bars with Decimal from trades in their total order: the tests' own, simple oracle."""
+    bars: dict[int, dict[str, Any]] = {}
+    for trade in ordered:
+        price, size = Decimal(trade.price), Decimal(trade.size)
+        minute = trade.timestamp_ns // MINUTE_NS
+        bar = bars.setdefault(
+            minute,
+            {"open": price, "high": price, "low": price, "volume": Decimal(0), "ticks": 0, "notional": Decimal(0)},
+        )
+        bar["high"] = max(bar["high"], price)
+        bar["low"] = min(bar["low"], price)
+        bar["close"] = price
+        bar["volume"] += size
+        bar["ticks"] += 1
+        bar["notional"] += price * size
+    return [bars[minute] for minute in sorted(bars)]
+
+
+def wait_until[T](what: str, look: Callable[[], T | None], deadline_s: float = DEADLINE_S) -> T:
+    """Return the first answer of `look` that is not None; fail with what was waited for and seen last."""
+    deadline = time.monotonic() + deadline_s
+    while True:
+        seen = look()
+        if seen is not None:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {deadline_s:.0f} s for {what}")
+        time.sleep(0.1)
+
+
+def signed_call(method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+    """Send a request as IAM wants it signed; the URL is sent as it stands, percent signs and all."""
+    request = AWSRequest(method, url, headers=dict(headers or {}), data=body)
+    SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
+    answer = requests.request(method, url, data=body, headers=dict(request.headers.items()), timeout=60)
+    return Answer(answer.status_code, json.loads(answer.text, parse_float=Decimal) if answer.text else None)
+
+
+class MarketStack:
+    """One deployed stack and the calls that a user would make."""
+
+    def __init__(self, target: Target, outputs: Mapping[str, str], stage: str) -> None:
+        self.target = target
+        self.outputs = outputs
+        self.s3 = target.client("s3")
+        self.sqs = target.client("sqs")
+        self.dynamodb = target.client("dynamodb")
+        self.lambda_ = target.client("lambda")
+        self._api_url = target.api_url(outputs["restApiId"], stage)
+
+    # Ticks go in -------------------------------------------------------------------------------------------------
+
+    def put(self, key: str, body: bytes) -> str:
+        """Put an object and return the id of the ingest that it starts."""
+        put = self.s3.put_object(Bucket=self.outputs["bucketName"], Key=key, Body=body)
+        return keys.object_ingest_id(self.outputs["bucketName"], key, put["ETag"].strip('"'), len(body))
+
+    def call(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a signed request to the API; `path` is sent as it stands, percent signs and all."""
+        return signed_call(method, self._api_url + path, body, headers)
+
+    def post(self, value: object, headers: Mapping[str, str] | None = None) -> Answer:
+        """POST ticks as JSON."""
+        return self.call("POST", "/ingest", json.dumps(value).encode(), headers)
+
+    # Answers come out --------------------------------------------------------------------------------------------
+
+    def ingest(self, ingest_id: str) -> Answer:
+        """Ask how far an ingest is."""
+        return self.call("GET", f"/ingest/{ingest_id}")
+
+    def settled(self, ingest_id: str, state: str = "complete") -> dict[str, Any]:
+        """Wait until an ingest has reached a state and return its status."""
+        last: list[Answer] = []
+
+        def look() -> dict[str, Any] | None:
+            last[:] = [self.ingest(ingest_id)]
+            body: dict[str, Any] = last[0].body
+            return body if last[0].status == 200 and body["state"] == state else None
+
+        try:
+            return wait_until(f"ingest {ingest_id} to be {state}", look)
+        except AssertionError as error:
+            error.add_note(f"last seen: {last}")
+            raise
+
+    def bars(self, symbol: str, *, interval: str = "1m") -> list[dict[str, Any]]:
+        """Fetch all bars of the tests' day for a symbol, page by page, figures as Decimal."""
+        bars: list[dict[str, Any]] = []
+        query = f"from=2026-01-05T00:00:00Z&to=2026-01-06T00:00:00Z&interval={interval}"
+        token = ""
+        while True:
+            answer = self.call("GET", f"/bars/{symbol}?{query}" + (f"&nextToken={token}" if token else ""))
+            assert answer.status == 200, answer
+            bars += [
+                {
+                    name: int(value) if name == "ticks" else Decimal(value)
+                    for name, value in bar.items()
+                    if name in FIELDS
+                }
+                for bar in answer.body["bars"]
+            ]
+            token = answer.body.get("nextToken", "")
+            if not token:
+                return bars
+
+    def rejects(self, ingest_id: str, index: int = 0) -> list[dict[str, Any]]:
+        """Read what was rejected of one range."""
+        key = f"rejected/{ingest_id}/{index}.jsonl"
+        body = self.s3.get_object(Bucket=self.outputs["rejectedBucketName"], Key=key)["Body"].read()
+        return [json.loads(line) for line in body.splitlines()]
+
+    def waiting(self, queue: str) -> int:
+        """Count the messages of a queue (by the key of the output that has its URL), the invisible ones too."""
+        attributes = self.sqs.get_queue_attributes(
+            QueueUrl=self.outputs[queue],
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return sum(int(count) for count in attributes.values())
+
+    def invoke(self, function: str, event: object) -> Any:
+        """Invoke a function (by the key of the output that has its name) and return its answer."""
+        answer = self.lambda_.invoke(FunctionName=self.outputs[function], Payload=json.dumps(event).encode())
+        payload = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, payload
+        return payload
+
+    def aggregate(self) -> None:
+        """Run the schedule now."""
+        self.invoke("aggregatorFunctionName", {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
+
+
+FIELDS = ("open", "high", "low", "close", "volume", "ticks", "notional")

@@ -1,0 +1,217 @@
+"""CloudFormation on the embedded target: what it deploys beyond LocalStack, and what it refuses."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bench.targets.embedded import EmbeddedTarget
+from tests.e2e.function_bundles import zipped
+
+# Answers CloudFormation as a custom resource must; what it was asked goes to its log.
+PROVIDER = """
+import json, urllib.request
+
+def handler(event, context):
+    print(json.dumps({key: event.get(key) for key in ("RequestType", "PhysicalResourceId", "ResourceProperties")}))
+    properties = event["ResourceProperties"]
+    answer = {
+        "Status": "FAILED" if properties.get("Fail") == event["RequestType"] else "SUCCESS",
+        "Reason": "told to fail",
+        "PhysicalResourceId": properties["Identity"],
+        "StackId": event["StackId"],
+        "RequestId": event["RequestId"],
+        "LogicalResourceId": event["LogicalResourceId"],
+        "Data": {"Greeting": "hello " + properties["Identity"]},
+    }
+    body = json.dumps(answer).encode()
+    urllib.request.urlopen(urllib.request.Request(event["ResponseURL"], data=body, method="PUT"), timeout=10)
+"""
+FUNCTION = "embedded-provider"
+ROLE = "arn:aws:iam::000000000000:role/test"
+
+
+@pytest.fixture(scope="module")
+def provider(target: EmbeddedTarget) -> Iterator[str]:
+    """The function behind the custom resources; its ARN."""
+    functions, logs = target.client("lambda"), target.client("logs")
+    logs.create_log_group(logGroupName=f"/aws/lambda/{FUNCTION}")
+    arn: str = functions.create_function(
+        FunctionName=FUNCTION,
+        Runtime="python3.13",
+        Role=ROLE,
+        Handler="module.handler",
+        Code={"ZipFile": zipped(PROVIDER)},
+        Timeout=20,
+    )["FunctionArn"]
+    functions.get_waiter("function_active_v2").wait(FunctionName=FUNCTION, WaiterConfig={"Delay": 1})
+    yield arn
+    functions.delete_function(FunctionName=FUNCTION)
+    logs.delete_log_group(logGroupName=f"/aws/lambda/{FUNCTION}")
+
+
+class Stack:
+    """A stack of one test."""
+
+    def __init__(self, target: EmbeddedTarget, name: str) -> None:
+        self.cloudformation, self.name = target.client("cloudformation"), name
+
+    def create(self, resources: dict[str, Any], outputs: dict[str, Any] | None = None) -> str:
+        """Create it and return the status it ends in."""
+        self.cloudformation.create_stack(StackName=self.name, TemplateBody=template(resources, outputs))
+        return self.wait()
+
+    def update(self, resources: dict[str, Any], outputs: dict[str, Any] | None = None) -> str:
+        """Update it and return the status it ends in."""
+        self.cloudformation.update_stack(StackName=self.name, TemplateBody=template(resources, outputs))
+        return self.wait()
+
+    def delete(self) -> str:
+        """Delete it and return the status it ends in."""
+        self.name = self.describe()["StackId"]  # a deleted stack is found by its id only
+        self.cloudformation.delete_stack(StackName=self.name)
+        return self.wait()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what CloudFormation says of it."""
+        found: dict[str, Any] = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
+        return found
+
+    def outputs(self) -> dict[str, str]:
+        """Return its outputs."""
+        return {output["OutputKey"]: output["OutputValue"] for output in self.describe().get("Outputs", [])}
+
+    def reasons(self) -> str:
+        """Return why resources failed, in one text."""
+        events = self.cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
+        found = [str(event.get("ResourceStatusReason")) for event in events if "FAILED" in event["ResourceStatus"]]
+        return "\n".join([*found, str(self.describe().get("StackStatusReason"))])
+
+    def wait(self) -> str:
+        """Return the status in which the operation ended."""
+        deadline = time.monotonic() + 90
+        while (status := self.describe()["StackStatus"]).endswith("_IN_PROGRESS"):
+            assert time.monotonic() < deadline, f"{self.name} is still {status}"
+            time.sleep(0.1)
+        return str(status)
+
+
+def template(resources: dict[str, Any], outputs: dict[str, Any] | None) -> str:
+    """Return a template's text."""
+    return json.dumps({"Resources": resources, "Outputs": outputs or {}})
+
+
+def custom(arn: str, **properties: Any) -> dict[str, Any]:
+    """Return a template's custom resource."""
+    return {"Type": "Custom::Greeter", "Properties": {"ServiceToken": arn, "ServiceTimeout": 60, **properties}}
+
+
+OUTPUTS = {
+    "greeting": {"Value": {"Fn::GetAtt": ["Greeter", "Greeting"]}},
+    "identity": {"Value": {"Ref": "Greeter"}},
+}
+
+
+def asked(target: EmbeddedTarget) -> list[tuple[str, str | None, str]]:
+    """Return what the provider was asked so far, oldest first: type, physical id, the property Identity."""
+    events = target.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{FUNCTION}")["events"]
+    found = [json.loads(event["message"]) for event in events if event["message"].startswith("{")]
+    return [(one["RequestType"], one["PhysicalResourceId"], one["ResourceProperties"]["Identity"]) for one in found]
+
+
+def test_embedded_custom_resource_lives_through_its_stack(target: EmbeddedTarget, provider: str) -> None:
+    """Created, replaced by an update and deleted by asking its function, with Ref and GetAtt from the answers."""
+    stack = Stack(target, "embedded-custom")
+    assert (
+        stack.create({"Greeter": custom(provider, Identity="one", Number=5, Flag=True)}, OUTPUTS) == "CREATE_COMPLETE"
+    )
+    assert stack.outputs() == {"greeting": "hello one", "identity": "one"}
+    assert stack.update({"Greeter": custom(provider, Identity="two")}, OUTPUTS) == "UPDATE_COMPLETE"
+    assert stack.outputs() == {"greeting": "hello two", "identity": "two"}
+    assert stack.delete() == "DELETE_COMPLETE"
+
+    expected = [
+        ("Create", None, "one"),
+        ("Update", "one", "two"),
+        ("Delete", "one", "one"),
+        ("Delete", "two", "two"),
+    ]
+    deadline = time.monotonic() + 20
+    while (seen := asked(target)) != expected:
+        assert time.monotonic() < deadline, f"the function was asked {seen}"
+        time.sleep(0.1)
+
+
+def test_embedded_custom_resource_failure_fails_the_stack(target: EmbeddedTarget, provider: str) -> None:
+    """A function that answers FAILED fails the stack with the function's reason."""
+    stack = Stack(target, "embedded-custom-failed")
+    status = stack.create({"Greeter": custom(provider, Identity="three", Fail="Create")})
+
+    assert status in {"CREATE_FAILED", "ROLLBACK_COMPLETE"}
+    assert "told to fail" in stack.reasons()
+    stack.delete()
+
+
+def test_embedded_metric_filter_is_put_changed_and_deleted(target: EmbeddedTarget) -> None:
+    """A metric filter in a template is a metric filter in the API, through creation, update and deletion."""
+
+    def resources(pattern: str) -> dict[str, Any]:
+        transformation = {"MetricName": "Errors", "MetricNamespace": "Test", "MetricValue": "1", "DefaultValue": 0}
+        return {
+            "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "embedded-group"}},
+            "Filter": {
+                "Type": "AWS::Logs::MetricFilter",
+                "Properties": {
+                    "LogGroupName": {"Ref": "Group"},
+                    "FilterPattern": pattern,
+                    "MetricTransformations": [transformation],
+                },
+            },
+        }
+
+    def patterns() -> list[str]:
+        filters = target.client("logs").describe_metric_filters()["metricFilters"]
+        return [one["filterPattern"] for one in filters if one["logGroupName"] == "embedded-group"]
+
+    stack = Stack(target, "embedded-filter")
+    assert stack.create(resources("?ERROR ?Exception")) == "CREATE_COMPLETE"
+    assert patterns() == ["?ERROR ?Exception"]
+    assert stack.update(resources("?ERROR")) == "UPDATE_COMPLETE"
+    assert patterns() == ["?ERROR"]
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert patterns() == []
+
+
+def test_embedded_unknown_resource_type_is_refused(target: EmbeddedTarget) -> None:
+    """A type that nothing here implements fails the stack, instead of passing for deployed."""
+    stack = Stack(target, "embedded-unknown")
+    status = stack.create({"Board": {"Type": "AWS::CloudWatch::Dashboard", "Properties": {"DashboardBody": "{}"}}})
+
+    assert status == "CREATE_FAILED"
+    assert "AWS::CloudWatch::Dashboard" in stack.reasons()
+
+
+@pytest.mark.parametrize("as_text", [True, False], ids=["text", "object"])
+def test_embedded_request_model_takes_both_forms(target: EmbeddedTarget, *, as_text: bool) -> None:
+    """A request model's schema may be an object or its text, as on AWS."""
+    schema: Any = {"$schema": "http://json-schema.org/draft-04/schema#", "type": "object"}
+    stack = Stack(target, f"embedded-model-{as_text}".lower())
+    resources = {
+        "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": stack.name}},
+        "Model": {
+            "Type": "AWS::ApiGateway::Model",
+            "Properties": {
+                "RestApiId": {"Ref": "Api"},
+                "Name": "Envelope",
+                "ContentType": "application/json",
+                "Schema": json.dumps(schema) if as_text else schema,
+            },
+        },
+    }
+    assert stack.create(resources, {"api": {"Value": {"Ref": "Api"}}}) == "CREATE_COMPLETE"
+    model = target.client("apigateway").get_model(restApiId=stack.outputs()["api"], modelName="Envelope")
+
+    assert json.loads(model["schema"]) == schema
+    stack.delete()

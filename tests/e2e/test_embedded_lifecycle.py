@@ -1,0 +1,225 @@
+"""The embedded target's own life: it answers on the loopback only, and nothing of it is ever left behind."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.errors import TargetError
+from bench.targets import instance
+from bench.targets.embedded import EmbeddedTarget
+from tests.e2e.function_bundles import zipped
+
+GONE_WITHIN_S = 5.0
+
+# A bench that starts LocalStack and a function that sleeps, says where everything is, and waits to be ended.
+BENCH = """
+import io, json, sys, threading, zipfile
+from bench.targets.embedded import EmbeddedTarget
+
+code = "import os, time\\ndef handler(event, context):\\n    print(os.getpid(), flush=True)\\n    time.sleep(600)\\n"
+bundle = io.BytesIO()
+with zipfile.ZipFile(bundle, "w") as archive:
+    archive.writestr("module.py", code)
+with EmbeddedTarget() as target:
+    functions = target.client("lambda")
+    functions.create_function(
+        FunctionName="sleeper", Runtime="python3.13", Role="arn:aws:iam::000000000000:role/test",
+        Handler="module.handler", Code={"ZipFile": bundle.getvalue()}, Timeout=600,
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName="sleeper", WaiterConfig={"Delay": 1})
+    functions.invoke(FunctionName="sleeper", InvocationType="Event", Payload=b"{}")
+    running = target._running()
+    print(json.dumps({"port": running.port, "state_dir": running.state_dir, "supervisor": running.supervisor_pid}))
+    sys.stdout.flush()
+    threading.Event().wait()
+"""
+
+
+def wait_until(true: Callable[[], object], what: str, within_s: float) -> None:
+    """Return when ``true`` says so; fail with ``what`` and its last answer otherwise."""
+    deadline = time.monotonic() + within_s
+    while not (last := true()):
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what} (last seen: {last!r})"
+        time.sleep(0.05)
+
+
+def descendants(pid: int) -> set[int]:
+    """Return the processes below ``pid``, itself included."""
+    found = {pid}
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # the thread has ended meanwhile
+            for child in task.read_text().split():
+                found |= descendants(int(child))
+    return found
+
+
+def sleepers_below(pid: int) -> set[int]:
+    """Return the functions below ``pid`` that sleep in their handlers: one that waits for events may end by itself."""
+    return {
+        child
+        for child in descendants(pid)
+        if "launcher.py" in about(child, "cmdline") and "nanosleep" in about(child, "wchan")
+    }
+
+
+def about(pid: int, what: str) -> str:
+    """Return what the kernel says of a process; nothing where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/{what}").read_text()
+    except OSError:
+        return ""
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Return those of the processes that run (a zombie does not)."""
+    return {pid for pid in pids if instance.process_started(pid) is not None}
+
+
+def refuses(address: str, port: int) -> bool:
+    """Return whether nobody accepts a connection there."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((address, port)) != 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_embedded_nothing_survives_the_bench(number: signal.Signals) -> None:
+    """However the bench ends, its LocalStack, a running function, the port and the folder are gone within seconds."""
+    bench = subprocess.Popen([sys.executable, "-P", "-c", BENCH], stdout=subprocess.PIPE, text=True)
+    assert bench.stdout is not None
+    assert select.select([bench.stdout], [], [], 120)[0], "the bench has not started"
+    started = json.loads(bench.stdout.readline())
+    wait_until(lambda: sleepers_below(started["supervisor"]), "a function in its handler", 20)
+    pids = descendants(started["supervisor"])
+
+    bench.send_signal(number)
+    bench.wait(GONE_WITHIN_S + 20)
+
+    wait_until(lambda: not alive(pids), f"processes gone, of {pids}", GONE_WITHIN_S)
+    wait_until(lambda: refuses("127.0.0.1", started["port"]), "port refused", GONE_WITHIN_S)
+    wait_until(lambda: not Path(started["state_dir"]).exists(), "folder gone", GONE_WITHIN_S)
+    bench.stdout.close()
+
+
+def test_embedded_function_dies_with_localstack(tmp_path: Path) -> None:
+    """When the supervisor itself is killed, LocalStack and a running function go with it, and the folder at the end."""
+    with EmbeddedTarget(tmp_path) as other:
+        running = other._running()
+        functions = other.client("lambda")
+        functions.create_function(
+            FunctionName="sleeper",
+            Runtime="python3.13",
+            Role="arn:aws:iam::000000000000:role/test",
+            Handler="module.handler",
+            Code={"ZipFile": zipped("import time\ndef handler(event, context): time.sleep(600)\n")},
+            Timeout=600,
+        )
+        functions.get_waiter("function_active_v2").wait(FunctionName="sleeper", WaiterConfig={"Delay": 1})
+        functions.invoke(FunctionName="sleeper", InvocationType="Event", Payload=b"{}")
+        wait_until(lambda: sleepers_below(running.supervisor_pid), "a function in its handler", 20)
+        pids = descendants(running.supervisor_pid)
+        os.kill(running.supervisor_pid, signal.SIGKILL)
+        wait_until(lambda: not alive(pids), "processes gone", GONE_WITHIN_S)
+    assert not list(tmp_path.iterdir())
+
+
+def test_embedded_port_is_refused_outside(target: EmbeddedTarget) -> None:
+    """LocalStack listens on the loopback interface only, not on the machine's other addresses."""
+    port = target._running().port
+    listening = {
+        line.split()[1]
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        if line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}")
+    }
+
+    assert listening == {f"0100007F:{port:04X}"}
+    address = external_address()
+    if address is not None:
+        assert refuses(address, port)
+    assert not refuses("127.0.0.1", port)
+
+
+def external_address() -> str | None:
+    """Return this machine's address on a network, or None where it has none; sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address: str = probe.getsockname()[0]
+        return None if address.startswith("127.") else address
+
+
+def test_embedded_taken_port_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that another process takes in the last moment costs an attempt, not the run."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        attempts: list[int] = []
+        once = EmbeddedTarget._start_once
+
+        def start_once(self: EmbeddedTarget) -> None:
+            attempts.append(1)
+            if len(attempts) == 1:
+                with monkeypatch.context() as patched:
+                    patched.setattr("bench.targets.embedded.free_port", lambda: taken.getsockname()[1])
+                    once(self)
+            else:
+                once(self)
+
+        monkeypatch.setattr(EmbeddedTarget, "_start_once", start_once)
+        with EmbeddedTarget() as target:
+            assert target._running().port != taken.getsockname()[1]
+            assert target.client("sts").get_caller_identity()["Account"]
+    assert len(attempts) == 2
+
+
+def test_embedded_failed_start_names_the_log(tmp_path: Path) -> None:
+    """A LocalStack that does not start is one clear error with the log's place, and leaves no folder."""
+    target = EmbeddedTarget(tmp_path, overrides={"GATEWAY_SERVER": "no-such-server"})
+    with pytest.raises(TargetError, match="no-such-server") as error:
+        target.start()
+
+    log = Path(str(error.value).split("its log is ")[1].split(" and ends:")[0])
+    assert "no-such-server" in log.read_text()
+    assert not list(tmp_path.iterdir())
+    log.unlink()
+
+
+def test_embedded_detached_outlives_and_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A detached LocalStack outlives the command that started it; a later one finds it, uses it, and ends it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    start = "from bench.targets.embedded import EmbeddedTarget\nEmbeddedTarget(detached=True).start()\n"
+    subprocess.run([sys.executable, "-P", "-c", start], check=True, timeout=120)
+
+    found = EmbeddedTarget.attached()
+    assert found is not None
+    assert found.client("sts").get_caller_identity()["Account"] == "000000000000"
+    with pytest.raises(TargetError, match=r"runs already at http://127.0.0.1:"):
+        EmbeddedTarget(detached=True).start()
+    running = found._running()
+    found.stop()
+
+    assert EmbeddedTarget.attached() is None
+    assert not Path(running.state_dir).exists()
+    assert not running.is_supervised()
+
+
+def test_embedded_attached_forgets_the_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What remains of a detached LocalStack that was killed is nobody to attach to, even if its number is reused."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    instance.remember(instance.Instance(1, "token", os.getpid(), 0, str(tmp_path / "gone"), {}))
+
+    assert EmbeddedTarget.attached() is None
+    assert not instance.detached_file().exists()

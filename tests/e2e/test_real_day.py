@@ -1,0 +1,57 @@
+"""A real trading day through the whole path, against bars that were computed outside this project."""
+
+from __future__ import annotations
+
+import csv
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench.answers import Window, read_by_get
+from bench.api_client import ApiClient
+from bench.oracle import ExpectedBar
+from bench.state import read_table
+from bench.verify import compare_bars
+
+if TYPE_CHECKING:
+    from tests.e2e.market import MarketStack
+
+DATA = Path(__file__).parents[2] / "../shared/data"
+MINUTE_NS = 60 * 10**9
+
+
+def scaled(text: str, digits: int = 9) -> int:
+    """Read a decimal as an integer of 10^-digits."""
+    return int(Decimal(text).scaleb(digits))
+
+
+def test_real_day_equals_the_given_bars_in_every_field(market: MarketStack) -> None:
+    """388,417 trades of 7 October 2013: all 2,310 bars, through DynamoDB and through `GET /bars`."""
+    trades, given = DATA / "trades-20131007.csv.gz", DATA / "bars-20131007.csv"
+    if not trades.is_file():
+        pytest.skip(f"the real trades are not part of the project, they would be {trades}")
+    expected: dict[str, dict[int, ExpectedBar]] = {}
+    with given.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            expected.setdefault(row["symbol"], {})[int(row["minute"]) // MINUTE_NS] = ExpectedBar(
+                open_e9=scaled(row["open"]),
+                high_e9=scaled(row["high"]),
+                low_e9=scaled(row["low"]),
+                close_e9=scaled(row["close"]),
+                volume_e9=scaled(row["volume"]),
+                ticks=int(row["ticks"]),
+                notional_e18=scaled(row["notional"], 18),
+            )
+    assert sum(map(len, expected.values())) == 2_310
+    status = market.settled(market.put("real/trades-20131007.csv.gz", trades.read_bytes()))
+    assert (status["ticks"], status["rejected"]) == (388_417, 0)
+    stored = read_table(market.target, market.outputs["tableName"]).bars
+    by_table = compare_bars(expected, {symbol: stored.get(symbol, {}) for symbol in expected})
+    assert by_table.passed, by_table
+    minutes = [minute for bars in expected.values() for minute in bars]
+    api = ApiClient(market.target, market.target.api_url(market.outputs["restApiId"], "e2e"))
+    answered = read_by_get(api, sorted(expected), Window(min(minutes), max(minutes) + 1), bars_a_page=1_000)
+    by_api = compare_bars(expected, answered)
+    assert by_api.passed, by_api

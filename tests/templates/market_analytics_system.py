@@ -1,0 +1,84 @@
+"""What the template of market analytics is to say."""
+
+from __future__ import annotations
+
+from tests.templates.permissions import consume, empty_buckets, read_objects, send, use_table
+from tests.templates.reading import ENV, arn, arn_of, ref, sub
+from tests.templates.systems import Function, Queue, Route, System, api_address, bucket_arn
+
+_TABLE = f"MarketDataState-{ENV}"
+
+SYSTEM = System(
+    buckets={"MarketData": "market-data", "RejectedMarketData": "market-data-rejected"},
+    functions={
+        "DataIngestion": Function("DataIngestion", "market_analytics.data_ingestion.handler"),
+        "DataProcessor": Function("DataProcessor", "market_analytics.data_processor.handler"),
+        "DataAggregator": Function("DataAggregator", "market_analytics.data_aggregator.handler"),
+        "DataQuery": Function("DataQuery", "market_analytics.data_query.handler"),
+        "BucketEmptier": Function("BucketEmptier", "operations.bucket_emptier.handler"),
+    },
+    memory_mb=3072,
+    queues={
+        "ProcessingQueue": Queue(f"ProcessingQueue-{ENV}", 4),
+        "ProcessingDeadLetterQueue": Queue(f"ProcessingDeadLetterQueue-{ENV}", 14, dead_letters_of="ProcessingQueue"),
+        "IngestionDeadLetterQueue": Queue(f"IngestionDeadLetterQueue-{ENV}", 14),
+        "AggregatorDeadLetterQueue": Queue(f"AggregatorDeadLetterQueue-{ENV}", 14),
+        "RuleDeadLetterQueue": Queue(f"RuleDeadLetterQueue-{ENV}", 14),
+    },
+    tables=("MarketDataState",),
+    api="MarketDataAPI",
+    api_name=f"MarketDataAPI-{ENV}",
+    routes={
+        "PostIngest": Route("POST", "/ingest", "DataIngestion"),
+        "GetIngestIngestId": Route("GET", "/ingest/{ingestId}", "DataQuery"),
+        "PostBars": Route("POST", "/bars", "DataQuery"),
+        "GetBarsSymbol": Route("GET", "/bars/{symbol+}", "DataQuery"),
+    },
+    throttle=(10_000, 5_000),
+    tags={"Environment": "Production", "Project": "MarketAnalytics"},
+    namespace=f"MarketAnalytics/{ENV}",
+    outputs={
+        "apiUrl": api_address("MarketDataAPI"),
+        "restApiId": ref("MarketDataAPI"),
+        "bucketName": ref("MarketData"),
+        "rejectedBucketName": ref("RejectedMarketData"),
+        "tableArn": arn_of("MarketDataState"),
+        "tableName": ref("MarketDataState"),
+        "queueUrl": ref("ProcessingQueue"),
+        "processingDeadLetterQueueUrl": ref("ProcessingDeadLetterQueue"),
+        "ingestionDeadLetterQueueUrl": ref("IngestionDeadLetterQueue"),
+        "aggregatorDeadLetterQueueUrl": ref("AggregatorDeadLetterQueue"),
+        "ruleDeadLetterQueueUrl": ref("RuleDeadLetterQueue"),
+        "ingestionFunctionName": ref("DataIngestion"),
+        "processorFunctionName": ref("DataProcessor"),
+        "aggregatorFunctionName": ref("DataAggregator"),
+        "queryFunctionName": ref("DataQuery"),
+        "eventRuleArn": arn_of("MarketDataProcessed"),
+        "scheduleRuleArn": arn_of("AggregationSchedule"),
+    },
+    address="apiUrl",
+    grants={
+        "DataIngestion": [
+            *read_objects("market-data"),
+            send(f"ProcessingQueue-{ENV}"),
+            send(f"IngestionDeadLetterQueue-{ENV}"),
+            use_table(_TABLE, "BatchGetItem", "BatchWriteItem", "GetItem", "PutItem"),
+        ],
+        "DataProcessor": [
+            *read_objects("market-data"),
+            consume(f"ProcessingQueue-{ENV}"),
+            (("s3:AbortMultipartUpload", "s3:PutObject"), (sub(f"{bucket_arn('market-data-rejected')}/rejected/*"),)),
+            use_table(_TABLE, "BatchWriteItem", "GetItem", "PutItem", "Query"),
+            (("events:PutEvents",), (arn("events", "event-bus/default"),)),
+        ],
+        "DataAggregator": [
+            send(f"AggregatorDeadLetterQueue-{ENV}"),
+            use_table(
+                _TABLE, "BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"
+            ),
+            (("cloudwatch:PutMetricData",), ("*",)),
+        ],
+        "DataQuery": [use_table(_TABLE, "Query")],
+        "BucketEmptier": empty_buckets("market-data", "market-data-rejected"),
+    },
+)

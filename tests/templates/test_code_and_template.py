@@ -1,0 +1,180 @@
+"""Templates against code: what a function's own modules ask for is what its role and its environment give, exactly."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+
+from generator.bundles import BUNDLES, Bundle, own_files
+from tests.templates import file_processing_system, market_analytics_system
+from tests.templates.permissions import consume, send
+from tests.templates.reading import Template, at, of_type, properties
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Set
+
+    from tests.templates.systems import System
+
+SYSTEMS = {"market-analytics": market_analytics_system.SYSTEM, "file-processing": file_processing_system.SYSTEM}
+
+TABLE = {
+    "add": "UpdateItem",
+    "batch_get": "BatchGetItem",
+    "batch_write": "BatchWriteItem",
+    "delete_if_equal": "DeleteItem",
+    "get": "GetItem",
+    "put": "PutItem",
+    "put_if_absent": "PutItem",
+    "put_if_equal": "PutItem",
+    "query": "Query",
+    "query_each": "Query",
+}
+"""Each method of `services.table.Table` and DynamoDB's action that it takes."""
+
+STATUS_TABLE = {"get": "GetItem", "replace": "PutItem"}
+"""Each method of `services.status_table.StatusTable` and DynamoDB's action that it takes."""
+
+_READ = {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"}
+
+SERVICES = {
+    # ListBucket is not called: with it a missing object is a 404 and not a 403.
+    "ObjectReader": _READ,
+    "as_stored": _READ,
+    "LineWriter": {"s3:PutObject", "s3:AbortMultipartUpload"},
+    "Queue": {"sqs:SendMessage"},
+    "EventBus": {"events:PutEvents"},
+    "put_metrics": {"cloudwatch:PutMetricData"},
+    "make_move": {"dynamodb:GetItem", "dynamodb:PutItem"},
+}
+"""What may be imported from `services` and called, and the actions that it takes."""
+
+HARMLESS = {
+    "Deadline",
+    "DynamoStatusTable",  # its methods count where they are called
+    "DynamoTable",
+    "Metric",
+    "answer_with",
+    "body_of",
+    "failures_answer",
+    "process_created",
+    "process_in_order",
+    "settings",
+}
+"""What is imported from `services` and asks nothing of AWS by itself."""
+
+FUNCTIONS = [
+    pytest.param(pipeline, bundle, id=f"{pipeline}:{bundle.name}")
+    for pipeline, bundles in BUNDLES.items()
+    for bundle in bundles
+    # The emptier speaks to S3 without `services`; its rights are what it needs of a bucket and nothing else has.
+    if bundle.name != "BucketEmptier"
+]
+
+
+@pytest.fixture
+def templates(template: Template, files: Template) -> dict[str, Template]:
+    """Return both committed templates by pipeline."""
+    return {"market-analytics": template, "file-processing": files}
+
+
+def own_trees(bundle: Bundle) -> Iterator[ast.Module]:
+    """Yield the syntax of a function's own modules: those of its package, and no other function's."""
+    for name, content in own_files(bundle):
+        if name.startswith(f"{bundle.package}/"):
+            yield ast.parse(content)
+
+
+def calls(bundle: Bundle) -> Iterator[tuple[str, ast.Call]]:
+    """Yield each call of a function's own modules with the source of what is called."""
+    for tree in own_trees(bundle):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                yield ast.unparse(node.func), node
+
+
+def methods_called(bundle: Bundle, owner: str) -> set[str]:
+    """Return the methods that are called on anything whose name ends with `owner`."""
+    split = (called.rpartition(".") for called, _ in calls(bundle))
+    return {method for whose, _, method in split if whose.rpartition(".")[2].removeprefix("_").endswith(owner)}
+
+
+def imported(bundle: Bundle) -> set[str]:
+    """Return the names that a function's own modules import from `services` to run."""
+    found: set[str] = set()
+    for tree in own_trees(bundle):
+        guarded = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            for inner in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and id(node) not in guarded:
+                package = (node.module or "").split(".")[0]
+                found |= {alias.name for alias in node.names} if package == "services" else set()
+    return found
+
+
+def asked_for(bundle: Bundle) -> set[str]:
+    """Return the actions that a function's own modules take."""
+    tables, statuses = methods_called(bundle, "table"), methods_called(bundle, "statuses")
+    assert tables <= TABLE.keys(), "a method of the table that this test does not know"
+    assert statuses <= STATUS_TABLE.keys(), "a method of the status table that this test does not know"
+    names = imported(bundle)
+    assert names <= SERVICES.keys() | HARMLESS, "a service that this test does not know"
+    actions = {f"dynamodb:{TABLE[method]}" for method in tables}
+    actions |= {f"dynamodb:{STATUS_TABLE[method]}" for method in statuses}
+    return actions.union(*(SERVICES[name] for name in names & SERVICES.keys()))
+
+
+def granted(system: System, template: Template, function: str) -> set[str]:
+    """Return what a role allows to the function's own code: without its trigger's and its dead-letter queue's part."""
+    grants = list(system.grants[function])
+    for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
+        if at(mapping, "FunctionName", "Ref") == function:
+            grants.remove(consume(system.queues[at(mapping, "EventSourceArn", "Fn::GetAtt", 0)].name))
+    dead_letters = properties(template, function).get("DeadLetterConfig")
+    if dead_letters is not None:
+        grants.remove(send(system.queues[at(dead_letters, "TargetArn", "Fn::GetAtt", 0)].name))
+    return {action for actions, _ in grants for action in actions}
+
+
+@pytest.mark.parametrize(("pipeline", "bundle"), FUNCTIONS)
+def test_a_role_allows_what_its_function_asks_for(
+    pipeline: str, bundle: Bundle, templates: dict[str, Template]
+) -> None:
+    """A call that the role does not allow fails on AWS only, and a right that nothing uses is one too many."""
+    assert granted(SYSTEMS[pipeline], templates[pipeline], bundle.name) == asked_for(bundle)
+
+
+@pytest.mark.parametrize(("pipeline", "bundle"), FUNCTIONS)
+def test_an_environment_has_what_its_function_reads(
+    pipeline: str, bundle: Bundle, templates: dict[str, Template]
+) -> None:
+    """A variable that is missing fails the first invocation, and one that nobody reads misleads."""
+    read = {
+        ast.literal_eval(call.args[0])
+        for called, call in calls(bundle)
+        if called in {"settings.text", "settings.whole_number"}
+    }
+    given: Set[str] = at(properties(templates[pipeline], bundle.name), "Environment", "Variables").keys()
+    assert given - {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"} == read
+
+
+@pytest.mark.parametrize(
+    ("file", "interface", "known"),
+    [("services/table.py", "Table", TABLE), ("services/status_table.py", "StatusTable", STATUS_TABLE)],
+)
+def test_every_method_of_a_table_is_known(file: str, interface: str, known: dict[str, str]) -> None:
+    """The lists above are the whole interfaces, so that a new method cannot be forgotten."""
+    sources = dict(own_files(BUNDLES["market-analytics"][0]))
+    methods = {
+        node.name
+        for owner in ast.parse(sources[file]).body
+        if isinstance(owner, ast.ClassDef) and owner.name == interface
+        for node in owner.body
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert methods == known.keys()

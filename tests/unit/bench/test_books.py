@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from bench.books import NUDGE_AFTER_S, Balance, Clock, Progress, wait_until_balanced
+
+DONE = Progress(
+    ingests=2,
+    manifests=2,
+    ranges=5,
+    ranges_done=5,
+    ticks=100,
+    rejected=1,
+    pending=0,
+    hours=4,
+    hours_rolled_up=4,
+    queued=0,
+    in_flight=0,
+    dead_letters=0,
+)
+STALL_S = 30.0
+VISIBILITY_S = 300.0
+
+
+@dataclass
+class Script:
+    """Books that show one look after the other, the last one for ever, on a clock that only sleeping moves."""
+
+    looks: list[Progress]
+    lag_ms: int = 0
+    time_s: float = 0.0
+    nudged_at: list[float] = field(default_factory=list)
+
+    def look(self) -> Progress:
+        """Show the next look."""
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+
+    def nudge(self) -> None:
+        """Remember when it happened."""
+        self.nudged_at.append(self.time_s)
+
+    def visibility_timeout_s(self) -> float:
+        """Return a constant."""
+        return VISIBILITY_S
+
+    def sleep(self, seconds: float) -> None:
+        """Move the clock."""
+        self.time_s += seconds
+
+
+def wait(script: Script, sending_until_s: float = -1.0) -> Balance:
+    """Wait on the script's own clock."""
+    return wait_until_balanced(
+        script,
+        lambda _progress, _lag_ms: None,
+        is_sending=lambda: script.time_s < sending_until_s,
+        stall_s=STALL_S,
+        clock=Clock(lambda: script.time_s, script.sleep),
+    )
+
+
+def test_balanced_books_end_the_wait_at_once() -> None:
+    """Nothing left to do is the end."""
+    balance = wait(Script([DONE]))
+    assert balance.balanced
+    assert balance.nudges == 0
+
+
+def test_each_open_figure_keeps_the_books_open() -> None:
+    """A missing manifest, an open range, a pending rollup, a queued or hidden message: none of these is balanced."""
+    for change in ({"manifests": 1}, {"ranges_done": 4}, {"pending": 1}, {"queued": 1}, {"in_flight": 1}):
+        assert not replace(DONE, **change).balanced
+    assert DONE.balanced
+
+
+def test_nothing_is_balanced_while_sending() -> None:
+    """Books that balance between two uploads are not the end."""
+    script = Script([DONE])
+    assert wait(script, sending_until_s=100.0).balanced
+    assert script.time_s >= 100.0
+
+
+def test_a_stall_is_proven_after_the_stated_time_and_explained() -> None:
+    """A range that nobody processes ends the wait, with the last thing seen."""
+    script = Script([replace(DONE, ranges_done=4)])
+    balance = wait(script)
+    assert not balance.balanced
+    assert STALL_S < script.time_s < STALL_S + 2
+    assert "4 of 5 ranges" in balance.explanation
+
+
+def test_progress_starts_the_patience_anew() -> None:
+    """As long as any figure moves there is no stall."""
+    looks = [replace(DONE, ranges_done=0, ticks=tick) for tick in range(400)]
+    script = Script([*looks, DONE])
+    assert wait(script).balanced
+    assert script.time_s > 3 * STALL_S
+
+
+def test_a_hidden_message_may_still_come_back() -> None:
+    """A failed message is redelivered after its visibility timeout: until then nothing is proven."""
+    script = Script([replace(DONE, ranges_done=4, in_flight=1)])
+    assert not wait(script).balanced
+    assert script.time_s > STALL_S + VISIBILITY_S
+
+
+def test_dead_letters_with_nothing_else_to_do_end_soon() -> None:
+    """A range whose message is in a dead-letter queue will not be processed by waiting."""
+    script = Script([replace(DONE, ranges_done=4, dead_letters=1)])
+    assert not wait(script).balanced
+    assert script.time_s < STALL_S / 2
+
+
+def test_what_events_left_pending_is_given_to_the_schedule() -> None:
+    """A lost event does not stall a run, and how often the schedule had to help is told."""
+    script = Script([*[replace(DONE, pending=2)] * 30, DONE])
+    balance = wait(script)
+    assert balance.balanced
+    assert balance.nudges == len(script.nudged_at) >= 1
+    assert script.nudged_at[0] > NUDGE_AFTER_S

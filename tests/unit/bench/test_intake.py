@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import csv
+import gzip
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from bench.errors import InputError
+from bench.intake import take_in
+from bench.oracle import Oracle, Origin
+
+DATA = Path(__file__).parents[3] / "../shared/data"
+HEADER = b"symbol,timestamp,price,size,exchange,conditions\n"
+GOOD_NS = 1_767_623_400_123_456_789
+
+
+def truth_of(tmp_path: Path, content: bytes, name: str = "ticks.csv") -> list[dict[str, object]]:
+    """Take a file in and return its truth, row by row."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    folder, truth = tmp_path / "work", tmp_path / "truth"
+    folder.mkdir()
+    truth.mkdir()
+    taken = take_in(path, folder, truth)
+    rows = pl.read_parquet(truth / "truth-*.parquet").sort("offset").to_dicts()
+    assert taken.rows == len(rows)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (b"A,1767623400123456789,1.10,5,P,", None),
+        (b"A,2026-01-05T14:30:00.123456789Z,1.10,5,P,", None),
+        (b"A,2026-01-05T16:30:00.123456789+02:00,1.10,5,P,", None),
+        (b'A,1767623400123456789,1.10,5,P,"@,T"', None),
+        (b"a,1767623400123456789,1.10,5,P,", "bad_symbol"),
+        (b"A,1767623400,1.10,5,P,", "timestamp_out_of_range"),
+        (b"A,2026-02-30T14:30:00Z,1.10,5,P,", "bad_timestamp"),
+        (b"A,2026-01-05T14:30:00,1.10,5,P,", "bad_timestamp"),
+        (b"A,1767623400123456789,1e2,5,P,", "bad_price"),
+        (b"A,1767623400123456789,0.0,5,P,", "bad_price"),
+        (b"A,1767623400123456789,1.1234567890,5,P,", "bad_price"),
+        (b"A,1767623400123456789,1.10,-5,P,", "bad_size"),
+        (b"A,1767623400123456789,,5,P,", "missing_field"),
+        (b"A,1767623400123456789,1.10", "malformed_row"),
+        (b'"A,1767623400123456789,1.10,5,P,', "malformed_row"),
+        (b"A,1767623400123456789,1.10,5,\xff,", "not_utf8"),
+    ],
+)
+def test_rows_are_judged(tmp_path: Path, row: bytes, reason: str | None) -> None:
+    """Each kind of row gets its reason, and a good one its exact values."""
+    (judged,) = truth_of(tmp_path, HEADER + row + b"\r\n")
+    assert judged["reason"] == reason
+    assert (judged["offset"], judged["length"]) == (len(HEADER), len(row))
+    if reason is None:
+        assert judged["timestamp_ns"] == GOOD_NS
+        assert judged["price_e9"] == 1_100_000_000
+        assert judged["size_e9"] == 5_000_000_000
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_offsets_count_every_byte_before_a_row(tmp_path: Path, line_end: bytes) -> None:
+    """Line ends, blank lines and characters of several bytes all move the rows behind them; the last needs no end."""
+    row = b"A,1767623400123456789,1.10,5,P,"
+    content = HEADER[:-1] + line_end + row + "é".encode() + line_end * 2 + row + line_end + row
+    rows = truth_of(tmp_path, content)
+    first = len(HEADER) - 1 + len(line_end)
+    second = first + len(row) + 2 + 2 * len(line_end)
+    assert [judged["offset"] for judged in rows] == [first, second, second + len(row) + len(line_end)]
+    assert [judged["reason"] for judged in rows] == [None, None, None]
+
+
+def test_json_lines_keep_their_digits(tmp_path: Path) -> None:
+    """A number of nine decimals in JSON is not read as a float."""
+    line = b'{"symbol":"A","timestamp":1767623400123456789,"price":123456789.123456789,"volume":"0.000000001"}\n'
+    (judged,) = truth_of(tmp_path, line, "ticks.jsonl")
+    assert (judged["reason"], judged["price_e9"], judged["size_e9"]) == (None, 123_456_789_123_456_789, 1)
+
+
+def test_parquet_is_read_by_row_number(tmp_path: Path) -> None:
+    """Offsets of Parquet are row numbers; a null is a missing field."""
+    table = pl.DataFrame(
+        {
+            "symbol": ["A", "B"],
+            "timestamp": [GOOD_NS, GOOD_NS],
+            "price": [Decimal("1.10"), None],
+            "size": [Decimal(5), Decimal(6)],
+        },
+        schema_overrides={"price": pl.Decimal(38, 9), "size": pl.Decimal(38, 9)},
+    )
+    table.write_parquet(tmp_path / "made.parquet")
+    rows = truth_of(tmp_path, (tmp_path / "made.parquet").read_bytes(), "ticks.parquet")
+    assert [(row["offset"], row["reason"], row["price_e9"]) for row in rows] == [
+        (0, None, 1_100_000_000),
+        (1, "missing_field", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"symbol,timestamp,price\nA,1,2\n", "no column size"),
+        (gzip.compress(HEADER + b"A,1,2,3,,\n")[:-6], "cannot be read"),
+    ],
+)
+def test_unreadable_files_are_refused_in_one_sentence(tmp_path: Path, content: bytes, said: str) -> None:
+    """A file that is no tick file is the user's mistake, said in one line."""
+    with pytest.raises(InputError, match=said) as caught:
+        truth_of(tmp_path, content)
+    assert "\n" not in str(caught.value)
+
+
+def test_real_day_has_the_bars_that_were_computed_elsewhere(tmp_path: Path) -> None:
+    """388,417 real trades: the oracle's 2,310 bars equal those of the data's own author in every field."""
+    trades = DATA / "trades-20131007.csv.gz"
+    if not trades.is_file():
+        pytest.skip(f"the real trades are not part of the project, they would be {trades}")
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    taken = take_in(trades, tmp_path, truth)
+    bars = Oracle(truth, [Origin(0, taken.key, taken.etag)]).bars()
+    assert taken.rows == 388_417
+    with (DATA / "bars-20131007.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert sum(map(len, bars.values())) == len(rows) == 2_310
+    for row in rows:
+        bar = bars[row["symbol"]][int(row["minute"]) // 60_000_000_000]
+        prices = [Decimal(row[name]).scaleb(9) for name in ("open", "high", "low", "close")]
+        assert [bar.open_e9, bar.high_e9, bar.low_e9, bar.close_e9] == prices
+        assert bar.volume_e9 == Decimal(row["volume"]).scaleb(9)
+        assert bar.notional_e18 == Decimal(row["notional"]).scaleb(18)
+        assert bar.ticks == int(row["ticks"])

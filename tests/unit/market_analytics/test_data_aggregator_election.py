@@ -1,0 +1,188 @@
+"""The lease and the wake-ups: one works, nobody's event is forgotten."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import pytest
+
+from market_analytics.data_aggregator_election import PARTITION, ROLLING_UP, Lease, run_elected
+from services.memory_table import MemoryTable
+from tickstream.errors import ServiceIncomplete
+from tickstream.items import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tickstream.items import Item
+
+HOLD_MS = 60_000
+
+
+class Clock:
+    """A wall clock that tests turn."""
+
+    ms = 1_000_000
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return self.ms
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still unless it is turned."""
+    return Clock()
+
+
+def lease(table: MemoryTable, clock: Clock) -> Lease:
+    """A new competitor."""
+    return Lease(table, ROLLING_UP, HOLD_MS, clock.now_ms)
+
+
+def test_one_holds_it_until_it_is_given_back(clock: Clock) -> None:
+    """While one has the lease another has not; then it has."""
+    table = MemoryTable()
+    one, other = lease(table, clock), lease(table, clock)
+    assert one.acquire()
+    assert not other.acquire()
+    one.release()
+    assert other.acquire()
+
+
+def test_the_lease_of_a_dead_holder_expires(clock: Clock) -> None:
+    """Not a moment too early, and its late release does not take the new holder's lease away."""
+    table = MemoryTable()
+    dead, other, third = lease(table, clock), lease(table, clock), lease(table, clock)
+    assert dead.acquire()
+    clock.ms += HOLD_MS - 1
+    assert not other.acquire()
+    clock.ms += 1
+    assert other.acquire()
+    dead.release()
+    assert not third.acquire()
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_of_two_who_find_it_free_one_gets_it(clock: Clock, *, expired: bool) -> None:
+    """Both read before either writes: the condition of the write decides."""
+    table = MemoryTable()
+    if expired:
+        assert lease(table, clock).acquire()
+        clock.ms += HOLD_MS
+    one, other = lease(table, clock), lease(table, clock)
+    won: list[bool] = []
+
+    def overtake(_: object) -> None:
+        table.before_write = None
+        won.append(other.acquire())
+
+    table.before_write = overtake
+    assert not one.acquire()
+    assert won == [True]
+
+
+class AnswerLost(MemoryTable):
+    """A table whose conditional puts succeed, are retried by the client, and then fail on themselves."""
+
+    def put_if_absent(self, item: Item) -> bool:
+        """Write twice."""
+        super().put_if_absent(item)
+        return super().put_if_absent(item)
+
+
+def test_a_lease_taken_by_a_write_whose_answer_was_lost_is_held(clock: Clock) -> None:
+    """Otherwise nobody would work until it expires."""
+    table = AnswerLost()
+    one = lease(table, clock)
+    assert one.acquire()
+    assert not lease(table, clock).acquire()
+
+
+def test_who_comes_while_another_works_ends_at_once_and_is_served(clock: Clock) -> None:
+    """The holder runs once more for the event that came in between, and then no more."""
+    table = MemoryTable()
+    runs: list[str] = []
+    during = deque([lambda: runs.append(f"other worked: {run_elected(lease(table, clock), work)}")])
+
+    def work() -> bool:
+        runs.append("work")
+        if during:
+            during.popleft()()
+        return True
+
+    assert run_elected(lease(table, clock), work)
+    assert runs == ["work", "other worked: False", "work"]
+
+
+def test_no_event_is_lost_at_any_moment_of_the_holders_life(clock: Clock) -> None:
+    """An event that arrives before any write of the holder is followed by work that begins after it."""
+    arrivals = 0
+    for position in range(100):
+        table = MemoryTable()
+        log: list[str] = []
+        writes = 0
+
+        def work(log: list[str] = log) -> bool:
+            log.append("work")
+            return True
+
+        def arrive(
+            _: object, table: MemoryTable = table, log: list[str] = log, position: int = position,
+            work: Callable[[], bool] = work,
+        ) -> None:  # fmt: skip
+            nonlocal writes, arrivals
+            writes += 1
+            if writes == position + 1:
+                table.before_write = None
+                log.append("committed")
+                run_elected(lease(table, clock), work)
+                arrivals += 1
+
+        table.before_write = arrive
+        run_elected(lease(table, clock), work)
+        if "committed" not in log:
+            break
+        assert "work" in log[log.index("committed") :], f"lost before write {position + 1}"
+    else:
+        pytest.fail("the holder never stopped writing")
+    assert arrivals >= 3  # its wake-up, its lease, its release
+
+
+def test_work_that_ran_out_of_time_is_not_begun_again(clock: Clock) -> None:
+    """What is left waits for the next event or the schedule; the lease is free for them."""
+    table = MemoryTable()
+    runs: list[int] = []
+
+    def work() -> bool:
+        runs.append(1)
+        table.add(key_of(PARTITION, 1), "count", 1)
+        return False
+
+    assert run_elected(lease(table, clock), work)
+    assert runs == [1]
+    assert lease(table, clock).acquire()
+
+
+def test_work_that_fails_gives_the_lease_back(clock: Clock) -> None:
+    """The retry of its event need not wait for it to expire."""
+    table = MemoryTable()
+
+    def work() -> bool:
+        raise ServiceIncomplete("DynamoDB")
+
+    with pytest.raises(ServiceIncomplete):
+        run_elected(lease(table, clock), work)
+    assert lease(table, clock).acquire()
+
+
+def test_a_throttled_counter_ends_the_event_quietly(clock: Clock) -> None:
+    """So many events that one item cannot count them: somebody works already, and the work list keeps all."""
+    table = MemoryTable()
+
+    def throttle(_: object) -> None:
+        raise ServiceIncomplete("throttled")
+
+    table.before_write = throttle
+    assert not run_elected(lease(table, clock), lambda: True)

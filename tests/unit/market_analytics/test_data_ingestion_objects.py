@@ -1,0 +1,207 @@
+"""Objects on a table in memory: frozen once, sent until each range has its receipt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from market_analytics.data_ingestion_objects import Ingested, ingest_object
+from services.memory_table import MemoryTable
+from tickstream import keys
+from tickstream.errors import ObjectRejected, Reason
+from tickstream.ingests import Receipt, Source
+from tickstream.items import receipt_items
+from tickstream.messages import RangePointer, decode_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from services.memory_table import Identity
+
+HEADER = b"symbol,timestamp,price,size\n"
+BODY = HEADER + b"AAPL,1767623400000000000,187.5,100\n" * 40
+NOW_MS = 1_767_623_400_123
+RANGE_BYTES = 100
+
+
+class Died(Exception):
+    """The process is gone."""
+
+
+class Outbox:
+    """A queue that dies when it has taken so many messages."""
+
+    def __init__(self, dies_after: int | None = None) -> None:
+        self.sent: list[RangePointer] = []
+        self.dies_after = dies_after
+
+    def __call__(self, bodies: Iterable[str]) -> int:
+        """Take the bodies one by one."""
+        for count, body in enumerate(bodies):
+            if count == self.dies_after:
+                raise Died
+            message = decode_message(body)
+            assert isinstance(message, RangePointer)
+            self.sent.append(message)
+        return len(self.sent)
+
+
+def source_for(body: bytes, version: str = "v1") -> Source:
+    """A version with that content."""
+    return Source("bucket", "day one/ticks.csv", version, "e" * 32, len(body))
+
+
+def ingest(  # noqa: PLR0917 - a short name for what every test here does
+    table: MemoryTable,
+    outbox: Outbox,
+    body: bytes | None = BODY,
+    source: Source | None = None,
+    now_ms: int = NOW_MS,
+    range_bytes: int = RANGE_BYTES,
+) -> Ingested:
+    """Deliver the event of an object; `body` None means that its version is gone."""
+
+    def read(start: int, end: int) -> bytes:
+        if body is None:
+            raise ObjectRejected(Reason.OBJECT_GONE, "gone")
+        return body[start:end]
+
+    return ingest_object(source or source_for(body or BODY), now_ms, range_bytes, table=table, read=read, send=outbox)
+
+
+def commit(table: MemoryTable, pointer: RangePointer) -> None:
+    """Write the receipt of a range."""
+    for item in receipt_items(Receipt(pointer.ingest_id, pointer.span.index, 1, 0, NOW_MS, {}), NOW_MS):
+        table.put(item)
+
+
+def test_an_object_is_cut_frozen_and_sent() -> None:
+    """Every byte after the header is in exactly one range, and each range has one message."""
+    table, outbox = MemoryTable(), Outbox()
+    ingested = ingest(table, outbox)
+    spans = [pointer.span for pointer in outbox.sent]
+    assert ingested.sent == len(spans) > 10
+    assert spans[0].start == len(HEADER)
+    assert spans[-1].end == len(BODY)
+    assert [span.end for span in spans[:-1]] == [span.start for span in spans[1:]]
+    assert {pointer.source.version_id for pointer in outbox.sent} == {"v1"}
+    assert len(list(table.query(keys.activity_partition(ingested.manifest.ingest_id)))) == 1
+
+
+def test_i2_the_same_bytes_again_change_nothing() -> None:
+    """A second version with the same bytes, whole ingested and settled, sends nothing and is not listed again."""
+    table, outbox = MemoryTable(), Outbox()
+    first = ingest(table, outbox)
+    for pointer in outbox.sent:
+        commit(table, pointer)
+    partition = keys.activity_partition(first.manifest.ingest_id)
+    table.batch_write([], list(table.query(partition)))
+    before = table.contents()
+    again = ingest(table, outbox, source=source_for(BODY, "v2"), now_ms=NOW_MS + 1)
+    assert (again.sent, again.known) == (0, True)
+    assert table.contents() == before
+
+
+def test_a_duplicate_event_resends_the_frozen_ranges_without_receipt() -> None:
+    """After a stack update with another range size, a duplicate event repeats the old ranges that are not done."""
+    table, outbox = MemoryTable(), Outbox()
+    first = ingest(table, outbox)
+    for pointer in outbox.sent[:3]:
+        commit(table, pointer)
+    second = Outbox()
+    ingest(table, second, source=source_for(BODY, "v2"), now_ms=NOW_MS + 1, range_bytes=RANGE_BYTES * 7)
+    assert second.sent == outbox.sent[3:]
+    assert {pointer.received_ms for pointer in second.sent} == {first.manifest.received_ms}
+
+
+def test_new_bytes_under_the_key_are_another_ingest() -> None:
+    """Another ETag or size under the same key is a new ingest."""
+    table, outbox = MemoryTable(), Outbox()
+    first = ingest(table, outbox)
+    other = ingest(table, outbox, source=replace(source_for(BODY), etag="f" * 32))
+    assert first.manifest.ingest_id != other.manifest.ingest_id
+
+
+@pytest.mark.parametrize("dies_at", ["manifest", "activity", "first message", "later message"])
+def test_i1_a_death_at_any_write_and_another_delivery_send_every_range(dies_at: str) -> None:
+    """Wherever the function dies, the next delivery of the event leads to every range in the queue."""
+    whole_table, whole_outbox = MemoryTable(), Outbox()
+    ingest(whole_table, whole_outbox)
+
+    writes = 0
+
+    def die(_: Identity) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == {"manifest": 1, "activity": 2}.get(dies_at):
+            raise Died
+
+    table, outbox = MemoryTable(before_write=die), Outbox({"first message": 0, "later message": 5}.get(dies_at))
+    with pytest.raises(Died):
+        ingest(table, outbox)
+    outbox.dies_after = None
+    ingest(table, outbox, now_ms=NOW_MS if dies_at == "manifest" else NOW_MS + 60_000)
+    assert set(outbox.sent) == set(whole_outbox.sent)
+    assert table.contents() == whole_table.contents()
+
+
+def test_the_entry_is_there_before_the_first_message() -> None:
+    """An ingest is on the list of open ones before anything of it can be processed."""
+    table, outbox = MemoryTable(), Outbox(dies_after=0)
+    with pytest.raises(Died):
+        ingest(table, outbox)
+    assert any(partition.startswith("activity#") for partition, _ in table.contents())
+
+
+@pytest.mark.parametrize("body", [b"", HEADER, HEADER.rstrip()])
+def test_an_object_without_rows_is_complete_at_once(body: bytes) -> None:
+    """Nothing to count: a manifest without ranges, no message, no entry."""
+    table, outbox = MemoryTable(), Outbox()
+    manifest = ingest(table, outbox, body, source_for(body)).manifest
+    assert (manifest.ranges, manifest.rejected) == (0, None)
+    assert len(table.contents()) == 1
+    assert outbox.sent == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"symbol,timestamp,price\nA,1,1\n", Reason.MISSING_COLUMN),
+        (b"\x00\x01\x02\x03" * 50, Reason.UNKNOWN_FORMAT),
+        (None, Reason.OBJECT_GONE),
+    ],
+)
+def test_an_object_that_cannot_be_read_is_rejected_with_a_reason(body: bytes | None, reason: Reason) -> None:
+    """A hopeless object is a result on record, not a failure that is tried again."""
+    table, outbox = MemoryTable(), Outbox()
+    manifest = ingest(table, outbox, body, source_for(body or BODY)).manifest
+    assert (manifest.ranges, manifest.rejected) == (0, reason)
+    assert manifest.rejected_detail
+    assert outbox.sent == []
+
+
+def test_an_object_that_was_gone_and_is_back_is_ingested() -> None:
+    """Deleted before it was read and uploaded again, the same bytes count: nothing of them had."""
+    table, outbox = MemoryTable(), Outbox()
+    gone = ingest(table, outbox, None)
+    assert gone.manifest.rejected is Reason.OBJECT_GONE
+    back = ingest(table, outbox, BODY, source_for(BODY, "v2"))
+    assert back.manifest.ingest_id == gone.manifest.ingest_id
+    assert back.sent == len(outbox.sent) > 0
+    late = ingest(table, outbox, None)
+    assert late.manifest == back.manifest
+
+
+def test_two_deliveries_at_once_freeze_one_plan() -> None:
+    """Of two deliveries with different range sizes, one decides for both."""
+    table, outbox, rival_outbox = MemoryTable(), Outbox(), Outbox()
+
+    def race(_: Identity) -> None:
+        table.before_write = None
+        ingest(table, rival_outbox, range_bytes=333, now_ms=NOW_MS + 1)
+
+    table.before_write = race
+    ingest(table, outbox)
+    assert set(outbox.sent) == set(rival_outbox.sent)

@@ -1,0 +1,154 @@
+"""A batch of messages: what is committed, what comes back, and that none waits for another."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from market_analytics import data_processor
+from market_analytics.data_processor import SECONDS_A_RANGE, process_batch
+from services.deadlines import Deadline
+from tests.unit.market_analytics.processor_world import (
+    NOW_MS,
+    Died,
+    World,
+    dying,
+)
+from tickstream import keys
+from tickstream.errors import ServiceIncomplete
+from tickstream.messages import InlineTicks, Message, encode_message
+from tickstream.ticks import Tick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from services.memory_table import Identity
+
+
+class MemoryBus:
+    """A bus that refuses the events at some positions."""
+
+    def __init__(self, refused: Sequence[int] = ()) -> None:
+        self.details: list[dict[str, Any]] = []
+        self._refused = refused
+
+    def put(self, details: Sequence[str]) -> dict[int, str]:
+        """Take events."""
+        self.details += [json.loads(detail) for at, detail in enumerate(details) if at not in self._refused]
+        return dict.fromkeys(self._refused, "refused")
+
+
+def record(message_id: str, message: Message | str) -> dict[str, str]:
+    """A message as SQS hands it over."""
+    return {"messageId": message_id, "body": message if isinstance(message, str) else encode_message(message)}
+
+
+def failures(answer: dict[str, Any]) -> list[str]:
+    """The ids that a batch's answer names."""
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def posted(number: int) -> InlineTicks:
+    """A message of one tick with an ingest of its own."""
+    return InlineTicks(f"{number:032x}", NOW_MS, ((0, Tick("AAPL", 1767623400000000000, 10**9, 10**9)),))
+
+
+LONG = 1000.0
+
+
+@pytest.mark.parametrize("poison", ["", "not JSON", "[]", '{"kind":"other"}', '{"kind":"ticks"}', "null"])
+def test_m04_i5_a_poison_message_fails_alone(poison: str) -> None:
+    """A message that nobody can read is returned as failed; those around it are committed and have their events."""
+    world, bus = World(None), MemoryBus()
+    batch = [record("a", posted(1)), record("bad", poison), record("c", posted(2))]
+    assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == ["bad"]
+    assert [detail["ingest"] for detail in bus.details] == [posted(1).ingest_id, posted(2).ingest_id]
+
+
+def test_m04_i5_a_failing_range_fails_alone() -> None:
+    """A range that a service left undone comes back; the ranges of its batch do not."""
+    world, bus = World(None), MemoryBus()
+
+    def fail(identity: Identity) -> None:
+        if identity[0] == keys.ingest_partition(posted(2).ingest_id):
+            raise ServiceIncomplete("throttled")
+
+    world.table.before_write = fail
+    batch = [record(str(number), posted(number)) for number in (1, 2, 3)]
+    assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == ["2"]
+    assert len(bus.details) == 2
+
+
+def test_posts_of_a_batch_are_committed_with_all_their_slices_first() -> None:
+    """Of POSTs that are written together every slice and pending entry comes before any receipt."""
+    world, bus = World(None), MemoryBus()
+    order: list[Identity] = []
+    world.table.before_write = order.append
+    batch = [record(str(number), posted(number)) for number in (1, 2, 3)]
+    assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == []
+    receipts = [name.startswith("ingest#") for name, _ in order]
+    assert receipts == [False] * 6 + [True] * 3
+
+
+def test_i1_posts_that_die_together_are_committed_by_the_next_delivery() -> None:
+    """Killed before any write of a batch of POSTs and delivered again, each POST counts once."""
+    batch = [record(str(number), posted(number)) for number in (1, 2, 3)]
+    for dies_at in range(9):
+        world, bus = World(None), MemoryBus()
+        world.table.before_write = _killed(dies_at)
+        with pytest.raises(KeyboardInterrupt):
+            process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))
+        world.table.before_write = None
+        assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == []
+        assert [bar.ticks for bar in world.bars("AAPL")] == [3]
+
+
+def _killed(at: int) -> Callable[[Identity], None]:
+    """A death that no `except Exception` survives."""
+    die = dying(at)
+
+    def kill(identity: Identity) -> None:
+        try:
+            die(identity)
+        except Died:
+            raise KeyboardInterrupt from None
+
+    return kill
+
+
+def test_i2_a_post_that_is_twice_in_a_batch_counts_once() -> None:
+    """A replayed POST may meet its first message in one batch: both are done, its ticks are there once."""
+    world, bus = World(None), MemoryBus()
+    batch = [record("a", posted(1)), record("b", posted(2)), record("again", posted(1))]
+    assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == []
+    assert [bar.ticks for bar in world.bars("AAPL")] == [2]
+
+
+def test_an_event_that_cannot_be_sent_brings_its_message_back() -> None:
+    """A committed range whose event failed is not forgotten: its message is returned, the others are not."""
+    world = World(None)
+    batch = [record(str(number), posted(number)) for number in (1, 2, 3)]
+    assert failures(process_batch(batch, world.stores(), MemoryBus([1]).put, Deadline.after(LONG))) == ["2"]
+
+
+def test_m07_what_does_not_fit_the_time_comes_back_and_something_is_always_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Near the end of its time the function begins no other range; the first of a batch is tried all the same."""
+    log = io.StringIO()
+    monkeypatch.setattr(data_processor.logger.registered_handler, "stream", log)
+    world, bus = World(None), MemoryBus()
+    batch = [record(str(number), posted(number)) for number in (1, 2, 3)]
+    answer = process_batch(batch, world.stores(), bus.put, Deadline.after(SECONDS_A_RANGE / 2))
+    assert failures(answer) == ["2", "3"]
+    assert len(bus.details) == 1
+    put_off = [line for line in map(json.loads, log.getvalue().splitlines()) if line["level"] == "WARNING"]
+    assert [line["ingest_id"] for line in put_off] == [posted(2).ingest_id, posted(3).ingest_id]
+
+
+def test_an_empty_batch_is_no_error() -> None:
+    """Nothing to do, nothing failed."""
+    assert failures(process_batch([], World(None).stores(), MemoryBus().put, Deadline.after(LONG))) == []

@@ -1,0 +1,294 @@
+"""The services' callers against scripted answers (botocore's Stubber, which checks each request too)."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.response import StreamingBody
+from botocore.stub import ANY, Stubber
+
+from services import objects
+from services.deadlines import Deadline
+from services.dynamo_table import DynamoTable
+from services.events import EventBus
+from services.objects import LineWriter, ObjectReader
+from services.queue import Queue
+from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete, ServiceRefused
+from tickstream.ingests import Source
+from tickstream.items import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tickstream.items import Item
+
+SOON = 5.0
+SOURCE = Source("bucket", "key", "v1", "e" * 32, 1000)
+
+
+def scripted(service: str) -> tuple[Any, Stubber]:
+    """A client that answers from a script; calls beyond the script fail the test."""
+    make: Any = boto3.client  # Its stubs want to know the service by name.
+    client = make(service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106 - none
+    stubber = Stubber(client)
+    stubber.activate()
+    return client, stubber
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[tuple[DynamoTable, Stubber]]:
+    """A table and its script, all of which must have been used."""
+    client, stubber = scripted("dynamodb")
+    yield DynamoTable("table", Deadline.after(SOON), client), stubber
+    stubber.assert_no_pending_responses()
+
+
+def item(number: int) -> Item:
+    """An item of its own."""
+    return {**key_of("AAPL", number), "value": {"N": str(number)}}
+
+
+def write_request(items: list[Item]) -> dict[str, Any]:
+    """The request that puts these items."""
+    return {"RequestItems": {"table": [{"PutRequest": {"Item": one}} for one in items]}}
+
+
+def test_i7_unprocessed_items_are_written_again(dynamodb: tuple[DynamoTable, Stubber]) -> None:
+    """What BatchWriteItem leaves undone, and all of a throttled request, is asked for again until it is done."""
+    table, script = dynamodb
+    items = [item(number) for number in range(3)]
+    script.add_client_error("batch_write_item", "ProvisionedThroughputExceededException")
+    script.add_response(
+        "batch_write_item", {"UnprocessedItems": write_request(items[1:])["RequestItems"]}, write_request(items)
+    )
+    script.add_response("batch_write_item", {"UnprocessedItems": {}}, write_request(items[1:]))
+    table.batch_write(items)
+
+
+def test_i7_a_write_that_is_never_done_is_an_error() -> None:
+    """When time runs out with items undone the caller is told, and does not commit."""
+    client, script = scripted("dynamodb")
+    for _ in range(200):
+        script.add_client_error("batch_write_item", "ThrottlingException")
+    with pytest.raises(ServiceIncomplete, match="BatchWriteItem on table"):
+        DynamoTable("table", Deadline.after(0.3), client).batch_write([item(1)])
+
+
+def test_i7_a_key_is_named_once_a_request(dynamodb: tuple[DynamoTable, Stubber]) -> None:
+    """DynamoDB refuses a request that names a key twice: the last put counts, a delete after it."""
+    table, script = dynamodb
+    delete = {"DeleteRequest": {"Key": key_of("AAPL", 2)}}
+    put = {"PutRequest": {"Item": {**key_of("AAPL", 1), "value": {"N": "9"}}}}
+    script.add_response("batch_write_item", {}, {"RequestItems": {"table": [put, delete]}})
+    table.batch_write([item(1), item(2), {**key_of("AAPL", 1), "value": {"N": "9"}}], [key_of("AAPL", 2)])
+
+
+def test_i7_writes_go_in_requests_of_25() -> None:
+    """51 items are three requests, of at most 25 each."""
+    client, script = scripted("dynamodb")
+    sizes: list[int] = []
+    client.meta.events.register(
+        "provide-client-params.dynamodb.BatchWriteItem",
+        lambda params, **_: sizes.append(len(params["RequestItems"]["table"])),
+    )
+    for _ in range(3):
+        script.add_response("batch_write_item", {})
+    DynamoTable("table", Deadline.after(SOON), client).batch_write(item(number) for number in range(51))
+    assert sorted(sizes) == [1, 25, 25]
+
+
+def test_i7_unprocessed_keys_are_read_again(dynamodb: tuple[DynamoTable, Stubber]) -> None:
+    """What BatchGetItem leaves unread is read again, consistently, and duplicates once."""
+    table, script = dynamodb
+    keys = [key_of("AAPL", 1), key_of("AAPL", 2)]
+    rest = {"table": {"Keys": keys[1:], "ConsistentRead": True}}
+    script.add_response(
+        "batch_get_item",
+        {"Responses": {"table": [item(1)]}, "UnprocessedKeys": rest},
+        {"RequestItems": {"table": {"Keys": keys, "ConsistentRead": True}}},
+    )
+    script.add_response("batch_get_item", {"Responses": {"table": [item(2)]}}, {"RequestItems": rest})
+    assert table.batch_get([*keys, keys[0]]) == [item(1), item(2)]
+
+
+def test_a_query_goes_on_over_pages(dynamodb: tuple[DynamoTable, Stubber]) -> None:
+    """A partition larger than a page is read to its end, upwards and consistently."""
+    table, script = dynamodb
+    request = {
+        "TableName": "table",
+        "KeyConditionExpression": "#symbol = :symbol AND #timestamp BETWEEN :first AND :last",
+        "ExpressionAttributeNames": {"#symbol": "symbol", "#timestamp": "timestamp"},
+        "ExpressionAttributeValues": {":symbol": {"S": "AAPL"}, ":first": {"N": "0"}, ":last": {"N": "7"}},
+        "ConsistentRead": True,
+    }
+    script.add_response("query", {"Items": [item(1)], "LastEvaluatedKey": key_of("AAPL", 1)}, request)
+    script.add_response("query", {"Items": [item(2)]}, {**request, "ExclusiveStartKey": key_of("AAPL", 1)})
+    assert list(table.query("AAPL", last=7)) == [item(1), item(2)]
+
+
+def test_a_query_asks_for_no_more_than_is_wanted(dynamodb: tuple[DynamoTable, Stubber]) -> None:
+    """Neither items beyond the limit nor attributes that are not named come over the wire."""
+    table, script = dynamodb
+    request = {
+        "TableName": "table",
+        "KeyConditionExpression": "#symbol = :symbol",
+        "ExpressionAttributeNames": {"#symbol": "symbol", "#timestamp": "timestamp"},
+        "ExpressionAttributeValues": {":symbol": {"S": "AAPL"}},
+        "ConsistentRead": True,
+        "ProjectionExpression": "#symbol, #timestamp",
+        "Limit": 3,
+    }
+    answers = [key_of("AAPL", number) for number in range(4)]
+    script.add_response("query", {"Items": answers[:2], "LastEvaluatedKey": answers[1]}, request)
+    script.add_response(
+        "query",
+        {"Items": answers[2:], "LastEvaluatedKey": answers[3]},
+        {**request, "ExclusiveStartKey": answers[1]},
+    )
+    assert list(table.query("AAPL", limit=3, attributes=("symbol", "timestamp"))) == answers[:3]
+
+
+def test_a_condition_that_fails_is_an_answer(dynamodb: tuple[DynamoTable, Stubber]) -> None:
+    """Losing a conditional write is False; being forbidden is an error that says what to look at."""
+    table, script = dynamodb
+    script.add_client_error("put_item", "ConditionalCheckFailedException")
+    assert table.put_if_absent(item(1)) is False
+    script.add_response("put_item", {})
+    assert table.put_if_equal(item(1), "value", {"N": "0"}) is True
+    script.add_client_error("put_item", "AccessDeniedException")
+    with pytest.raises(ServiceRefused, match=r"PutItem on table.*role"):
+        table.put_if_absent(item(1))
+
+
+def test_i7_failed_messages_are_sent_again() -> None:
+    """Of a batch only the entries that failed are sent again, until all are in."""
+    client, script = scripted("sqs")
+    sent = {"MessageId": "m", "MD5OfMessageBody": "x"}
+    script.add_response(
+        "send_message_batch",
+        {
+            "Successful": [{"Id": "0", **sent}],
+            "Failed": [{"Id": "1", "Code": "InternalError", "SenderFault": False}],
+        },
+        {"QueueUrl": "url", "Entries": [{"Id": "0", "MessageBody": "a"}, {"Id": "1", "MessageBody": "b"}]},
+    )
+    script.add_response(
+        "send_message_batch",
+        {"Successful": [{"Id": "1", **sent}], "Failed": []},
+        {"QueueUrl": "url", "Entries": [{"Id": "1", "MessageBody": "b"}]},
+    )
+    assert Queue("url", Deadline.after(SOON), client).send(["a", "b"]) == 2
+    script.assert_no_pending_responses()
+
+
+def test_a_message_that_is_the_senders_fault_is_not_sent_for_ever() -> None:
+    """What SQS will never take is an error at once."""
+    client, script = scripted("sqs")
+    failed = {"Id": "0", "Code": "InvalidMessageContents", "SenderFault": True}
+    script.add_response("send_message_batch", {"Successful": [], "Failed": [failed]})
+    with pytest.raises(ServiceRefused, match="InvalidMessageContents"):
+        Queue("url", Deadline.after(SOON), client).send(["a"])
+
+
+def test_i7_failed_events_are_put_again_and_named() -> None:
+    """An event that fails once is put again; one that fails for good is named by its position, the others are in."""
+    client, script = scripted("events")
+    bad = {"ErrorCode": "InternalFailure", "ErrorMessage": "later"}
+    script.add_response("put_events", {"FailedEntryCount": 2, "Entries": [bad, {"EventId": "1"}, bad]})
+    script.add_response("put_events", {"FailedEntryCount": 1, "Entries": [{"EventId": "0"}, bad]})
+    script.add_client_error("put_events", "AccessDeniedException")
+    failed = EventBus("default", "source", "type", Deadline.after(SOON), client).put(["{}", "{}", "{}"])
+    assert list(failed) == [2]
+    assert "role" in failed[2]
+
+
+def test_i7_events_go_ten_at_a_time() -> None:
+    """Twelve events are requests of ten and two."""
+    client, script = scripted("events")
+    for count in (10, 2):
+        script.add_response(
+            "put_events", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}] * count}, {"Entries": [ANY] * count}
+        )
+    assert EventBus("default", "source", "type", Deadline.after(SOON), client).put(["{}"] * 12) == {}
+    script.assert_no_pending_responses()
+
+
+def test_a_range_of_the_frozen_version_is_read() -> None:
+    """The version and range that were frozen are asked for, clipped to the size; beyond it nothing is asked."""
+    client, script = scripted("s3")
+    body = StreamingBody(io.BytesIO(b"x" * 10), 10)
+    script.add_response(
+        "get_object", {"Body": body}, {"Bucket": "bucket", "Key": "key", "VersionId": "v1", "Range": "bytes=990-999"}
+    )
+    read = ObjectReader(SOURCE, Deadline.after(SOON), client)
+    assert read(990, 2000) == b"x" * 10
+    assert read(1000, 2000) == b""
+    script.assert_no_pending_responses()
+
+
+def test_a_read_that_breaks_off_is_made_again() -> None:
+    """A body that ends early is read again from its beginning, never taken for the whole."""
+    client, script = scripted("s3")
+    script.add_response("get_object", {"Body": StreamingBody(io.BytesIO(b"xx"), 10)})
+    script.add_response("get_object", {"Body": StreamingBody(io.BytesIO(b"y" * 10), 10)})
+    assert ObjectReader(SOURCE, Deadline.after(SOON), client)(0, 10) == b"y" * 10
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("NoSuchKey", 404), ("NoSuchVersion", 404), ("MethodNotAllowed", 405), ("Precondition", 412)]
+)
+def test_a_version_that_is_gone_is_the_objects_fate(code: str, status: int) -> None:
+    """A missing version is a result with a reason; a missing bucket or right is an error of the deployment."""
+    client, script = scripted("s3")
+    script.add_client_error("get_object", code, http_status_code=status)
+    with pytest.raises(ObjectRejected) as gone:
+        ObjectReader(SOURCE, Deadline.after(SOON), client)(0, 10)
+    assert gone.value.reason is Reason.OBJECT_GONE
+    for other, other_status in (("NoSuchBucket", 404), ("AccessDenied", 403)):
+        script.add_client_error("get_object", other, http_status_code=other_status)
+        with pytest.raises(ServiceRefused):
+            ObjectReader(SOURCE, Deadline.after(SOON), client)(0, 10)
+
+
+def test_few_lines_are_one_put_and_none_is_no_object() -> None:
+    """A small object is put as a whole when the writer is left; without a line nothing is put."""
+    client, script = scripted("s3")
+    script.add_response("put_object", {}, {"Bucket": "bucket", "Key": "key", "Body": b"a\nb\n"})
+    with LineWriter("bucket", "key", client) as writer:
+        writer.add(b"a")
+        writer.add(b"b")
+    with LineWriter("bucket", "other", client):
+        pass
+    script.assert_no_pending_responses()
+
+
+def test_i6_many_lines_are_sent_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines beyond a part's size leave memory as parts of one upload; an error on the way leaves no object."""
+    monkeypatch.setattr(objects, "PART_BYTES", 4)
+    upload = {"Bucket": "bucket", "Key": "key", "UploadId": "u"}
+
+    client, script = scripted("s3")
+    crc32 = {"ChecksumAlgorithm": "CRC32"}
+    script.add_response("create_multipart_upload", {"UploadId": "u"}, {"Bucket": "bucket", "Key": "key", **crc32})
+    parts: dict[str, list[dict[str, Any]]] = {"Parts": []}
+    for number, body in ((1, b"abc\n"), (2, b"d\n")):
+        uploaded = {"ETag": f"e{number}", "ChecksumCRC32": f"c{number}"}
+        script.add_response("upload_part", uploaded, {**upload, **crc32, "PartNumber": number, "Body": body})
+        parts["Parts"].append({"PartNumber": number, **uploaded})
+    script.add_response("complete_multipart_upload", {}, {**upload, "MultipartUpload": parts})
+    with LineWriter("bucket", "key", client) as writer:
+        writer.add(b"abc")
+        writer.add(b"d")
+    script.assert_no_pending_responses()
+
+    client, script = scripted("s3")
+    script.add_response("create_multipart_upload", {"UploadId": "u"})
+    script.add_response("upload_part", {"ETag": "e1", "ChecksumCRC32": "c1"})
+    script.add_response("abort_multipart_upload", {}, upload)
+    writer = LineWriter("bucket", "key", client)
+    writer.add(b"abc")
+    writer.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    script.assert_no_pending_responses()
