@@ -10,12 +10,13 @@ import pytest
 from bench.targets.embedded import EmbeddedTarget
 from tests.e2e.function_bundles import zipped
 
-# Answers CloudFormation as a custom resource must; what it was asked goes to its log.
+# Answers CloudFormation as a custom resource must; what it was asked, and when, goes to its log.
 PROVIDER = """
-import json, urllib.request
+import json, time, urllib.request
 
 def handler(event, context):
-    print(json.dumps({key: event.get(key) for key in ("RequestType", "PhysicalResourceId", "ResourceProperties")}))
+    asked = {key: event.get(key) for key in ("RequestType", "PhysicalResourceId", "ResourceProperties")}
+    print(json.dumps({"asked_ns": time.time_ns(), **asked}))
     properties = event["ResourceProperties"]
     answer = {
         "Status": "FAILED" if properties.get("Fail") == event["RequestType"] else "SUCCESS",
@@ -115,9 +116,13 @@ OUTPUTS = {
 
 
 def asked(target: EmbeddedTarget) -> list[tuple[str, str | None, str]]:
-    """Return what the provider was asked so far, oldest first: type, physical id, the property Identity."""
+    """Return what the provider was asked so far, oldest first: type, physical id, the property Identity.
+
+    Two requests may run in two execution environments, whose logs arrive in any order; the function's own clock tells.
+    """
     events = target.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{FUNCTION}")["events"]
     found = [json.loads(event["message"]) for event in events if event["message"].startswith("{")]
+    found.sort(key=lambda one: int(one["asked_ns"]))
     return [(one["RequestType"], one["PhysicalResourceId"], one["ResourceProperties"]["Identity"]) for one in found]
 
 
