@@ -1,0 +1,9 @@
+"""The commands of `python -m bench`, one a file.
+
+Each file has `add`, which adds the command with its options, and imports its work when it is asked for: usage errors
+and help need neither LocalStack nor polars.
+"""
+
+from bench.commands import down, perf, run, up
+
+COMMANDS = (run, up, down, perf)

@@ -1,0 +1,152 @@
+"""Options that several commands share, and what they mean together."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bench.errors import BenchError
+from bench.workloads import market_day
+from generator.environment import Environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.run import RunOptions, Trial
+
+    type Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
+
+MARKET: Final = "market-analytics"
+FILES: Final = "file-processing"
+
+_RESULTS: Final = Path("bench/results")
+_RANGE_BYTES: Final = 8_388_608
+_OPTIONS_OF: Final = {
+    MARKET: ("ticks", "symbols", "posts", "input", "range_bytes", "compaction_threshold"),
+    FILES: ("files", "poison", "curable"),
+}
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    work: Callable[[argparse.Namespace], int],
+    *,
+    help: str,  # noqa: A002 - argparse's name
+    description: str,
+    examples: tuple[str, ...],
+) -> argparse.ArgumentParser:
+    """Add a command whose work takes the parsed options and returns the exit status."""
+    parser = commands.add_parser(
+        name,
+        help=help,
+        description=description,
+        epilog="\n".join(f"example: python -m bench {example}" for example in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=work)
+    return parser
+
+
+def add_pipeline(parser: argparse.ArgumentParser) -> None:
+    """Add which of the two pipelines is meant."""
+    parser.add_argument("--pipeline", choices=(MARKET, FILES), default=MARKET, help="(default: %(default)s)")
+
+
+def add_workload(parser: argparse.ArgumentParser) -> None:
+    """Add what is sent, and where the result goes."""
+    parser.add_argument("--ticks", type=int, help="rows to send, corrupt ones among them (default: 200,000)")
+    parser.add_argument("--symbols", type=int, help="(default: 100)")
+    parser.add_argument("--seed", type=int, default=1, help="equal seeds make equal bytes (default: %(default)s)")
+    parser.add_argument(
+        "--corrupt", type=float, metavar="FRACTION", help="of the rows (default: 0.001), or of the files (0.1)"
+    )
+    parser.add_argument("--posts", type=int, metavar="N", help="N more requests of one tick, one symbol's hour")
+    parser.add_argument("--results", type=Path, default=_RESULTS, metavar="DIR", help="(default: %(default)s)")
+    parser.add_argument("--stall", type=float, default=60.0, metavar="SECONDS", help="(default: %(default)s)")
+
+
+def add_stack(parser: argparse.ArgumentParser) -> None:
+    """Add what the stack is called, and its parameters."""
+    parser.add_argument("--env", default="bench", help="environment, part of every name (default: %(default)s)")
+    parser.add_argument("--range-bytes", type=int, metavar="N", help="(default: 8,388,608)")
+    parser.add_argument("--compaction-threshold", type=int, metavar="N", help="slices of an hour that are compacted")
+
+
+def refuse_foreign(options: argparse.Namespace) -> None:
+    """Raise BenchError for an option of the other pipeline: it would change nothing, and its user would not know."""
+    for name in _OPTIONS_OF[FILES if options.pipeline == MARKET else MARKET]:
+        if getattr(options, name, None) is not None:
+            raise BenchError(f"--{name.replace('_', '-')} is no option of {options.pipeline}")
+
+
+def given[T](value: T | None, default: T) -> T:
+    """Return an option's value, or its default where it was not given."""
+    return default if value is None else value
+
+
+def stack_parameters(options: argparse.Namespace) -> dict[str, str]:
+    """Return the stack's template parameters. Raises BenchError, which names the limit."""
+    range_bytes = given(options.range_bytes, _RANGE_BYTES)
+    if range_bytes < 1024:
+        raise BenchError("a range has 1,024 bytes or more")
+    parameters = {"RangeBytes": str(range_bytes)}
+    if options.compaction_threshold is not None:
+        if not 2 <= options.compaction_threshold <= 2_000:
+            raise BenchError("the compaction threshold is 2 to 2,000")
+        parameters["CompactionThreshold"] = str(options.compaction_threshold)
+    return parameters
+
+
+def run_options(options: argparse.Namespace) -> RunOptions:
+    """Return what a run was asked for, beside its trial. Raises GeneratorError for a bad environment name."""
+    from bench.run import RunOptions  # noqa: PLC0415 - see bench.commands
+
+    return RunOptions(Environment(options.env).name, options.results, options.keep)
+
+
+def trial_of(options: argparse.Namespace) -> Trial:
+    """Return the trial that the options ask for. Raises BenchError or WorkloadError, in one sentence."""
+    refuse_foreign(options)
+    if options.rate is not None and options.rate <= 0:
+        raise BenchError("the rate is above 0")
+    if options.stall <= 0:
+        raise BenchError("the seconds of a stall are above 0")
+    return _file_trial(options) if options.pipeline == FILES else _market_trial(options)
+
+
+def _market_trial(options: argparse.Namespace) -> Trial:
+    from bench.market_trial import MarketTrial  # noqa: PLC0415
+
+    workload = market_day(
+        ticks=given(options.ticks, 200_000),
+        symbols=given(options.symbols, 100),
+        seed=options.seed,
+        corrupt_fraction=given(options.corrupt, 0.001),
+        single_posts=given(options.posts, 0),
+        range_bytes=given(options.range_bytes, _RANGE_BYTES),
+    )
+    if options.input is not None and not options.input.is_file():
+        raise BenchError(f"there is no file {options.input}")
+    return MarketTrial(
+        workload,
+        stack_parameters(options),
+        input_path=options.input,
+        ticks_a_second=options.rate,
+        stall_s=options.stall,
+    )
+
+
+def _file_trial(options: argparse.Namespace) -> Trial:
+    from bench.file_processing.feed import FileWorkload  # noqa: PLC0415
+    from bench.file_processing.trial import FileTrial  # noqa: PLC0415
+
+    workload = FileWorkload(
+        files=given(options.files, 500),
+        seed=options.seed,
+        corrupt_share=given(options.corrupt, 0.1),
+        poison_share=given(options.poison, 0.02),
+        curable_share=given(options.curable, 0.02),
+    )
+    return FileTrial(workload, ticks_a_second=options.rate, stall_s=options.stall)

@@ -1,0 +1,43 @@
+"""`python -m bench run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.commands.options import add_command, add_pipeline, add_stack, add_workload, run_options, trial_of
+from bench.report.console import Reporter
+
+if TYPE_CHECKING:
+    import argparse
+
+    from bench.commands.options import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "run",
+        _work,
+        help="deploy, push ticks or files, verify every one, destroy",
+        description="Generate, deploy, push ticks or files through the whole path, verify every one, destroy, say the "
+        "verdict.",
+        examples=("run --ticks 1000000 --symbols 500", "run --pipeline file-processing --files 500"),
+    )
+    add_pipeline(parser)
+    add_workload(parser)
+    add_stack(parser)
+    files = parser.add_argument_group("file-processing")
+    files.add_argument("--files", type=int, metavar="N", help="(default: 500)")
+    files.add_argument("--poison", type=float, metavar="FRACTION", help="files on which a stage fails for good (0.02)")
+    files.add_argument("--curable", type=float, metavar="FRACTION", help="files on which a stage fails twice (0.02)")
+    parser.add_argument("--input", type=Path, metavar="FILE", help="a tick file of your own instead of synthetic ticks")
+    parser.add_argument("--keep", action="store_true", help="leave LocalStack and the stack running afterwards")
+    parser.add_argument("--rate", type=float, metavar="TICKS", help="ticks a second to send (default: all at once)")
+
+
+def _work(options: argparse.Namespace) -> int:
+    from bench.run import run  # noqa: PLC0415 - see bench.commands
+
+    return 0 if run(trial_of(options), run_options(options), Reporter()).passed else 1

@@ -1,0 +1,38 @@
+"""`python -m bench up`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.commands.options import MARKET, add_command, add_pipeline, add_stack, refuse_foreign, stack_parameters
+from bench.report.console import Reporter
+from generator.environment import Environment
+
+if TYPE_CHECKING:
+    import argparse
+
+    from bench.commands.options import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "up",
+        _work,
+        help="start LocalStack and deploy, then leave it running",
+        description="Start LocalStack, deploy the stack, print how to use it, and leave it running.",
+        examples=("up --env dev",),
+    )
+    add_pipeline(parser)
+    add_stack(parser)
+    parser.add_argument("--bare", action="store_true", help="LocalStack alone, without the stack")
+
+
+def _work(options: argparse.Namespace) -> int:
+    from bench.standing import up  # noqa: PLC0415 - see bench.commands
+
+    refuse_foreign(options)
+    parameters = stack_parameters(options) if options.pipeline == MARKET else {}
+    up(options.pipeline, Environment(options.env).name, parameters, Reporter(), bare=options.bare)
+    return 0
