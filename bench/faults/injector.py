@@ -1,52 +1,24 @@
-"""Faults that the emulator injects, as data, and the bench's way to order them.
-
-`bench.emulator.faults` carries them out, in LocalStack's request chain: the functions run as they are deployed.
-"""
+"""The bench's way to order faults of a LocalStack that it has started."""
 
 from __future__ import annotations
 
 import json
 import urllib.request
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.errors import TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from bench.faults.rules import FaultRule
     from bench.targets import Target
 
 FAULTS_PATH: Final = "/_bench/faults"
+MARKS_PATH: Final = "/_bench/faults/marks"
 RECEIVES_PATH: Final = "/_bench/receives"
 _TIMEOUT_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class FaultRule:
-    """Requests that are refused before they reach their service.
-
-    name: tells rules apart; a rule of a name that is there replaces it, and its hits begin at 0.
-    service, operation: as AWS names them (`s3`, `GetObject`).
-    function: whose requests (by its role's session credentials); empty for anybody's.
-    contains: what some text among the request's parameters contains, such as an object's key.
-    code, status: what the request is answered. 403 is given up at once by AWS's clients, 500 is tried again by them.
-    times: how many requests are refused before the fault is over; None for ever.
-    """
-
-    name: str
-    service: str
-    operation: str
-    function: str
-    contains: str
-    code: str = "AccessDenied"
-    status: int = 403
-    times: int | None = None
-
-    @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
-        """Read what `asdict` made. Raises TypeError or KeyError for other fields."""
-        return cls(**fields)
 
 
 class FaultInjector:
@@ -67,16 +39,20 @@ class FaultInjector:
         self._call("POST", FAULTS_PATH, [asdict(rule) for rule in rules])
 
     def clear(self) -> None:
-        """Have no rule apply any more."""
+        """Have no rule apply any more, and forget all hits."""
         self._call("DELETE", FAULTS_PATH)
 
     def remove(self, name: str) -> None:
-        """Have one rule apply no more; it is no error where there is none of that name."""
+        """Have one rule apply no more; its hits stay. It is no error where there is none of that name."""
         self._call("DELETE", FAULTS_PATH, {"name": name})
 
     def hits(self) -> dict[str, int]:
-        """Return how many requests each rule has refused so far."""
+        """Return how many requests each rule has hit so far."""
         return {name: int(count) for name, count in self._call("GET", FAULTS_PATH).items()}
+
+    def marks(self) -> list[tuple[str, int]]:
+        """Return the name of the rule and the time (epoch ms) of each hit, in order, at most 1,000 a rule."""
+        return [(name, int(at_ms)) for name, at_ms in self._call("GET", MARKS_PATH)]
 
     def receive_counts(self, queue: str) -> dict[str, int]:
         """Return the largest receive count that a message of each message group had in a FIFO queue, by its name."""
