@@ -11,7 +11,7 @@ import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from bench.errors import ApiError
+from bench.errors import ApiError, ApiUnansweredError
 from bench.targets import REGION
 
 if TYPE_CHECKING:
@@ -36,19 +36,19 @@ class ApiClient:
     base_url: without a slash at its end. The credentials are those that the target's own clients use.
     """
 
-    def __init__(self, target: Target, base_url: str, *, connections: int = 8) -> None:
+    def __init__(self, target: Target, base_url: str, *, connections: int = 32) -> None:
         self._base_url = base_url
         # boto3 resolves credentials; asking one of its clients means that there is one way to be authenticated.
         self._credentials = target.client("s3")._request_signer._credentials  # noqa: SLF001 - botocore has no public way
-        # No retries: a POST without an Idempotency-Key that is sent twice would be two POSTs.
+        # No retries here: only who sends an Idempotency-Key may send a POST twice.
         self._pool = urllib3.PoolManager(maxsize=connections, retries=False, timeout=_TIMEOUT)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
-        """GET a path; the query's values are encoded here. Raises ApiError when there is no JSON answer."""
+        """GET a path; the query's values are encoded here. Raises as `post` does."""
         return self._call("GET", path, query or {}, b"", {})
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
-        """POST JSON to a path. Raises ApiError when there is no JSON answer."""
+        """POST JSON to a path. Raises ApiError when the answer is no JSON, ApiUnansweredError when there is none."""
         return self._call("POST", path, {}, body, {"Content-Type": "application/json", **(headers or {})})
 
     def post_json(self, path: str, fields: Mapping[str, Any]) -> Answer:
@@ -66,9 +66,10 @@ class ApiClient:
         try:
             response = self._pool.request(method, url, body=body or None, headers=dict(request.headers.items()))
         except urllib3.exceptions.HTTPError as error:
-            raise ApiError(f"{method} {path} was not answered: {error}") from error
+            raise ApiUnansweredError(f"{method} {path} was not answered: {error}") from error
         try:
             return Answer(response.status, json.loads(response.data))
         except ValueError as error:
             start = response.data[:200].decode(errors="replace")
-            raise ApiError(f"{method} {path} was answered {response.status} without JSON: {start!r}") from error
+            kind = ApiUnansweredError if response.status >= 500 else ApiError
+            raise kind(f"{method} {path} was answered {response.status} without JSON: {start!r}") from error

@@ -1,21 +1,33 @@
-"""Sends a workload: objects through S3, requests through the API, a few at a time, and keeps the books.
+"""Sends a workload: objects through S3, requests through the API, many at a time, and keeps the books.
 
 The schedule is open-loop: each piece has a time at which it is meant to go, which does not move when the system is
-slow. Without a rate everything is meant to go at once.
+slow. A try that ends without an answer is made again, which is safe: an object is put again under its key, a POST
+carries an Idempotency-Key.
 """
 
 from __future__ import annotations
 
-import itertools
+import secrets
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    sleep_using_event,
+    stop_after_delay,
+    stop_when_event_set,
+    wait_random_exponential,
+)
 
-from bench.errors import ApiError, BenchError
-from bench.ledger import Ledger, Sent
+from bench.errors import ApiError, ApiThrottledError, ApiUnansweredError, BenchError
+from bench.ledger import Ledger, Outcome, Sent
 from bench.truth import ObjectFile
 from tickstream.keys import object_ingest_id
 
@@ -25,15 +37,18 @@ if TYPE_CHECKING:
     from bench.api_client import ApiClient
     from bench.truth import PostBody
 
-_SENDERS: Final = 4
-#: Pieces in the senders' hands at a time: enough that none of them waits, few enough that memory is bounded.
-_IN_HAND: Final = 32
+#: Sends under way at a time: many small ones, or as many large ones as this many bytes are.
+_SENDERS: Final = 24
+_UNDER_WAY_BYTES: Final = 64 * 1024 * 1024
+#: No new try of a piece later than this after its first one.
+_TRY_AGAIN_S: Final = 120.0
+_LONGEST_PAUSE_S: Final = 5.0
 
 
 class Driver:
     """Sends pieces and records each in the ledger.
 
-    s3: a boto3 client; bucket: where objects go; ticks_a_second: the schedule, None for all at once.
+    s3: a boto3 client; bucket: where objects go; ticks_a_second: a schedule in place of the pieces' own.
     """
 
     def __init__(
@@ -46,103 +61,148 @@ class Driver:
         self._rate = ticks_a_second
         self._start = time.monotonic()
         self._stop = threading.Event()
+        # Two runs against one stack must not send the same keys.
+        self._run = secrets.token_hex(8)
 
     def send(self, pieces: Iterable[ObjectFile | PostBody]) -> None:
         """Send everything and return when the last piece is answered. Raises what a sender raised.
 
-        The clock of the ledger starts here.
+        pieces: in the order of their `intended_s`. The clock of the ledger starts here.
         """
         self._start = time.monotonic()
         scheduled_rows = 0
-        waiting = iter(pieces)
+        under_way: dict[Future[None], int] = {}
         with ThreadPoolExecutor(_SENDERS, thread_name_prefix="sender") as pool:
-            running: set[Future[None]] = set()
             try:
-                while True:
-                    for piece in itertools.islice(waiting, _IN_HAND - len(running)):
-                        intended_s = scheduled_rows / self._rate if self._rate else 0.0
-                        scheduled_rows += piece.rows
-                        running.add(pool.submit(self._send_one, piece, intended_s))
-                    if not running:
-                        return
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        future.result()
+                for piece in pieces:
+                    intended_s = scheduled_rows / self._rate if self._rate else piece.intended_s
+                    scheduled_rows += piece.rows
+                    while under_way and not _has_room(under_way, piece.size_bytes):
+                        _take_answered(under_way)
+                    self._wait_until(intended_s, under_way)
+                    future = pool.submit(self._send_one, piece, intended_s)
+                    under_way[future] = piece.size_bytes
+                    future.add_done_callback(self._ended)
+                while under_way:
+                    _take_answered(under_way)
             finally:
-                # On an interrupt or an error nobody starts another piece.
+                # On an interrupt or an error nobody starts another piece or another try.
                 self._stop.set()
-                for future in running:
-                    future.cancel()
 
     def stop(self) -> None:
         """Have `send` start nothing more and end, with an error, as soon as what is under way is answered."""
         self._stop.set()
 
-    def _send_one(self, piece: ObjectFile | PostBody, intended_s: float) -> None:
-        # An interrupt ends the wait for the time to send, not only the sending.
-        if self._stop.wait(max(0.0, intended_s - self.elapsed_s())):
-            raise BenchError("sending was stopped")
-        if isinstance(piece, ObjectFile):
-            self._put(piece, intended_s)
-        else:
-            self._post(piece, intended_s)
-
-    def _put(self, piece: ObjectFile, intended_s: float) -> None:
-        sent_s, version_id, fault = self.elapsed_s(), "", ""
-        try:
-            with piece.path.open("rb") as body:
-                answer = self._s3.put_object(Bucket=self._bucket, Key=piece.key, Body=body)
-            version_id = answer.get("VersionId", "")
-            if (etag := answer["ETag"].strip('"')) != piece.etag:
-                fault = f"stored with ETag {etag}, sent with {piece.etag}"
-        except (ClientError, BotoCoreError) as error:
-            fault = str(error)
-        self._ledger.record(
-            Sent(
-                ordinal=piece.ordinal,
-                key=piece.key,
-                etag=piece.etag,
-                version_id=version_id,
-                ingest_id=object_ingest_id(self._bucket, piece.key, piece.etag, piece.size_bytes),
-                rows=piece.rows,
-                size_bytes=piece.size_bytes,
-                intended_s=intended_s,
-                sent_s=sent_s,
-                acknowledged_s=self.elapsed_s(),
-                acknowledged=not fault,
-                fault=fault,
-            )
-        )
-
-    def _post(self, piece: PostBody, intended_s: float) -> None:
-        sent_s, ingest_id, fault = self.elapsed_s(), "", ""
-        refused: dict[int, str] = {}
-        try:
-            answer = self._api.post("/ingest", piece.body)
-            ingest_id, refused = accounted(answer.status, answer.body, piece.rows)
-        except ApiError as error:
-            fault = str(error)
-        self._ledger.record(
-            Sent(
-                ordinal=piece.ordinal,
-                key="",
-                etag="",
-                version_id="",
-                ingest_id=ingest_id,
-                rows=piece.rows,
-                size_bytes=len(piece.body),
-                intended_s=intended_s,
-                sent_s=sent_s,
-                acknowledged_s=self.elapsed_s(),
-                acknowledged=not fault,
-                fault=fault,
-                refused=refused,
-            )
-        )
-
     def elapsed_s(self) -> float:
         """Seconds since `send` began."""
         return time.monotonic() - self._start
+
+    def _wait_until(self, intended_s: float, under_way: dict[Future[None], int]) -> None:
+        if self._stop.wait(max(0.0, intended_s - self.elapsed_s())):
+            for future in under_way:
+                if future.done():
+                    future.result()
+            raise BenchError("sending was stopped")
+
+    def _ended(self, future: Future[None]) -> None:
+        # An error ends the wait for the next piece's time too.
+        if not future.cancelled() and future.exception() is not None:
+            self._stop.set()
+
+    def _send_one(self, piece: ObjectFile | PostBody, intended_s: float) -> None:
+        doubts: list[Exception] = []
+
+        def attempt() -> Sent:
+            try:
+                return self._put(piece) if isinstance(piece, ObjectFile) else self._post(piece)
+            except _FAILURES as error:
+                if is_indeterminate(error):
+                    doubts.append(error)
+                raise
+
+        sent_s = self.elapsed_s()
+        tries = Retrying(
+            retry=retry_if_exception(lambda error: is_indeterminate(error) or isinstance(error, ApiThrottledError)),
+            stop=stop_after_delay(_TRY_AGAIN_S) | stop_when_event_set(self._stop),
+            wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_PAUSE_S),
+            sleep=sleep_using_event(self._stop),
+            reraise=True,
+        )
+        try:
+            sent = tries(attempt)
+        except _FAILURES as error:
+            # Where one try may have arrived, a later refusal does not undo it.
+            outcome = Outcome.INDETERMINATE if doubts else Outcome.REFUSED
+            sent = replace(self._blank(piece), outcome=outcome, fault=str(error) or type(error).__name__)
+        recovered = sent.acknowledged and (sent.recovered or bool(doubts))
+        self._ledger.record(
+            replace(sent, intended_s=intended_s, sent_s=sent_s, acknowledged_s=self.elapsed_s(), recovered=recovered)
+        )
+
+    def _put(self, piece: ObjectFile) -> Sent:
+        with piece.path.open("rb") as body:
+            answer = self._s3.put_object(Bucket=self._bucket, Key=piece.key, Body=body)
+        sent = replace(
+            self._blank(piece),
+            outcome=Outcome.ACKNOWLEDGED,
+            version_id=answer.get("VersionId", ""),
+            # The client tries again by itself after what this calls indeterminate.
+            recovered=answer.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0,
+        )
+        if (etag := answer.get("ETag", "").strip('"')) != piece.etag:
+            fault = f"stored with ETag {etag or 'none'}, sent with {piece.etag}"
+            return replace(sent, outcome=Outcome.REFUSED, fault=fault)
+        return sent
+
+    def _post(self, piece: PostBody) -> Sent:
+        answer = self._api.post("/ingest", piece.body, {"Idempotency-Key": f"{self._run}-{piece.ordinal}"})
+        if answer.status == 429:
+            raise ApiThrottledError(f"POST /ingest was answered 429: {str(answer.body)[:200]}")
+        if answer.status >= 500:
+            raise ApiUnansweredError(f"POST /ingest was answered {answer.status}: {str(answer.body)[:200]}")
+        ingest_id, refused = accounted(answer.status, answer.body, piece.rows)
+        return replace(self._blank(piece), outcome=Outcome.ACKNOWLEDGED, ingest_id=ingest_id, refused=refused)
+
+    def _blank(self, piece: ObjectFile | PostBody) -> Sent:
+        """What is known of a piece before it is sent."""
+        key, etag, ingest_id, repeat = "", "", "", 0
+        if isinstance(piece, ObjectFile):
+            key, etag, repeat = piece.key, piece.etag, piece.repeat
+            ingest_id = object_ingest_id(self._bucket, key, etag, piece.size_bytes)
+        return Sent(
+            ordinal=piece.ordinal,
+            key=key,
+            etag=etag,
+            version_id="",
+            ingest_id=ingest_id,
+            rows=piece.rows,
+            size_bytes=piece.size_bytes,
+            intended_s=0.0,
+            sent_s=0.0,
+            acknowledged_s=0.0,
+            outcome=Outcome.INDETERMINATE,
+            repeat=repeat,
+        )
+
+
+_FAILURES: Final = (ClientError, BotoCoreError, ResponseParserError, ApiError)
+
+
+def is_indeterminate(error: BaseException) -> bool:
+    """Whether a failed try may have arrived all the same: no answer, or one that does not say."""
+    if isinstance(error, ClientError):
+        return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)) >= 500
+    return isinstance(error, (HTTPClientError, BotoConnectionError, ResponseParserError, ApiUnansweredError))
+
+
+def _has_room(under_way: dict[Future[None], int], size_bytes: int) -> bool:
+    return len(under_way) < _SENDERS and sum(under_way.values()) + size_bytes <= _UNDER_WAY_BYTES
+
+
+def _take_answered(under_way: dict[Future[None], int]) -> None:
+    for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+        del under_way[future]
+        future.result()
 
 
 def accounted(status: int, body: Any, rows: int) -> tuple[str, dict[int, str]]:

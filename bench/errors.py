@@ -27,3 +27,11 @@ class ReadBackError(BenchError):
 
 class ApiError(BenchError):
     """The pipeline's API gave an answer that it must not give."""
+
+
+class ApiUnansweredError(ApiError):
+    """No answer came that says what became of a request: connection lost, too late, or a 5xx."""
+
+
+class ApiThrottledError(ApiError):
+    """A request was turned away with 429: nothing of it was taken, it may be sent again."""

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from bench.oracle import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+
+class Outcome(StrEnum):
+    """What the sender knows of a piece."""
+
+    #: The service promised to keep it.
+    ACKNOWLEDGED = "acknowledged"
+    #: No answer came that says what became of it (timeout, lost connection, 5xx): it may or may not be there.
+    INDETERMINATE = "indeterminate"
+    #: The service said no, or answered for something else than what was sent.
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +30,10 @@ class Sent:
     """One object or request that was sent. Times are seconds since the run's first send, on a monotonic clock.
 
     key: object key, or empty for a POST. ingest_id: of an object, computed as the pipeline does; of a POST, as
-    answered (empty where nothing of it was accepted). refused: position -> reason of the ticks that a POST's answer
-    refused. acknowledged: the service promised to keep it; without that promise nothing is expected of it.
+    answered (empty where nothing of it was accepted, or nothing was answered). rows: 0 for a repeat, which brings none.
+    sent_s: of the first try; acknowledged_s: when the last try ended. fault: what went wrong, empty where nothing did.
+    refused: position -> reason of the ticks that a POST's answer refused. recovered: acknowledged, after a try of the
+    same piece had ended indeterminate. repeat: 1 for a second upload of the same bytes under the same key.
     """
 
     ordinal: int
@@ -31,9 +46,16 @@ class Sent:
     intended_s: float
     sent_s: float
     acknowledged_s: float
-    acknowledged: bool
+    outcome: Outcome
     fault: str = ""
     refused: Mapping[int, str] | None = None
+    recovered: bool = False
+    repeat: int = 0
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the service promised to keep it; without that promise nothing is expected of it."""
+        return self.outcome is Outcome.ACKNOWLEDGED
 
     @property
     def is_post(self) -> bool:
@@ -59,13 +81,17 @@ class Ledger:
             self._entries.append(entry)
 
     def entries(self) -> tuple[Sent, ...]:
-        """All entries so far, by ordinal."""
+        """All entries so far, by ordinal, a repeat after what it repeats."""
         with self._lock:
-            return tuple(sorted(self._entries, key=lambda entry: entry.ordinal))
+            return tuple(sorted(self._entries, key=lambda entry: (entry.ordinal, entry.repeat)))
+
+    def outcomes(self) -> tuple[Sent, ...]:
+        """What became of each piece, one entry an ordinal: a repeat that was acknowledged stands for all of them."""
+        return tuple(_together(tries) for _, tries in groupby(self.entries(), key=lambda entry: entry.ordinal))
 
     def acknowledged(self) -> tuple[Sent, ...]:
-        """The entries that the service promised to keep."""
-        return tuple(entry for entry in self.entries() if entry.acknowledged)
+        """What the service promised to keep, one entry an ordinal."""
+        return tuple(entry for entry in self.outcomes() if entry.acknowledged)
 
     def origins(self) -> tuple[Origin, ...]:
         """Who the acknowledged sources are to the pipeline; a POST without an accepted tick is still a source."""
@@ -73,6 +99,14 @@ class Ledger:
 
     @property
     def rows_acknowledged(self) -> int:
-        """Rows in acknowledged entries."""
-        with self._lock:
-            return sum(entry.rows for entry in self._entries if entry.acknowledged)
+        """Rows of the acknowledged sources, each source once."""
+        return sum(entry.rows for entry in self.acknowledged())
+
+
+def _together(tries: Iterable[Sent]) -> Sent:
+    entries = tuple(tries)
+    # Promised once is promised, and where nobody promised, one try that may have arrived decides.
+    best = min(entries, key=lambda entry: list(Outcome).index(entry.outcome))
+    doubted = any(entry.outcome is Outcome.INDETERMINATE for entry in entries if entry.repeat < best.repeat)
+    rows = max(entry.rows for entry in entries)
+    return replace(best, rows=rows, recovered=best.recovered or (best.acknowledged and doubted))

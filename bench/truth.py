@@ -30,7 +30,9 @@ SCHEMA: Final = {
 class ObjectFile:
     """One object, ready to upload.
 
-    rows: the corrupt ones too; etag: MD5 in hex; text_path: the unpacked text, none for Parquet.
+    rows: the corrupt ones too; etag: MD5 in hex; text_path: the unpacked text, none for Parquet. intended_s: when it is
+    to be sent, in seconds from the start of the schedule. repeat: 1 for a second upload of an object that is uploaded
+    anyway (same ordinal, key and bytes), whose rows are then 0: it brings none.
     """
 
     ordinal: int
@@ -40,15 +42,23 @@ class ObjectFile:
     size_bytes: int
     etag: str
     text_path: Path | None
+    intended_s: float = 0.0
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PostBody:
-    """One request for `POST /ingest`. `rows` counts the corrupt ones too."""
+    """One request for `POST /ingest`. `rows` counts the corrupt ones too; `intended_s` as of an object."""
 
     ordinal: int
     body: bytes
     rows: int
+    intended_s: float = 0.0
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the body."""
+        return len(self.body)
 
 
 def part_path(folder: Path, ordinal: int) -> Path:
