@@ -35,3 +35,7 @@ class ApiUnansweredError(ApiError):
 
 class ApiThrottledError(ApiError):
     """A request was turned away with 429: nothing of it was taken, it may be sent again."""
+
+
+class ResultError(BenchError):
+    """A result file cannot be read, or is not one that this bench can use."""

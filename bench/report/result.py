@@ -1,4 +1,8 @@
-"""The result file: everything that a later run needs to be compared with this one, units in the names."""
+"""The result file: everything that a later run needs to be compared with this one, units in the names.
+
+A run writes plain facts. Whoever reads them back (the report, the comparison) gets a `Result`, which has checked that
+the file is of this version and that each field is what its name says.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
+
+from bench.errors import ResultError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bench.verify import Verdict
 
 #: Raised whenever a field changes its meaning; readers refuse what they do not know.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+FILE_NAME: Final = "result.json"
 
 _PACKAGES: Final = ("boto3", "duckdb", "localstack-core", "numpy", "polars", "tickstream")
 
@@ -39,7 +48,7 @@ def result_folder(results: Path, seed: int, now: datetime) -> Path:
 
 def write_result(folder: Path, fields: Mapping[str, Any]) -> Path:
     """Write `result.json`, whole or not at all."""
-    path = folder / "result.json"
+    path = folder / FILE_NAME
     handle, name = tempfile.mkstemp(dir=folder, prefix=".result-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -90,3 +99,146 @@ def _git(*arguments: str) -> str:
     root = Path(__file__).parent
     command = ["git", "-C", str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+
+class _Part(BaseModel):
+    # Fields that a later minor change adds are let pass: a meaning that changes raises the version instead.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class CheckResult(_Part):
+    """One check of the verdict, and what it saw."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class VerdictResult(_Part):
+    """The verdict. `rejected_by_reason`: column (planted, recorded) to reason to number."""
+
+    passed: bool
+    counts: dict[str, int]
+    checks: tuple[CheckResult, ...]
+    rejected_by_reason: dict[str, dict[str, int]] = {}
+    examples: tuple[str, ...] = ()
+
+
+class Percentiles(_Part):
+    """Milliseconds from the intended time of sending, of `count` pieces."""
+
+    count: NonNegativeInt
+    p50: float
+    p90: float
+    p99: float
+    p99_9: float
+    max: float
+
+
+class Latency(_Part):
+    """Percentiles of each stage; None where the target could not measure it. `how`: a sentence on the measuring."""
+
+    stages: dict[str, Percentiles | None]
+    how: str
+
+
+class Sample(_Part):
+    """One look at the run, seconds after the first upload. Ticks and rows are totals so far, the rest is as of now."""
+
+    at_s: float
+    acknowledged_rows: int
+    ticks: int
+    rejected: int
+    queued: int
+    in_flight: int
+    dead_letters: int
+    pending: int
+
+
+class Requests(_Part):
+    """Requests of one caller for one operation. `items`: entries of batches, items written or returned."""
+
+    service: str
+    operation: str
+    caller: str
+    requests: NonNegativeInt
+    errors: NonNegativeInt
+    items: NonNegativeInt
+    request_bytes: NonNegativeInt
+    response_bytes: NonNegativeInt
+
+
+class FaultMark(_Part):
+    """When a fault struck, in seconds after the first upload."""
+
+    name: str
+    at_s: float
+
+
+class FaultResult(_Part):
+    """Which faults were asked for, and how often each of their rules struck."""
+
+    names: tuple[str, ...]
+    seed: int
+    injected: dict[str, int] = {}
+    marks: tuple[FaultMark, ...] = ()
+
+
+class Result(_Part):
+    """One run, read back. None and empty stand for what its target or its pipeline does not measure."""
+
+    began: datetime
+    commit: str | None
+    pipeline: str
+    host: dict[str, Any]
+    target: dict[str, str | None]
+    target_settings: dict[str, str]
+    not_emulated: tuple[str, ...]
+    deviations: tuple[str, ...] = ()
+    stack_parameters: dict[str, str]
+    phases_s: dict[str, NonNegativeFloat]
+    workload: dict[str, Any]
+    objects: NonNegativeInt | None = None
+    posts: NonNegativeInt | None = None
+    sent_bytes: NonNegativeInt
+    first_upload_to_last_acknowledgement_s: float
+    first_upload_to_last_rollup_s: float | None = None
+    first_upload_to_rest_s: float | None = None
+    ticks_per_s: float | None = None
+    aggregator_nudges: NonNegativeInt | None = None
+    peak_memory_bench_bytes: NonNegativeInt
+    peak_memory_target_bytes: NonNegativeInt
+    faults: FaultResult | None = None
+    latency_ms: Latency | None = None
+    timeline: tuple[Sample, ...] = Field(default=(), max_length=600)
+    requests: tuple[Requests, ...] | None = None
+    verdict: VerdictResult
+
+    @property
+    def unit(self) -> str:
+        """What the verdict counts."""
+        return "files" if self.pipeline == "file-processing" else "ticks"
+
+
+def read_result(path: Path) -> Result:
+    """Read a result file, or the one in a folder. Raises ResultError, which names the file and what is wrong."""
+    file = path / FILE_NAME if path.is_dir() else path
+    try:
+        fields = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise ResultError(f"there is no result {file}") from None
+    except ValueError as error:
+        raise ResultError(f"{file} is not JSON: {error}") from None
+    if not isinstance(fields, dict) or "schema_version" not in fields:
+        raise ResultError(f"{file} is no result of the bench: it has no schema_version")
+    if fields["schema_version"] != SCHEMA_VERSION:
+        raise ResultError(
+            f"{file} has schema version {fields['schema_version']!r}, and this bench reads {SCHEMA_VERSION}: "
+            "make the run again"
+        )
+    try:
+        return Result.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ResultError(f"{file} is not as its schema says, at {place}: {first['msg']}") from None
