@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import BenchError
-from bench.workloads import market_day
+from bench.workloads import DEFAULT, load, names
 from generator.environment import Environment
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ FILES: Final = "file-processing"
 _RESULTS: Final = Path("bench/results")
 _RANGE_BYTES: Final = 8_388_608
 _OPTIONS_OF: Final = {
-    MARKET: ("ticks", "symbols", "posts", "input", "range_bytes", "compaction_threshold"),
+    MARKET: ("workload", "ticks", "symbols", "posts", "input", "range_bytes", "compaction_threshold"),
     FILES: ("files", "poison", "curable"),
 }
 
@@ -56,12 +56,16 @@ def add_pipeline(parser: argparse.ArgumentParser) -> None:
 
 def add_workload(parser: argparse.ArgumentParser) -> None:
     """Add what is sent, and where the result goes."""
-    parser.add_argument("--ticks", type=int, help="rows to send, corrupt ones among them (default: 200,000)")
-    parser.add_argument("--symbols", type=int, help="(default: 100)")
-    parser.add_argument("--seed", type=int, default=1, help="equal seeds make equal bytes (default: %(default)s)")
     parser.add_argument(
-        "--corrupt", type=float, metavar="FRACTION", help="of the rows (default: 0.001), or of the files (0.1)"
+        "--workload",
+        choices=names(),
+        metavar="NAME",
+        help=f"what is sent and when: {', '.join(names())} (default: {DEFAULT}); the options below change its figures",
     )
+    parser.add_argument("--ticks", type=int, help="rows to send, corrupt ones among them")
+    parser.add_argument("--symbols", type=int, help="of the ticks")
+    parser.add_argument("--seed", type=int, help="equal seeds make equal bytes (default: 1)")
+    parser.add_argument("--corrupt", type=float, metavar="FRACTION", help="of the rows, or of the files (default: 0.1)")
     parser.add_argument("--posts", type=int, metavar="N", help="N more requests of one tick, one symbol's hour")
     parser.add_argument("--results", type=Path, default=_RESULTS, metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--stall", type=float, default=60.0, metavar="SECONDS", help="(default: %(default)s)")
@@ -119,14 +123,20 @@ def trial_of(options: argparse.Namespace) -> Trial:
 def _market_trial(options: argparse.Namespace) -> Trial:
     from bench.market_trial import MarketTrial  # noqa: PLC0415
 
-    workload = market_day(
-        ticks=given(options.ticks, 200_000),
-        symbols=given(options.symbols, 100),
-        seed=options.seed,
-        corrupt_fraction=given(options.corrupt, 0.001),
-        single_posts=given(options.posts, 0),
+    figures = {
+        "ticks": options.ticks,
+        "symbols": options.symbols,
+        "seed": options.seed,
+        "corrupt_fraction": options.corrupt,
+        "single_posts": options.posts,
+    }
+    workload = load(
+        given(options.workload, DEFAULT),
         range_bytes=given(options.range_bytes, _RANGE_BYTES),
+        **{name: figure for name, figure in figures.items() if figure is not None},
     )
+    if options.input is not None and options.workload is not None:
+        raise BenchError("either --input or --workload says what is sent")
     if options.input is not None and not options.input.is_file():
         raise BenchError(f"there is no file {options.input}")
     return MarketTrial(
@@ -144,7 +154,7 @@ def _file_trial(options: argparse.Namespace) -> Trial:
 
     workload = FileWorkload(
         files=given(options.files, 500),
-        seed=options.seed,
+        seed=given(options.seed, 1),
         corrupt_share=given(options.corrupt, 0.1),
         poison_share=given(options.poison, 0.02),
         curable_share=given(options.curable, 0.02),

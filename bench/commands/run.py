@@ -23,7 +23,11 @@ def add(commands: Commands) -> None:
         help="deploy, push ticks or files, verify every one, destroy",
         description="Generate, deploy, push ticks or files through the whole path, verify every one, destroy, say the "
         "verdict.",
-        examples=("run --ticks 1000000 --symbols 500", "run --pipeline file-processing --files 500"),
+        examples=(
+            "run --workload smoke",
+            "run --ticks 1000000 --symbols 500",
+            "run --pipeline file-processing --files 500",
+        ),
     )
     add_pipeline(parser)
     add_workload(parser)
@@ -34,7 +38,9 @@ def add(commands: Commands) -> None:
     files.add_argument("--curable", type=float, metavar="FRACTION", help="files on which a stage fails twice (0.02)")
     parser.add_argument("--input", type=Path, metavar="FILE", help="a tick file of your own instead of synthetic ticks")
     parser.add_argument("--keep", action="store_true", help="leave LocalStack and the stack running afterwards")
-    parser.add_argument("--rate", type=float, metavar="TICKS", help="ticks a second to send (default: all at once)")
+    parser.add_argument(
+        "--rate", type=float, metavar="TICKS", help="ticks a second to send (default: the workload's schedule)"
+    )
 
 
 def _work(options: argparse.Namespace) -> int:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from itertools import cycle, islice
+from heapq import merge
+from itertools import accumulate, cycle, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from bench.truth import ObjectFile, PostBody, write_part
 from tickstream.errors import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from bench.workloads import Workload
@@ -46,35 +47,65 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One object, or a run of requests. `window`: its share of the day's volume; `corrupt`: rows to spoil."""
+    """One object, or a run of requests.
+
+    window: its share of the day's volume (0 to 1). corrupt: rows to spoil. turn: its share of what is sent, in the
+    order of sending (0 to 1). symbol: the index of the only symbol in it, None for all.
+    """
 
     kind: Kind
     rows: int
     window: tuple[float, float]
     corrupt: int
+    turn: tuple[float, float] = (0.0, 0.0)
+    symbol: int | None = None
 
 
 def plan(workload: Workload) -> tuple[Part, ...]:
-    """Cut a workload into parts, in the order of the day; formats are mixed over it."""
-    shares = workload.objects
-    rows_an_object = max(100, int(shares.ranges_an_object * workload.range_bytes / _ROW_BYTES))
-    rows_of = {
-        Kind.JSON_LINES: int(workload.ticks * shares.jsonl_share),
-        Kind.GZIP: int(workload.ticks * shares.gzip_share),
-        Kind.PARQUET: int(workload.ticks * shares.parquet_share),
-        Kind.POSTS: int(workload.ticks * workload.posts.share),
-    }
-    rows_of[Kind.CSV] = workload.ticks - sum(rows_of.values())
-    pieces = [(kind, count) for kind in Kind for count in _pieces(rows_of[kind], rows_an_object)]
+    """Cut a workload into parts, in the order in which they are sent; formats are mixed over it."""
+    pieces = _streams(workload) if workload.streams else _windows(workload)
     order = np.random.default_rng([workload.seed, 2]).permutation(len(pieces))
-    parts, done = [], 0
-    for kind, rows in (pieces[index] for index in order):
-        window = (done / workload.ticks, (done + rows) / workload.ticks)
-        # The difference of two roundings: the parts' sum is the stated fraction of the whole, to the row.
-        corrupt = round((done + rows) * workload.corrupt_fraction) - round(done * workload.corrupt_fraction)
-        parts.append(Part(kind, rows, window, corrupt))
+    parts, done, corrupt = [], 0, 0
+    for number, (kind, rows) in enumerate(pieces[index] for index in order):
+        turn = (done / workload.ticks, (done + rows) / workload.ticks)
         done += rows
+        # What is still missing to the stated fraction of all rows so far: the parts' sum is it, to the row. The first
+        # line of JSON lines stays, see Factory._drawn.
+        spoiled = min(round(done * workload.corrupt_fraction) - corrupt, rows - (kind is Kind.JSON_LINES))
+        corrupt += spoiled
+        is_stream = bool(workload.streams) and kind is not Kind.POSTS
+        symbol = number % workload.symbols if is_stream else None
+        parts.append(Part(kind, rows, (0.0, 1.0) if is_stream else turn, spoiled, turn, symbol))
     return tuple(parts)
+
+
+def _windows(workload: Workload) -> list[tuple[Kind, int]]:
+    """Format and rows of objects that each hold one part of the day."""
+    by_ranges = max(100, int(workload.objects.ranges_an_object * workload.range_bytes / _ROW_BYTES))
+    largest = min(by_ranges, max(1, workload.ticks // workload.objects.at_least))
+    counts = _by_format(workload, workload.ticks)
+    counts[Kind.POSTS] = int(workload.ticks * workload.posts.share)
+    counts[Kind.CSV] -= counts[Kind.POSTS]
+    return [(kind, rows) for kind in Kind for rows in _cut(counts[kind], -(-counts[kind] // largest))]
+
+
+def _streams(workload: Workload) -> list[tuple[Kind, int]]:
+    """Format and rows of as many objects as there are streams, and of the POSTs beside them."""
+    posted = int(workload.ticks * workload.posts.share)
+    sizes = _cut(workload.ticks - posted, min(workload.streams, workload.ticks - posted))
+    counts = _by_format(workload, len(sizes))
+    kinds = (kind for kind in counts for _ in range(counts[kind]))
+    return list(zip(kinds, sizes, strict=True)) + [(Kind.POSTS, posted)] * bool(posted)
+
+
+def _by_format(workload: Workload, number: int) -> dict[Kind, int]:
+    shares = workload.objects
+    counts = {
+        Kind.JSON_LINES: int(number * shares.jsonl_share),
+        Kind.GZIP: int(number * shares.gzip_share),
+        Kind.PARQUET: int(number * shares.parquet_share),
+    }
+    return {Kind.CSV: number - sum(counts.values()), **counts}
 
 
 class Factory:
@@ -88,33 +119,58 @@ class Factory:
         self._csv_faults = cycle(faults.CSV_FAULTS)
         self._json_faults = cycle(faults.JSON_FAULTS)
         self._value_faults = cycle(faults.VALUE_FAULTS)
+        self._posted_at_once = workload.posts.ticks_a_request
         self._csv_objects = 0
         self._long_row_planted = False
 
     def make(self) -> Iterator[ObjectFile | PostBody]:
-        """Make one part after the other. A POST is yielded with its body; an object lies in its file."""
-        ordinal = 0
-        for number, part in enumerate(plan(self._workload)):
-            if part.kind is not Kind.POSTS:
-                yield self.make_object(part, number, ordinal)
-                ordinal += 1
+        """Make one piece after the other, in the order of the schedule.
+
+        A POST is yielded with its body; an object lies in its file. An object that is uploaded twice is two pieces.
+        """
+        parts = plan(self._workload)
+        sources = (-(-part.rows // self._posted_at_once) if part.kind is Kind.POSTS else 1 for part in parts)
+        first_ordinals = list(accumulate(sources, initial=0))
+        of_parts = self._of_parts(zip(parts, first_ordinals, strict=False))
+        singles = self._single_posts(first_ordinals[-1])
+        rng = np.random.default_rng([self._workload.seed, 6])
+        at_once = cycle((True, False))
+        later: list[ObjectFile] = []
+        for piece in merge(of_parts, singles, key=lambda piece: piece.intended_s):
+            yield piece
+            if isinstance(piece, PostBody) or rng.random() >= self._workload.objects.uploaded_twice_share:
                 continue
-            for body in self._posts(ordinal, *self._drawn(part, number)):
-                yield body
-                ordinal += 1
-        yield from self._single_posts(ordinal)
+            again = replace(piece, rows=0, repeat=1)
+            if next(at_once):
+                yield again
+            else:
+                later.append(replace(again, intended_s=self._workload.duration_s))
+        yield from later
+
+    def _of_parts(self, parts: Iterable[tuple[Part, int]]) -> Iterator[ObjectFile | PostBody]:
+        for number, (part, ordinal) in enumerate(parts):
+            if part.kind is Kind.POSTS:
+                yield from self._posts(part, ordinal, *self._drawn(part, number))
+            else:
+                yield self.make_object(part, number, ordinal)
+
+    def _intended_s(self, turn: float) -> float:
+        """When the schedule has a share of what is sent go: the day's own course, in the schedule's length."""
+        return self._workload.duration_s * self._market.elapsed(turn)
 
     def make_object(self, part: Part, number: int, ordinal: int) -> ObjectFile:
         """Make one object and its truth. `number` decides its random ticks, beside the workload's seed."""
         frame, spoiled_rows = self._drawn(part, number)
         if part.kind is Kind.PARQUET:
-            return self._parquet(ordinal, frame, spoiled_rows)
-        return self._text(part.kind, ordinal, frame, spoiled_rows)
+            made = self._parquet(ordinal, frame, spoiled_rows)
+        else:
+            made = self._text(part.kind, ordinal, frame, spoiled_rows)
+        return replace(made, intended_s=self._intended_s(part.turn[0]))
 
     def _drawn(self, part: Part, number: int) -> tuple[pl.DataFrame, list[int]]:
         """The ticks of a part, and which of its rows to spoil."""
         rng = np.random.default_rng([self._workload.seed, 3, number])
-        ticks = self._market.draw(part.rows, part.window, rng)
+        ticks = self._market.draw(part.rows, part.window, rng, part.symbol)
         frame = render.frame_of(self._market, ticks)
         # The first line of JSON lines tells the format, as a header does: spoilt, it may spoil the whole file.
         first = int(part.kind is Kind.JSON_LINES and part.corrupt < part.rows)
@@ -177,11 +233,11 @@ class Factory:
         write_part(self._truth, ordinal, _truth_rows(ordinal, frame.hstack(positions), reasons))
         return self._object(ordinal, path, frame.height, path.read_bytes(), None)
 
-    def _posts(self, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> Iterator[PostBody]:
+    def _posts(self, part: Part, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> Iterator[PostBody]:
         spoiled = set(spoiled_rows)
         names = ("symbol", "timestamp", "price", "size")
         texts = iter(enumerate(frame.select(names).iter_rows()))
-        while batch := list(islice(texts, self._workload.posts.ticks_a_request)):
+        while batch := list(islice(texts, self._posted_at_once)):
             reasons: dict[int, Reason] = {}
             ticks: list[dict[str, Any]] = []
             for row, values in batch:
@@ -194,7 +250,8 @@ class Factory:
             rows = frame.slice(batch[0][0], len(batch))
             rows = rows.with_columns(offset=pl.int_range(pl.len()), length=pl.lit(0))
             write_part(self._truth, ordinal, _truth_rows(ordinal, rows, reasons))
-            yield PostBody(ordinal, json.dumps({"ticks": ticks}).encode(), len(ticks))
+            turn = part.turn[0] + (part.turn[1] - part.turn[0]) * batch[0][0] / part.rows
+            yield PostBody(ordinal, json.dumps({"ticks": ticks}).encode(), len(ticks), self._intended_s(turn))
             ordinal += 1
 
     def _single_posts(self, ordinal: int) -> Iterator[PostBody]:
@@ -227,7 +284,7 @@ class Factory:
                 "price": f"{price_e9 // 10**9}.{price_e9 % 10**9:09d}",
                 "size": str(size_e9 // 10**9),
             }
-            yield PostBody(ordinal + row, json.dumps(tick).encode(), 1)
+            yield PostBody(ordinal + row, json.dumps(tick).encode(), 1, self._intended_s(row / count))
 
     def _object(self, ordinal: int, path: Path, rows: int, content: bytes, text_path: Path | None) -> ObjectFile:
         day = self._workload.market.day.isoformat()
@@ -262,7 +319,6 @@ def _decimal_or_none(value: object) -> Decimal | None:
     return None if value is None else Decimal(str(value))
 
 
-def _pieces(rows: int, largest: int) -> list[int]:
-    """Cut a number of rows into as few pieces as possible, as equal as possible."""
-    count = -(-rows // largest)
+def _cut(rows: int, count: int) -> list[int]:
+    """Cut a number of rows into pieces, as equal as possible."""
     return [rows * (index + 1) // count - rows * index // count for index in range(count)]

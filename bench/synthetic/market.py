@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from bench.workloads import Volume
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -22,6 +24,10 @@ SESSION_NS: Final = int(6.5 * 3600 * 10**9)
 E9: Final = 10**9
 
 _CURVE_POINTS: Final = 4_001
+# How sharp the peaks at open and close are, as a share of the session, and how much volume lies between them.
+_PEAK_WIDTH: Final = 0.01
+_BETWEEN_PEAKS: Final = 0.02
+_TIED_NS: Final = 600 * 10**9
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Coprime to 26^4: multiplying by it visits every four-letter code once, and neighbours do not look alike.
 _SCATTER: Final = 70_197
@@ -58,13 +64,19 @@ class MarketDay:
         self._milliseconds = rng.random(count) < workload.market.millisecond_share
         opening = datetime.combine(workload.market.day, SESSION_START, UTC)
         self.opening_ns = int(opening.timestamp()) * E9
-        # Volume of a session is high at both ends: density 1 + 6 (x - 1/2)^2 over x from 0 to 1.
         self._elapsed = np.linspace(0.0, 1.0, _CURVE_POINTS)
-        volume = self._elapsed + 2 * (self._elapsed - 0.5) ** 3 + 0.25
+        volume = _volume(workload.market.volume, self._elapsed)
         self._volume = (volume - volume[0]) / (volume[-1] - volume[0])
 
-    def draw(self, rows: int, window: tuple[float, float], rng: np.random.Generator) -> Ticks:
-        """Draw ticks whose place in the day's volume lies in a window (0 to 1), some late ones from before it."""
+    def elapsed(self, volume: float) -> float:
+        """Return the share of the session that has passed when a share of its volume has (both 0 to 1)."""
+        return float(np.interp(volume, self._volume, self._elapsed))
+
+    def draw(self, rows: int, window: tuple[float, float], rng: np.random.Generator, only: int | None = None) -> Ticks:
+        """Draw ticks whose place in the day's volume lies in a window (0 to 1), some late ones from before it.
+
+        only: the index of the symbol that all of them are of; None for all symbols, each as active as it is.
+        """
         market = self._workload.market
         start, end = window
         quantile = start + (end - start) * np.sort(rng.random(rows))
@@ -74,8 +86,13 @@ class MarketDay:
         reported = quantile + np.where(rng.random(rows) < market.displaced_share, rng.exponential(0.002, rows), 0.0)
         reported[late] = start + (end - start) * rng.random(int(late.sum()))
         order = np.argsort(reported, kind="stable")
-        symbol = np.minimum(np.searchsorted(self._activity, rng.random(rows)), self._workload.symbols - 1)
+        if only is None:
+            symbol = np.minimum(np.searchsorted(self._activity, rng.random(rows)), self._workload.symbols - 1)
+        else:
+            symbol = np.full(rows, only)
         elapsed_ns = (np.interp(quantile, self._volume, self._elapsed) * (SESSION_NS - 1)).astype(np.int64)
+        tied = rng.random(rows) < market.tied_share
+        elapsed_ns[tied] -= elapsed_ns[tied] % _TIED_NS
         timestamp_ns = self.opening_ns + elapsed_ns
         timestamp_ns = np.where(self._milliseconds[symbol], timestamp_ns - timestamp_ns % 10**6, timestamp_ns)
         ticks = Ticks(
@@ -109,6 +126,19 @@ class MarketDay:
         shares = np.where(rng.random(rows) < 0.3, odd, lots) * E9
         coins = rng.integers(1, 5 * 10**8, rows) * 10  # eight decimals
         return np.where(self.crypto[symbol], coins, shares).astype(np.int64)
+
+
+def _volume(kind: Volume, elapsed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The volume up to each share of the session, in any unit and from any start."""
+    match kind:
+        case Volume.U_SHAPED:
+            # High at both ends: density 1 + 6 (x - 1/2)^2 over x from 0 to 1.
+            return elapsed + 2 * (elapsed - 0.5) ** 3
+        case Volume.PEAKS:
+            peaks = np.exp((elapsed - 1) / _PEAK_WIDTH) - np.exp(-elapsed / _PEAK_WIDTH)
+            return np.asarray(peaks + 2 * _BETWEEN_PEAKS * elapsed)
+        case Volume.CONSTANT:
+            return elapsed
 
 
 def _repeat_some(ticks: Ticks, chosen: NDArray[np.bool_]) -> Ticks:

@@ -1,82 +1,79 @@
-"""A workload as data: what is sent, apart from the system that it is sent to."""
+"""Workloads as data: what is sent and when, apart from the system that it is sent to. One TOML file each."""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
 
 from bench.errors import WorkloadError
+from bench.workloads.schema import WORKLOAD, Market, Objects, Posts, Volume, Workload
 
 if TYPE_CHECKING:
-    from datetime import date
+    from pydantic_core import ErrorDetails
 
-#: Above this many symbols the four letters of a synthetic symbol run out.
-MAX_SYMBOLS = 100_000
+__all__ = [
+    "DEFAULT",
+    "Market",
+    "Objects",
+    "Posts",
+    "Volume",
+    "Workload",
+    "load",
+    "market_day",
+    "names",
+    "workload_of",
+]
 
+DEFAULT: Final = "market-day"
 
-@dataclass(frozen=True, slots=True)
-class Market:
-    """How the ticks of the day behave; shares are fractions from 0 to 1."""
-
-    day: date
-    late_share: float
-    displaced_share: float
-    repeated_share: float
-    millisecond_share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Objects:
-    """How ticks are packed into S3 objects; shares are fractions of all ticks."""
-
-    ranges_an_object: float
-    crlf_every: int
-    unterminated_every: int
-    jsonl_share: float
-    gzip_share: float
-    parquet_share: float
+_RANGE_BYTES: Final = 8_388_608
+_FILES: Final = resources.files(__name__)
+_SUFFIX: Final = ".toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Posts:
-    """Which ticks travel through `POST /ingest`; `share` is a fraction of all ticks."""
-
-    share: float
-    ticks_a_request: int
+def names() -> tuple[str, ...]:
+    """All workloads that can be loaded, by name."""
+    files = (file.name for file in _FILES.iterdir())
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX)))
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """Everything that decides what is sent; equal workloads are equal bytes.
+def load(name: str, *, range_bytes: int = _RANGE_BYTES, **overrides: float) -> Workload:
+    """Read a workload. Raises WorkloadError, which names the key and the limit, or the workloads that there are.
 
-    ticks: rows attempted through objects and batched POSTs, the corrupt ones among them.
-    single_posts: requests of one tick each on top, all of one symbol within one hour.
-    corrupt_fraction: how many of `ticks` are planted as corrupt, spread over every kind of fault.
-    range_bytes: the pipeline's range size, which the size of the objects follows.
+    range_bytes: the pipeline's range size. overrides: fields of `Workload` in place of what the file says.
     """
+    if name not in names():
+        raise WorkloadError(f"there is no workload {name}: there are {', '.join(names())}")
+    text = _FILES.joinpath(name + _SUFFIX).read_text(encoding="utf-8")
+    return workload_of(name, text, {"range_bytes": range_bytes, **overrides})
 
-    ticks: int
-    symbols: int
-    seed: int
-    corrupt_fraction: float
-    single_posts: int
-    range_bytes: int
-    market: Market
-    objects: Objects
-    posts: Posts
 
-    @property
-    def attempted(self) -> int:
-        """All rows that will be sent."""
-        return self.ticks + self.single_posts
+def workload_of(name: str, text: str, overrides: dict[str, Any]) -> Workload:
+    """Return the workload that the text of its file describes. Raises WorkloadError."""
+    try:
+        described = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise WorkloadError(f"{name}{_SUFFIX} is no TOML: {error}") from error
+    try:
+        return WORKLOAD.validate_python({**described, "name": name, **overrides})
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        overridden = all(fault["loc"][:1] and fault["loc"][0] in overrides for fault in faults)
+        where = "workload" if overridden else f"{name}{_SUFFIX}"
+        raise WorkloadError(f"{where}: {'; '.join(map(_said_of, faults))}") from error
 
-    def facts(self) -> dict[str, Any]:
-        """The whole workload as plain JSON, for the result file."""
-        fields = asdict(self)
-        fields["market"]["day"] = self.market.day.isoformat()
-        return fields
+
+def _said_of(fault: ErrorDetails) -> str:
+    key = ".".join(map(str, fault["loc"]))
+    said = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "unexpected_keyword_argument":
+        return f"unknown key {key}"
+    if fault["type"] == "missing":
+        return f"no key {key}"
+    return f"{key}: {said}, got {fault['input']}" if key else said
 
 
 def market_day(
@@ -86,30 +83,15 @@ def market_day(
     seed: int,
     corrupt_fraction: float = 0.001,
     single_posts: int = 0,
-    range_bytes: int = 8_388_608,
+    range_bytes: int = _RANGE_BYTES,
 ) -> Workload:
-    """Build the workload of `market_day.toml`. Raises WorkloadError, which names the limit."""
-    if ticks < 0 or single_posts < 0:
-        raise WorkloadError("the number of ticks and of posts is 0 or more")
-    if not 1 <= symbols <= MAX_SYMBOLS:
-        raise WorkloadError(f"the number of symbols is 1 to {MAX_SYMBOLS:,}")
-    if not 0 <= corrupt_fraction <= 0.5:
-        raise WorkloadError("the corrupt fraction is 0 to 0.5")
-    if seed < 0:
-        raise WorkloadError("the seed is 0 or more")
-    text = resources.files(__name__).joinpath("market_day.toml").read_text(encoding="utf-8")
-    described = tomllib.loads(text)
-    try:
-        return Workload(
-            ticks=ticks,
-            symbols=symbols,
-            seed=seed,
-            corrupt_fraction=corrupt_fraction,
-            single_posts=single_posts,
-            range_bytes=range_bytes,
-            market=Market(**described["market"]),
-            objects=Objects(**described["objects"]),
-            posts=Posts(**described["posts"]),
-        )
-    except (KeyError, TypeError) as error:
-        raise WorkloadError(f"market_day.toml does not describe a workload: {error}") from error
+    """Load the default workload in another size, as tests and benchmarks do. Raises WorkloadError."""
+    return load(
+        DEFAULT,
+        ticks=ticks,
+        symbols=symbols,
+        seed=seed,
+        corrupt_fraction=corrupt_fraction,
+        single_posts=single_posts,
+        range_bytes=range_bytes,
+    )

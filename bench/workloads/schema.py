@@ -1,0 +1,120 @@
+"""What a workload is made of. A value out of bounds, an unknown key and a missing key are refused."""
+
+from __future__ import annotations
+
+from datetime import date  # noqa: TC003 - pydantic reads the fields' types
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
+
+#: Above this many symbols the four letters of a synthetic symbol run out.
+MAX_SYMBOLS: Final = 100_000
+#: An answer of the API lists the reasons of so many refused ticks, and each of them is checked.
+MAX_TICKS_A_REQUEST: Final = 100
+
+type Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
+type Number = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
+type Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+
+_CLOSED: Final = ConfigDict(extra="forbid")
+
+
+class Volume(StrEnum):
+    """How a session's volume is spread over it."""
+
+    U_SHAPED = "u-shaped"
+    PEAKS = "peaks"
+    CONSTANT = "constant"
+
+
+@dataclass(frozen=True, slots=True, config=_CLOSED)
+class Market:
+    """How the ticks of the day behave; shares are fractions of the ticks, or of the symbols for milliseconds.
+
+    late: in an object after their time. displaced: out of order within their object. repeated: equal to the tick
+    before in every field. tied: at a moment that all such ticks of ten minutes share, as the prints of an auction do.
+    """
+
+    day: date
+    volume: Volume
+    late_share: Share
+    displaced_share: Share
+    repeated_share: Share
+    tied_share: Share
+    millisecond_share: Share
+
+
+@dataclass(frozen=True, slots=True, config=_CLOSED)
+class Objects:
+    """How ticks are packed into S3 objects.
+
+    ranges_an_object: size of a CSV object in ranges of the pipeline. at_least: so many objects however large a range
+    is. Shares of formats are fractions of all ticks, what is left is CSV; uploaded_twice_share is one of the objects.
+    """
+
+    ranges_an_object: Annotated[float, Field(strict=True, gt=0, le=1_000)]
+    at_least: Number
+    crlf_every: Number
+    unterminated_every: Number
+    jsonl_share: Share
+    gzip_share: Share
+    parquet_share: Share
+    uploaded_twice_share: Share
+
+
+@dataclass(frozen=True, slots=True, config=_CLOSED)
+class Posts:
+    """Which ticks travel through `POST /ingest`; `share` is a fraction of all ticks."""
+
+    share: Share
+    ticks_a_request: Annotated[int, Field(strict=True, ge=1, le=MAX_TICKS_A_REQUEST)]
+
+
+@dataclass(frozen=True, slots=True, config=_CLOSED)
+class Workload:
+    """Everything that decides what is sent and when; equal workloads are equal bytes on an equal schedule.
+
+    ticks: rows attempted through objects and batched POSTs, the corrupt ones among them.
+    corrupt_fraction: how many of `ticks` are planted as corrupt, spread over every kind of fault.
+    single_posts: requests of one tick each on top, all of one symbol within one hour.
+    streams: so many objects, each one symbol's feed of the whole day; 0: objects hold all symbols, one part of the day
+    after the other, and `objects` says how large they are.
+    duration_s: the day takes so long to send; 0: everything is meant to go at once.
+    range_bytes: the pipeline's range size, which the size of the objects follows.
+    """
+
+    name: str
+    ticks: Count
+    symbols: Annotated[int, Field(strict=True, ge=1, le=MAX_SYMBOLS)]
+    seed: Annotated[int, Field(strict=True, ge=0)]
+    corrupt_fraction: Annotated[float, Field(strict=True, ge=0, le=0.5)]
+    single_posts: Count
+    streams: Annotated[int, Field(strict=True, ge=0, le=100_000)]
+    duration_s: Annotated[float, Field(strict=True, ge=0, le=86_400)]
+    range_bytes: Number
+    market: Market
+    objects: Objects
+    posts: Posts
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        objects = self.objects
+        if objects.jsonl_share + objects.gzip_share + objects.parquet_share + self.posts.share > 1:
+            raise ValueError("the shares of JSON lines, gzip, Parquet and POSTs are together at most 1")
+        return self
+
+    @property
+    def attempted(self) -> int:
+        """All rows that will be sent."""
+        return self.ticks + self.single_posts
+
+    def facts(self) -> dict[str, Any]:
+        """The whole workload as plain JSON, for the result file."""
+        facts: dict[str, Any] = WORKLOAD.dump_python(self, mode="json")
+        return facts
+
+
+#: Makes workloads of nested dictionaries, and the other way round.
+WORKLOAD: Final = TypeAdapter(Workload)
