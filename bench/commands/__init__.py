@@ -4,6 +4,6 @@ Each file has `add`, which adds the command with its options, and imports its wo
 and help need neither LocalStack nor polars.
 """
 
-from bench.commands import down, perf, run, up
+from bench.commands import down, mutants, perf, run, up
 
-COMMANDS = (run, up, down, perf)
+COMMANDS = (run, up, down, mutants, perf)

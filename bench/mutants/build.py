@@ -1,0 +1,34 @@
+"""Builds a mutant: a copy of the functions' source, edited, and the bundles of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bench import deployment
+from generator.bundles import build_bundles
+
+if TYPE_CHECKING:
+    from bench.mutants.mutant import Mutant
+
+FUNCTIONS: Final = Path(__file__).resolve().parents[2] / "functions"
+
+
+def build_mutant(mutant: Mutant, environment: str, folder: Path) -> deployment.Build:
+    """Build a mutant's stack below a folder; installed dependencies come from the cache that every build shares.
+
+    Raises MutantStaleError or GeneratorError.
+    """
+    sources = folder / "functions"
+    shutil.copytree(FUNCTIONS, sources, ignore=shutil.ignore_patterns("__pycache__"))
+    for file, text in mutant.mutated(source_text).items():
+        (sources / file).write_text(text, encoding="utf-8")
+    architecture = deployment.host_architecture()
+    bundles = build_bundles(deployment.PIPELINE, architecture, folder / "bundles", sources=sources)
+    return deployment.Build(deployment.PIPELINE, deployment.generate(environment), bundles, architecture)
+
+
+def source_text(file: str) -> str:
+    """Return the text of a file below `functions/`, as it is in the checkout."""
+    return (FUNCTIONS / file).read_text(encoding="utf-8")

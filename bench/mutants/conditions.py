@@ -1,0 +1,115 @@
+"""Conditions that mutants run under. The real pipeline must pass under each of them, else no death counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from bench.faults import Action, FaultRule
+from bench.mutants.edges import FIRST_KEY, HELD_PREFIX
+from tickstream import keys
+
+if TYPE_CHECKING:
+    from bench.deployment import Outputs
+    from bench.truth import ObjectFile
+
+type Rules = Callable[[Outputs, Mapping[str, ObjectFile]], tuple[FaultRule, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What happens to a pipeline, real or broken, while it works.
+
+    name, meaning: for people. rules: faults of the bench's own making, from the stack's outputs and the edge objects by
+    key. until_rolled_up: the faults end when everything that they do not hold back is rolled up; otherwise they end by
+    themselves, or never. faults: names of the bench's catalogue instead of rules. parameters: of the stack.
+    red: checks that must fail of the real pipeline too, because what they ask for cannot be.
+    """
+
+    name: str
+    meaning: str
+    rules: Rules = lambda _outputs, _edges: ()
+    until_rolled_up: bool = False
+    faults: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    red: tuple[str, ...] = ()
+
+
+def _twice(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:
+    invocation = ("lambda", "Invocation")
+    ingestion, processor = outputs.ingestion_function_name, outputs.processor_function_name
+    return (
+        FaultRule("twice-objects", *invocation, ingestion, "ObjectCreated", times=4, action=Action.TWICE),
+        FaultRule("twice-messages", *invocation, processor, times=4, action=Action.TWICE),
+    )
+
+
+def _lost_answer(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:
+    ingestion = outputs.ingestion_function_name
+    return (
+        FaultRule(
+            "lost-answer", "lambda", "Invocation", ingestion, "requestContext", times=2, action=Action.KILL_AFTER
+        ),
+    )
+
+
+def _partial(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:
+    ingestion, processor = outputs.ingestion_function_name, outputs.processor_function_name
+    return (
+        FaultRule("partial-writes", "dynamodb", "BatchWriteItem", processor, times=6, action=Action.PARTIAL),
+        FaultRule("partial-sends", "sqs", "SendMessageBatch", ingestion, times=4, action=Action.PARTIAL),
+        FaultRule("partial-events", "events", "PutEvents", processor, times=4, action=Action.PARTIAL),
+    )
+
+
+def _held(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:
+    return (FaultRule("held", "s3", "GetObject", outputs.processor_function_name, HELD_PREFIX),)
+
+
+def _never_written(outputs: Outputs, edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:
+    edge = edges[FIRST_KEY]
+    ingest_id = keys.object_ingest_id(outputs.bucket_name, edge.key, edge.etag, edge.size_bytes)
+    # A slice says whose it is, as `ingest/range`; so does no other item.
+    return (
+        FaultRule("never-written", "dynamodb", "BatchWriteItem", outputs.processor_function_name, f"{ingest_id}/0"),
+    )
+
+
+def _segment_refused(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:
+    # A segment is known by the end of its sort key.
+    suffix = str(keys.segment_suffix(1))
+    return (FaultRule("segment-refused", "dynamodb", "PutItem", outputs.aggregator_function_name, suffix, times=1),)
+
+
+CALM: Final = Condition("calm", "nothing goes wrong")
+TWICE: Final = Condition("twice", "events and messages are delivered twice at once", _twice)
+LOST_ANSWER: Final = Condition("lost answer", "POSTs are taken, and the caller never hears of it", _lost_answer)
+PARTIAL: Final = Condition("partial", "services do a part of a batch and give back the rest", _partial)
+HELD: Final = Condition(
+    "held",
+    "an object cannot be read until it is overwritten and all others are rolled up",
+    _held,
+    until_rolled_up=True,
+    # It is received as often as it takes; none of it is a dead letter.
+    parameters={"MaxReceiveCount": "50"},
+)
+SEGMENT_REFUSED: Final = Condition("segment refused", "the first segment cannot be written", _segment_refused)
+NEVER_WRITTEN: Final = Condition(
+    "never written",
+    "the slices of one range cannot be written, so its message becomes a dead letter",
+    _never_written,
+    parameters={"MaxReceiveCount": "1"},
+    red=(
+        "books balance",
+        "bars in DynamoDB",
+        "bars through POST /bars",
+        "bars through GET /bars",
+        "receipts",
+        "GET /ingest",
+        "dead-letter queues",
+    ),
+)
+AGGREGATOR_DOWN: Final = Condition(
+    "aggregator down", "rollups are late while bars are asked for", faults=("aggregator-down",)
+)

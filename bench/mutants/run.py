@@ -1,0 +1,117 @@
+"""Runs mutants on one target, each as a stack of its own, and says which of them the verdict noticed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+
+from bench import deployment
+from bench.mutants.build import build_mutant
+from bench.mutants.mutant import Mutant
+from bench.mutants.trial import MutantTrial
+from bench.report.console import Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from concurrent.futures import Executor
+
+    from bench.mutants.conditions import Condition
+    from bench.targets import Target
+    from bench.verify import Verdict
+
+
+class Fate(StrEnum):
+    """What became of a pipeline."""
+
+    #: The real one: nothing is red but what the condition makes impossible.
+    PASSED = "passed"
+    #: The real one, and yet something is red: what its mutants show under that condition means nothing.
+    FAILED = "failed"
+    #: Every check that should notice did.
+    KILLED = "killed"
+    #: Something is red, but not what should be.
+    KILLED_BY_OTHERS = "killed by another check"
+    #: Nothing is red that is not red of the real one too.
+    SURVIVED = "survived"
+
+
+#: What a run is good with.
+GOOD: Final = frozenset({Fate.PASSED, Fate.KILLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one run has shown. `red`: the checks that failed, without their figures; `seconds`: of the whole run."""
+
+    mutant: Mutant
+    fate: Fate
+    red: tuple[str, ...]
+    seconds: float
+
+
+def control(condition: Condition) -> Mutant:
+    """Return the real pipeline under a condition."""
+    return Mutant(f"real pipeline, {condition.name}", condition.meaning, (), (), condition)
+
+
+def with_controls(mutants: Sequence[Mutant]) -> tuple[Mutant, ...]:
+    """Put the real pipeline under each condition that the mutants need before them."""
+    conditions = dict.fromkeys(mutant.under.name for mutant in mutants)
+    by_name = {mutant.under.name: mutant.under for mutant in mutants}
+    return (*(control(by_name[name]) for name in conditions), *mutants)
+
+
+def fate_of(mutant: Mutant, red: Collection[str]) -> Fate:
+    """Judge from the checks that failed."""
+    strange = set(red) - set(mutant.under.red)
+    if not mutant.edits:
+        return Fate.FAILED if strange else Fate.PASSED
+    if set(mutant.killed_by) <= strange:
+        return Fate.KILLED
+    return Fate.KILLED_BY_OTHERS if strange else Fate.SURVIVED
+
+
+def run_mutants(
+    mutants: Sequence[Mutant], target: Target, pool: Executor, found: Callable[[Finding], None]
+) -> tuple[Finding, ...]:
+    """Run all of them, as many at a time as the pool has threads; `found` gets each finding as it comes.
+
+    The pool should be entered before the target: an interrupt then ends the target first, and with it whatever the
+    pool's threads are waiting for. Raises BenchError or GeneratorError where a run could not be made.
+    """
+    runs = [pool.submit(_run, mutant, f"mut{number}", target) for number, mutant in enumerate(mutants)]
+    try:
+        for done in as_completed(runs):
+            found(done.result())
+    finally:
+        for run in runs:
+            run.cancel()
+    return tuple(run.result() for run in runs)
+
+
+def _run(mutant: Mutant, environment: str, target: Target) -> Finding:
+    started_s = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutant-", dir=target.scratch_dir) as name:
+        folder = Path(name)
+        build = build_mutant(mutant, environment, folder)
+        trial = MutantTrial(mutant.under)
+        deployment.create(target, environment, build, trial.parameters)
+        trial.prepare(folder)
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            trial.push(target, environment, Reporter(Console(file=nowhere)))
+        red = red_checks(trial.verify())
+        deployment.destroy(target, environment)
+    return Finding(mutant, fate_of(mutant, red), red, time.monotonic() - started_s)
+
+
+def red_checks(verdict: Verdict) -> tuple[str, ...]:
+    """Name the checks that failed, without what some names say in parentheses."""
+    return tuple(check.name.partition(" (")[0] for check in verdict.checks if not check.passed)

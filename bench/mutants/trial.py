@@ -1,0 +1,123 @@
+"""The one trial that every pipeline goes through, the real one and the broken ones."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from bench import deployment
+from bench.errors import BenchError
+from bench.faults import FaultInjector
+from bench.market_trial import MarketTrial
+from bench.mutants.edges import HELD_PREFIX, make_edges
+from bench.state import read_table
+from bench.truth import ObjectFile
+from bench.workloads import market_day
+from tickstream import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bench.deployment import Outputs
+    from bench.mutants.conditions import Condition
+    from bench.report.console import Reporter
+    from bench.targets import Target
+    from bench.workloads import Workload
+
+_TICKS: Final = 1_200
+_RANGE_BYTES: Final = 32_768
+#: Small objects are cut into several ranges, and an hour that six objects share is compacted.
+_PARAMETERS: Final = {"RangeBytes": str(_RANGE_BYTES), "CompactionThreshold": "4"}
+#: Nothing moves for so long only where nothing will: a cold start takes a few seconds.
+_STALL_S: Final = 15.0
+#: In place of 300 s: what failed comes again in seconds.
+_VISIBILITY_S: Final = 10
+_LOOK_EVERY_S: Final = 1.0
+
+
+def workload() -> Workload:
+    """Return a synthetic day with every format, corrupt rows and POSTs among it."""
+    day = market_day(ticks=_TICKS, symbols=10, seed=11, corrupt_fraction=0.03, single_posts=3, range_bytes=_RANGE_BYTES)
+    objects = replace(day.objects, jsonl_share=0.1, gzip_share=0.1, parquet_share=0.15)
+    return replace(day, objects=objects, posts=replace(day.posts, share=0.05, ticks_a_request=25))
+
+
+class MutantTrial(MarketTrial):
+    """The synthetic day and the edge objects, under a condition."""
+
+    def __init__(self, condition: Condition) -> None:
+        super().__init__(workload(), {**_PARAMETERS, **condition.parameters}, stall_s=_STALL_S)
+        self._condition = condition
+        self._edges: tuple[ObjectFile, ...] = ()
+
+    def prepare(self, folder: Path) -> None:
+        """See Trial."""
+        super().prepare(folder)
+        first = 1 + max(piece.ordinal for piece in self._pieces)
+        self._edges = tuple(make_edges(folder, self._truth, first))
+        self._pieces += self._edges
+
+    def push(self, target: Target, environment: str, reporter: Reporter) -> None:
+        """See Trial."""
+        outputs = deployment.outputs_of(target, environment)
+        target.client("sqs").set_queue_attributes(
+            QueueUrl=outputs.queue_url, Attributes={"VisibilityTimeout": str(_VISIBILITY_S)}
+        )
+        with self._faults(target, environment, outputs):
+            super().push(target, environment, reporter)
+
+    @contextmanager
+    def _faults(self, target: Target, environment: str, outputs: Outputs) -> Iterator[None]:
+        """Have the condition's faults apply while the block runs, to this stack alone."""
+        rules = [
+            # Other stacks of the same LocalStack have rules of the same kind.
+            replace(rule, name=f"{environment}-{rule.name}")
+            for rule in self._condition.rules(outputs, {edge.key: edge for edge in self._edges})
+        ]
+        if not rules:
+            yield
+            return
+        injector = FaultInjector(target)
+        over = threading.Event()
+        with ThreadPoolExecutor(1, thread_name_prefix="release") as pool:
+            injector.add(rules)
+            try:
+                if self._condition.until_rolled_up:
+                    releasing = pool.submit(self._release, target, outputs, injector, rules[0].name, over)
+                yield
+            finally:
+                over.set()
+                for rule in rules:
+                    injector.remove(rule.name)
+        if self._condition.until_rolled_up:
+            releasing.result()
+        hits = injector.hits()
+        if idle := [rule.name for rule in rules if not hits.get(rule.name)]:
+            raise BenchError(
+                f"the condition {self._condition.name!r} did not come to pass: nothing was hit by {idle[0]}"
+            )
+
+    def _release(
+        self, target: Target, outputs: Outputs, injector: FaultInjector, rule: str, over: threading.Event
+    ) -> None:
+        """Take a rule away as soon as everything that it does not hold back is rolled up."""
+        ingests = {
+            keys.object_ingest_id(outputs.bucket_name, piece.key, piece.etag, piece.size_bytes): piece.key
+            for piece in self._pieces
+            if isinstance(piece, ObjectFile)
+        }
+        while not over.wait(_LOOK_EVERY_S):
+            table = read_table(target, outputs.table_name)
+            wanted = {
+                (ingest_id, index)
+                for ingest_id, key in ingests.items()
+                if not key.startswith(HELD_PREFIX) and ingest_id in table.manifests
+                for index in range(table.manifests[ingest_id].ranges)
+            }
+            if ingests.keys() <= table.manifests.keys() and wanted <= table.receipts.keys() and not table.pending:
+                injector.remove(rule)
+                return
