@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import tempfile
 import time
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from botocore.exceptions import ClientError
 from bench.errors import DeploymentError
 from bench.stack_tags import stack_tags
 from bench.targets import REGION
+from bench.targets.architectures import host_architecture as host_architecture  # noqa: PLC0414 - asked for here, too
 from generator.bundles import BuiltBundles, build_bundles
 from generator.environment import Environment
 from generator.pipelines import PIPELINES, market_analytics
@@ -88,23 +88,16 @@ def stack_name(environment: str, pipeline: str = PIPELINE) -> str:
     return f"{pipeline}-{environment}"
 
 
-def host_architecture() -> str:
-    """Lambda's name of this machine's processors. Raises DeploymentError for others than Lambda has."""
-    machine = platform.machine().lower()
-    known = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-    if machine not in known:
-        raise DeploymentError(f"functions run on x86_64 or arm64, this machine is {machine}")
-    return known[machine]
-
-
 def generate(environment: str, pipeline: str = PIPELINE) -> str:
     """Generate the template's text. Raises GeneratorError for a bad environment name."""
     return render(PIPELINES[pipeline](Environment(environment)), "json")
 
 
-def assemble(environment: str, template: str | None = None, *, pipeline: str = PIPELINE) -> Build:
-    """Build the bundles for this machine's processors; the template, where it is not given, is generated."""
-    architecture = host_architecture()
+def assemble(
+    environment: str, template: str | None = None, *, pipeline: str = PIPELINE, architecture: str | None = None
+) -> Build:
+    """Build the bundles for an architecture (default: this machine's); the template, if not given, is generated."""
+    architecture = architecture or host_architecture()
     # A folder for each pipeline: building one replaces what was there.
     bundles = build_bundles(pipeline, architecture, BUNDLES / pipeline)
     return Build(pipeline, template or generate(environment, pipeline), bundles, architecture)
@@ -205,9 +198,12 @@ def write_flat_outputs(outputs: Mapping[str, str], path: Path = FLAT_OUTPUTS) ->
 
 
 def code_bucket(target: Target, environment: str, pipeline: str = PIPELINE) -> str:
-    """Name of the bench's bucket for bundles and template: one a stack, so that each goes with its own."""
+    """Name of the bench's bucket for bundles and template: one a stack, so that each goes with its own.
+
+    No longer than the stack's own buckets, which leave the environment its room.
+    """
     account = target.client("sts").get_caller_identity()["Account"]
-    return f"code-{pipeline}-{environment}-{account}-{REGION}"
+    return f"src-{pipeline}-{environment}-{account}-{target.region}"
 
 
 def delete_code(target: Target, environment: str, pipeline: str = PIPELINE) -> None:
@@ -226,7 +222,9 @@ def delete_code(target: Target, environment: str, pipeline: str = PIPELINE) -> N
 def _request(target: Target, environment: str, parameters: Mapping[str, str], made: Build) -> dict[str, Any]:
     client, bucket = target.client("s3"), code_bucket(target, environment, made.pipeline)
     try:
-        client.create_bucket(Bucket=bucket)
+        # S3 refuses its first region as a location constraint, and wants every other one.
+        located = {} if target.region == REGION else {"LocationConstraint": target.region}
+        client.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": located} if located else {}))
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
             raise DeploymentError(f"the bucket {bucket} cannot be made: {error}") from error
@@ -243,7 +241,7 @@ def _request(target: Target, environment: str, parameters: Mapping[str, str], ma
     }
     return {
         "StackName": stack_name(environment, made.pipeline),
-        "TemplateURL": f"{target.endpoint_url or f'https://s3.{REGION}.amazonaws.com'}/{bucket}/{key}",
+        "TemplateURL": target.object_url(bucket, key),
         "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "Tags": [{"Key": name, "Value": value} for name, value in stack_tags(os.environ).items()],

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,13 +21,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import boto3
-import botocore.session
-from botocore.config import Config
-
 from bench.emulator.supervisor import EXITED_NAME, LOG_NAME
 from bench.errors import TargetError
-from bench.targets import REGION, instance
+from bench.targets import REGION, Capability, Kind, Preflight, RunRequest, instance
+from bench.targets.architectures import host_architecture
+from bench.targets.clients import Clients, emulator_clients
 from bench.targets.instance import Instance
 from bench.targets.localstack_settings import NOT_EMULATED, SETTINGS, localstack_environment
 
@@ -68,9 +65,7 @@ class EmbeddedTarget:
         self._settings = {**SETTINGS, **(overrides or {})}
         self._instance: Instance | None = None
         self._owned: _Owned | None = None
-        self._clients: dict[str, Any] = {}
-        self._clients_lock = threading.Lock()
-        self._session = _session_without_profile()
+        self._clients: Clients | None = None
         self._peak_bytes = 0
 
     @classmethod
@@ -81,6 +76,7 @@ class EmbeddedTarget:
             return None
         target = cls(detached=True, overrides=running.settings)
         target._instance = running
+        target._clients = emulator_clients(running.endpoint_url)
         return target
 
     # Its life ---------------------------------------------------------------------------------------------------
@@ -106,9 +102,9 @@ class EmbeddedTarget:
         """End LocalStack, its functions and its folder; does nothing where nothing runs."""
         running, owned = self._instance, self._owned
         self._instance = self._owned = None
-        for client in self._clients.values():
-            client.close()
-        self._clients.clear()
+        if self._clients is not None:
+            self._clients.close()
+            self._clients = None
         if running is None:
             return
         try:
@@ -136,6 +132,16 @@ class EmbeddedTarget:
         self.stop()
 
     # The target -------------------------------------------------------------------------------------------------
+
+    kind: Final = Kind.EMBEDDED
+    region: Final = REGION
+    capabilities: Final = frozenset(Capability)
+    outlives_run: Final = False
+
+    @property
+    def architecture(self) -> str:
+        """Functions are processes of this machine."""
+        return host_architecture()
 
     @property
     def endpoint_url(self) -> str:
@@ -170,29 +176,21 @@ class EmbeddedTarget:
 
     def client(self, service: str) -> Any:
         """Return the boto3 client for ``service``; the same one for every caller, and thread-safe."""
-        # boto3's default session is not thread-safe while it makes a client.
-        with self._clients_lock:
-            if service not in self._clients:
-                self._clients[service] = self._session.client(  # type: ignore[call-overload] # any service's name
-                    service,
-                    region_name=REGION,
-                    endpoint_url=self.endpoint_url,
-                    aws_access_key_id="test",
-                    aws_secret_access_key="test",  # noqa: S106 - LocalStack takes any
-                    config=Config(
-                        connect_timeout=2,
-                        read_timeout=70,
-                        retries={"mode": "standard", "total_max_attempts": 4},
-                        max_pool_connections=64,
-                        s3={"addressing_style": "path"},
-                        proxies={},  # nor a proxy for what is on this machine
-                    ),
-                )
-            return self._clients[service]
+        if self._clients is None:
+            raise TargetError("the embedded LocalStack is not running")
+        return self._clients.get(service)
 
     def api_url(self, rest_api_id: str, stage: str) -> str:
         """Return the stage's address on this port: names below localhost.localstack.cloud would need DNS."""
         return f"{self.endpoint_url}/_aws/execute-api/{rest_api_id}/{stage}"
+
+    def object_url(self, bucket: str, key: str) -> str:
+        """Return the object's address on this port."""
+        return f"{self.endpoint_url}/{bucket}/{key}"
+
+    def preflight(self, request: RunRequest) -> Preflight:  # noqa: ARG002 - the interface has it
+        """Return nothing to say: the template's types and services are all there, which the tests show."""
+        return Preflight()
 
     def describe(self) -> Mapping[str, str]:
         """Return the target's kind, versions and address."""
@@ -250,6 +248,7 @@ class EmbeddedTarget:
         self._owned = _Owned(process, write_end)
         started = instance.process_started(process.pid)
         self._instance = Instance(port, token, process.pid, started or 0, str(state_dir), self._settings)
+        self._clients = emulator_clients(self._instance.endpoint_url)
         try:
             self._wait_until_ready(state_dir)
         except BaseException:
@@ -281,12 +280,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _session_without_profile() -> boto3.session.Session:
-    """Return a session that reads none of the user's AWS configuration: not theirs to break, nor theirs to use."""
-    none = dict.fromkeys(("profile", "config_file", "credentials_file"), (None, None, None, None))
-    return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=none))
 
 
 def _end(running: Instance, owned: _Owned | None) -> None:

@@ -6,17 +6,13 @@ from pathlib import Path
 from typing import Final
 
 # Recorded in every result: a number is worth nothing without them.
-SETTINGS: Final[Mapping[str, str]] = {
-    "LAMBDA_RUNTIME_EXECUTOR": "process",
-    "PROVIDER_OVERRIDE_DYNAMODB": "memory",
-    "GATEWAY_SERVER": "loopback",
+_PACE: Final[Mapping[str, str]] = {
     # Queue addresses without a name that only a DNS server could resolve.
     "SQS_ENDPOINT_STRATEGY": "path",
     # Services load when first used; nothing leaves this machine.
     "EAGER_SERVICE_LOADING": "0",
     "DISABLE_EVENTS": "1",
     "SKIP_SSL_CERT_DOWNLOAD": "1",
-    "DNS_ADDRESS": "0",
     # One poller thread a mapping sleeps this long after every batch: the default of 1 s means ten messages a second.
     "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.001",
     "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.2",
@@ -27,29 +23,46 @@ SETTINGS: Final[Mapping[str, str]] = {
     "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": "64",
     # Idle functions give their memory back while a run still goes on.
     "LAMBDA_KEEPALIVE_MS": "120000",
-    # With 1, a resource type that LocalStack does not know reports success.
-    "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
 }
 
-NOT_EMULATED: Final[tuple[str, ...]] = (
-    "IAM: policies are stored and not enforced, except a bucket policy that denies writes to everybody.",
+SETTINGS: Final[Mapping[str, str]] = {
+    "LAMBDA_RUNTIME_EXECUTOR": "process",
+    "PROVIDER_OVERRIDE_DYNAMODB": "memory",
+    "GATEWAY_SERVER": "loopback",
+    "DNS_ADDRESS": "0",
+    # With 1, a resource type that LocalStack does not know reports success.
+    "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
+    **_PACE,
+}
+
+#: LocalStack's own image: functions are containers, and what it has no provider for must not fail the whole stack.
+CONTAINER_SETTINGS: Final[Mapping[str, str]] = {"CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "1", **_PACE}
+
+LOCALSTACK_DOES_NOT: Final[tuple[str, ...]] = (
+    "IAM: policies are stored and not enforced.",
     "API Gateway: IAM authorization, throttling, usage plans and the stage's method settings are not enforced.",
     "EventBridge: a target's retry policy and dead-letter queue are stored and never used.",
     "EventBridge: rate(5 minutes) fires from a cron, up to a minute early.",
-    "CloudWatch Logs: a metric filter counts the lines of every log group, not of its own.",
     "CloudWatch Logs: retention is stored and not enforced.",
-    "Lambda: memory and temporary storage are not limited; a function has the machine's processors to itself.",
     "Lambda: its own CloudWatch metrics (Invocations, Errors, ...) are not recorded.",
     "Lambda: one poller serves a queue, so batches of one queue are processed one after the other.",
     "Lambda: the recursion and scaling controls and ScalingConfig have no effect.",
-    "Lambda: functions run under this machine's Python, system and architecture, not Amazon Linux.",
     "X-Ray: tracing is accepted, traces are not recorded.",
     "S3: a notification that fails is logged and dropped; every event has the same sequencer.",
     "S3: lifecycle rules are stored and not applied.",
     "SQS: a message moves to its dead-letter queue on the next receive, and its retention is not enforced.",
     "SQS: the event source mapping re-encodes JSON bodies, so numbers in them may lose digits.",
     "DynamoDB: time to live, point-in-time recovery and encryption have no effect; throughput has no limit.",
-    "Encryption at rest and in transit: settings are stored; the endpoint is plain HTTP on the loopback interface.",
+    "Encryption at rest and in transit: settings are stored; the endpoint is plain HTTP.",
+)
+
+#: With the bench's extensions, whose functions are processes.
+NOT_EMULATED: Final[tuple[str, ...]] = (
+    *LOCALSTACK_DOES_NOT,
+    "IAM: one exception is enforced here, a bucket policy that denies writes to everybody.",
+    "CloudWatch Logs: a metric filter counts the lines of every log group, not of its own.",
+    "Lambda: memory and temporary storage are not limited; a function has the machine's processors to itself.",
+    "Lambda: functions run under this machine's Python, system and architecture, not Amazon Linux.",
 )
 
 

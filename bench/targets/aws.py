@@ -1,0 +1,161 @@
+"""AWS itself: a real account, the user's own credentials and region. Nothing is made before it was agreed to."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from bench.errors import TargetError
+from bench.targets import REGION, Capability, Kind, Preflight, RunRequest
+from bench.targets.clients import Clients, aws_clients
+from bench.targets.cost import estimate
+from bench.targets.template_types import placeholders, types_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+_NOT_SHOWN: Final = (
+    "A run on AWS shows nothing about faults: none are injected.",
+    "Requests by service and operation, and the memory of functions, are not measured there.",
+)
+
+
+class AwsTarget:
+    """An AWS account. ``confirmed``: the user has agreed to create and to pay; without it `preflight` refuses."""
+
+    kind = Kind.AWS
+    #: The template's default, and cheaper there.
+    architecture = "arm64"
+    capabilities: frozenset[Capability] = frozenset()
+    outlives_run = True
+    endpoint_url = None
+    settings: Mapping[str, str] = {}
+    not_emulated = _NOT_SHOWN
+    scratch_dir = None
+
+    def __init__(self, *, confirmed: bool) -> None:
+        self._confirmed = confirmed
+        self._clients: Clients | None = None
+        self._region = REGION
+        self._caller: Mapping[str, str] = {}
+
+    # Its life ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Find out who is calling, and where. Raises TargetError without usable credentials."""
+        try:
+            session = boto3.session.Session()
+            self._region = session.region_name or REGION
+            self._clients = aws_clients(session, self._region)
+            answer = self._clients.get("sts").get_caller_identity()
+        except (BotoCoreError, ClientError) as error:
+            raise TargetError(f"AWS cannot be used: {error}") from error
+        self._caller = {"account": str(answer["Account"]), "arn": str(answer["Arn"])}
+
+    def stop(self) -> None:
+        """Close the connections."""
+        if self._clients is not None:
+            self._clients.close()
+        self._clients = None
+
+    def __enter__(self) -> Self:
+        """See `start`."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """See `stop`."""
+        self.stop()
+
+    # The target -------------------------------------------------------------------------------------------------
+
+    @property
+    def region(self) -> str:
+        """The region of the user's configuration."""
+        return self._region
+
+    def client(self, service: str) -> Any:
+        """Return the boto3 client for ``service``. Raises TargetError before `start`."""
+        if self._clients is None:
+            raise TargetError("not connected to AWS")
+        return self._clients.get(service)
+
+    def api_url(self, rest_api_id: str, stage: str) -> str:
+        """Return the stage's own address."""
+        return f"https://{rest_api_id}.execute-api.{self._region}.amazonaws.com/{stage}"
+
+    def object_url(self, bucket: str, key: str) -> str:
+        """Return the object's address in its region."""
+        return f"https://{bucket}.s3.{self._region}.amazonaws.com/{key}"
+
+    def describe(self) -> Mapping[str, str]:
+        """Return the region and the caller's account."""
+        return {"kind": self.kind, "region": self._region, "account": self._caller.get("account", "")}
+
+    def memory_bytes(self) -> int:
+        """Return 0: nothing of it runs here."""
+        return 0
+
+    def keep_log(self) -> Path | None:
+        """None: the logs are in CloudWatch."""
+        return None
+
+    # Before a run -----------------------------------------------------------------------------------------------
+
+    def preflight(self, request: RunRequest) -> Preflight:
+        """Say what would be made, by whom and for how much. Refuses what is there already, and what is not agreed to.
+
+        Only reads: the stack's name, the bucket's, and CloudFormation's opinion of the template's types.
+        """
+        types = types_of(request.template)
+        lines = (
+            f"account   {self._caller.get('account')}",
+            f"region    {self._region}",
+            f"caller    {self._caller.get('arn')}",
+            (
+                f"creates   the stack {request.stack_name} with {sum(types.values())} resources, "
+                f"and the bucket {request.code_bucket} beside it:"
+            ),
+            *(f"  {number:>3} {name}" for name, number in types.items()),
+            *estimate(request.ticks).lines(),
+        )
+        try:
+            refusal = self._refusal(request, types)
+        except (BotoCoreError, ClientError) as error:
+            raise TargetError(f"AWS cannot be used: {error}") from error
+        return Preflight(lines, refusal)
+
+    def _refusal(self, request: RunRequest, types: Mapping[str, int]) -> str:
+        # Somebody's running pipeline must never be taken for the bench's own, and deleted at the end.
+        if self._is_there("cloudformation", "describe_stacks", StackName=request.stack_name):
+            return f"the stack {request.stack_name} is there already: choose another --env"
+        if self._is_there("s3", "head_bucket", Bucket=request.code_bucket):
+            return f"the bucket {request.code_bucket} is there already: choose another --env, or delete it"
+        try:
+            self.client("cloudformation").validate_template(TemplateBody=json.dumps(placeholders(types)))
+        except ClientError as error:
+            return f"CloudFormation in {self._region} refuses the template: {error.response['Error'].get('Message')}"
+        return "" if self._confirmed else "this creates the above in your account and costs money: add --yes to do it"
+
+    def _is_there(self, service: str, operation: str, **parameters: str) -> bool:
+        try:
+            getattr(self.client(service), operation)(**parameters)
+        except ClientError as error:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if status == 404 or "does not exist" in str(error):
+                return False
+            # Not ours to look at is somebody's, too.
+            if status == 403 and service == "s3":
+                return True
+            raise
+        return True

@@ -1,0 +1,90 @@
+"""Who answers at an endpoint: `/_localstack/health`, which LocalStack and its like all serve."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.errors import TargetError
+from bench.targets.instance import IDENTITY_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+HEALTH_PATH: Final = "/_localstack/health"
+_TIMEOUT_S: Final = 5.0
+_POLL_S: Final = 0.2
+# A proxy that the user's environment names is not for an emulator.
+_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a server says of itself.
+
+    services: those that it has, under LocalStack's names. is_extended: whether it has the bench's own extensions.
+    """
+
+    version: str
+    edition: str
+    services: frozenset[str]
+    is_extended: bool
+
+    @property
+    def is_localstack(self) -> bool:
+        """Whether it is LocalStack itself; others name editions of their own."""
+        return self.edition in {"community", "pro", "enterprise"}
+
+
+def read_health(endpoint_url: str) -> Health:
+    """Ask the server. Raises TargetError, which says what was found there instead."""
+    try:
+        answer = _get(endpoint_url + HEALTH_PATH)
+    except (OSError, ValueError) as error:
+        raise TargetError(f"no LocalStack-compatible server answers at {endpoint_url}: {_why(error)}") from error
+    found = answer.get("services") if isinstance(answer, dict) else None
+    if not isinstance(found, dict):
+        raise TargetError(f"what answers at {endpoint_url} is no LocalStack-compatible server: it names no services")
+    return Health(
+        version=str(answer.get("version", "unknown")),
+        edition=str(answer.get("edition", "unknown")),
+        services=frozenset(name for name, state in found.items() if state in {"available", "running", "starting"}),
+        is_extended=identity(endpoint_url) is not None,
+    )
+
+
+def identity(endpoint_url: str) -> Mapping[str, Any] | None:
+    """Return what the bench's extensions say of their server; None where it has none."""
+    try:
+        answer = _get(endpoint_url + IDENTITY_PATH)
+    except (OSError, ValueError):
+        return None
+    return answer if isinstance(answer, dict) and "peak_resident_bytes" in answer else None
+
+
+def wait_for_health(endpoint_url: str, timeout_s: float, check: Callable[[], None]) -> Health:
+    """Wait until the server answers. ``check`` raises where it never will. Raises TargetError after ``timeout_s``."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        check()
+        try:
+            return read_health(endpoint_url)
+        except TargetError as error:
+            if time.monotonic() > deadline:
+                raise TargetError(f"{error} ({timeout_s:.0f} s after it was started)") from error
+        time.sleep(_POLL_S)
+
+
+def _get(url: str) -> Any:
+    with _OPENER.open(url, timeout=_TIMEOUT_S) as response:
+        return json.load(response)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"{HEALTH_PATH} is answered {error.code}"
+    return str(error.reason if isinstance(error, urllib.error.URLError) else error)
