@@ -81,7 +81,7 @@ def _wide() -> list[_Row]:
     """Enough ticks for several ranges, so that rows cross their ends."""
     return [
         _Row("WIDE", _NOON_NS + number * _SECOND_NS, f"30.{number % 100:02d}", str(1 + number))
-        for number in range(1_500)
+        for number in range(2_500)
     ]
 
 

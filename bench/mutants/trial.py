@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from bench.workloads import Workload
 
 _TICKS: Final = 1_200
-_RANGE_BYTES: Final = 32_768
+_RANGE_BYTES: Final = 65_536
 #: Small objects are cut into several ranges, and an hour that six objects share is compacted.
 _PARAMETERS: Final = {"RangeBytes": str(_RANGE_BYTES), "CompactionThreshold": "4"}
 #: Nothing moves for so long only where nothing will: a cold start takes a few seconds.
-_STALL_S: Final = 15.0
+_STALL_S: Final = 20.0
 #: In place of 300 s: what failed comes again in seconds.
 _VISIBILITY_S: Final = 10
 _LOOK_EVERY_S: Final = 1.0
