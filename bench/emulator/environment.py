@@ -7,6 +7,7 @@ LocalStack: the kernel ties a child to the thread that started it, and LocalStac
 import asyncio
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,11 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.emulator import outcomes
 from bench.emulator.outcomes import Outcome
 from bench.emulator.runtime_api import Event, serve
+from bench.faults import Action, FaultRule
 
 LAUNCHER: Final = Path(__file__).with_name("launcher.py")
 # Lambda allows 10 s to import a handler and then starts again within the function's timeout. Here cold starts share
@@ -172,15 +174,17 @@ class ExecutionEnvironment:
         """Whether it was stopped and nothing runs in it any more."""
         return self._stopping and not self._busy
 
-    async def invoke(self, invocation: Invocation) -> tuple[Outcome, str]:
+    async def invoke(self, invocation: Invocation, fault: FaultRule | None = None) -> tuple[Outcome, str]:
         """Run one event through the function; return how it ended and the log lines of it.
 
         Starts a process where there is none: at first, and after a timeout or a crash (Lambda too keeps the
         environment and its log stream and starts only the runtime again). Never raises for what a function does.
+
+        fault: what the bench has ordered for this invocation (REFUSE, KILL_AFTER, DELAY), if anything.
         """
         self._busy = True
         try:
-            return await self._invoke(invocation)
+            return await self._invoke(invocation, fault)
         finally:
             self._busy = False
             # Stopped meanwhile, or invoked once more after that (LocalStack may hand an environment out while it
@@ -188,11 +192,33 @@ class ExecutionEnvironment:
             if self._stopping:
                 self._close()
 
-    async def _invoke(self, invocation: Invocation) -> tuple[Outcome, str]:
+    async def warm_up(self, request_id: str) -> None:
+        """Have a process wait for the next event. One that cannot start is reported by the next invocation."""
+        if self._process is None or self._process.exited.done():
+            process, failed = await self._start(request_id)
+            if process and failed:
+                process.kill()
+                await process.exited
+
+    async def kill_running(self) -> bool:
+        """Kill the process in the middle of its invocation and return when it is dead; False where none runs.
+
+        The invocation then ends as that of any process that dies.
+        """
+        process = self._process
+        if process is None or process.exited.done() or self._answer is None or self._answer.done():
+            return False
+        process.kill()
+        await process.exited
+        return True
+
+    async def _invoke(self, invocation: Invocation, fault: FaultRule | None) -> tuple[Outcome, str]:
         init_ms: float | None = None
         outcome: Outcome | None = None
         process = self._process
-        if process is None or process.exited.done():
+        if fault is not None and fault.action is Action.REFUSE:
+            outcome = outcomes.exited(invocation.request_id, -signal.SIGKILL)
+        elif process is None or process.exited.done():
             started = time.monotonic()
             process, outcome = await self._start(invocation.request_id)
             init_ms = (time.monotonic() - started) * 1000
@@ -201,7 +227,7 @@ class ExecutionEnvironment:
         began = time.monotonic()
         head = process.take_output() if process else ""
         if outcome is None and process is not None:
-            outcome = await self._run(process, invocation)
+            outcome = await self._run(process, invocation, fault)
         assert outcome is not None, "an invocation without a process has a failed start as its outcome"  # noqa: S101 - for the type checker
         duration_ms = (time.monotonic() - began) * 1000
         if process is not None and (outcome.dead or self._stopping):
@@ -306,8 +332,9 @@ class ExecutionEnvironment:
             return process, outcomes.exited(request_id, process.exited.result())
         return process, outcomes.timed_out(request_id, INIT_TIMEOUT_S)
 
-    async def _run(self, process: _Process, invocation: Invocation) -> Outcome:
+    async def _run(self, process: _Process, invocation: Invocation, fault: FaultRule | None) -> Outcome:
         timeout_s = self._settings.timeout_s
+        action = None if fault is None else fault.action
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._answer, self._request_id = answer, invocation.request_id
         deadline_ms = int((time.time() + timeout_s) * 1000)
@@ -320,10 +347,19 @@ class ExecutionEnvironment:
                 invocation.payload,
             )
         )
+        ends: tuple[asyncio.Future[Any], ...] = (answer, process.exited)
+        if fault is not None and action is Action.DELAY:
+            # The function believes in its whole timeout, and whatever it answers meanwhile is not heard.
+            timeout_s = min(timeout_s, fault.delay_s)
+            ends = (process.exited,)
         try:
-            await asyncio.wait((answer, process.exited), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._answer = None
+        if answer.done() and action is Action.KILL_AFTER:
+            return outcomes.exited(invocation.request_id, -signal.SIGKILL)
+        if action is Action.DELAY and not process.exited.done():
+            return outcomes.timed_out(invocation.request_id, timeout_s)
         # A process that answered and then died has answered: its effects are done and the caller may know.
         if answer.done():
             return answer.result()

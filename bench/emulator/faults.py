@@ -1,69 +1,40 @@
-"""Refuses requests by order, in LocalStack's request chain, and notes how often FIFO messages are received.
+"""Carries out the bench's faults in LocalStack's request chain, and notes how often FIFO messages are received.
 
-`bench.faults` is the other side: what a rule says, and the client of these routes.
+`bench.faults` is the other side: what a rule says, and the client of these routes. What happens to a request happens
+after it was parsed and before its service sees it, or after its service and before it is answered, so the functions
+run as they are deployed. Faults of invocations are carried out by `bench.emulator.process_executor`.
 """
 
 import json
+import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
+from botocore import xform_name
+from botocore.exceptions import ClientError
 from localstack.aws import handlers
 from localstack.aws.api import CommonServiceException, RequestContext
+from localstack.aws.chain import HandlerChain
+from localstack.aws.connect import connect_to
+from localstack.aws.protocol.serializer import create_serializer
 from localstack.http import Request, Response
 from localstack.services.edge import ROUTER
 from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
+from moto.dynamodb.models import dynamodb_backends
 from moto.sts.models import sts_backends
 
-from bench.faults import FAULTS_PATH, RECEIVES_PATH, FaultRule
+from bench.emulator.faults_answers import Answer, Parameters, answer_dropped, answer_in_part
+from bench.emulator.faults_matching import FAULTS, Faults
+from bench.emulator.faults_update import updated_attributes
+from bench.emulator.running import RUNNING, TRACE_HEADER
+from bench.errors import BenchError
+from bench.faults import FAULTS_PATH, MARKS_PATH, RECEIVES_PATH, Action, FaultRule
 
-
-class Faults:
-    """The rules that apply, and how many requests each has refused. Called from as many threads as requests come."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._rules: dict[str, FaultRule] = {}
-        self._hits: dict[str, int] = {}
-
-    def add(self, rules: Sequence[FaultRule]) -> None:
-        """Have rules apply; one of a name that is there replaces it."""
-        with self._lock:
-            for rule in rules:
-                self._rules[rule.name] = rule
-                self._hits[rule.name] = 0
-
-    def remove(self, name: str | None) -> None:
-        """Have one rule apply no more, or (None) none at all."""
-        with self._lock:
-            for gone in [name] if name is not None else list(self._rules):
-                self._rules.pop(gone, None)
-                self._hits.pop(gone, None)
-
-    def __bool__(self) -> bool:
-        """Whether there is any rule. Asked without the lock: a rule counts from when it is seen."""
-        return bool(self._rules)
-
-    def hits(self) -> dict[str, int]:
-        """Return refused requests by rule."""
-        with self._lock:
-            return dict(self._hits)
-
-    def refusal_of(self, service: str, operation: str, function: str, parameters: object) -> FaultRule | None:
-        """Return the rule that refuses this request, counting the refusal; None where none does."""
-        texts = tuple(_texts(parameters))
-        with self._lock:
-            for rule in self._rules.values():
-                applies = (
-                    (rule.service, rule.operation) == (service, operation)
-                    and rule.function in {"", function}
-                    and (rule.times is None or self._hits[rule.name] < rule.times)
-                    and any(rule.contains in text for text in texts)
-                )
-                if applies:
-                    self._hits[rule.name] += 1
-                    return rule
-        return None
+_LOG: Final = logging.getLogger(__name__)
+_RECEIVE: Final = ("sqs", "ReceiveMessage")
 
 
 class Receives:
@@ -91,31 +62,119 @@ class Receives:
 
 def install() -> None:
     """Put both into the chain and serve their routes; called once, while LocalStack starts."""
-    faults, receives = Faults(), Receives()
+    receives = Receives()
 
-    def refuse(_chain: Any, context: RequestContext, _response: Response) -> None:
-        # Without rules it must cost nothing. What LocalStack's services ask of each other is not the pipeline's.
-        if not faults or not context.service or not context.operation or context.is_internal_call:
-            return
-        service, operation = context.service.service_name, context.operation.name
-        rule = faults.refusal_of(service, operation, _function_of(context), context.service_request)
-        if rule is not None:
-            raise CommonServiceException(rule.code, f"refused by the bench: {rule.name}", status_code=rule.status)
-
-    def note_receives(_chain: Any, context: RequestContext, _response: Response) -> None:
+    def note_receives(_chain: HandlerChain, context: RequestContext, _response: Response) -> None:
         if context.service_operation != _RECEIVE or not context.service_response:
             return
         queue = str((context.service_request or {}).get("QueueUrl", "")).rpartition("/")[2]
         if queue.endswith(".fifo"):
             receives.note(queue, context.service_response.get("Messages") or [])
 
-    handlers.serve_custom_service_request_handlers.append(refuse)
+    handlers.serve_custom_service_request_handlers.append(_before)
     handlers.run_custom_response_handlers.append(note_receives)
-    ROUTER.add(FAULTS_PATH, _FaultsRoute(faults), methods=["GET", "POST", "DELETE"])
+    handlers.run_custom_response_handlers.append(_after)
+    ROUTER.add(FAULTS_PATH, _FaultsRoute(FAULTS), methods=["GET", "POST", "DELETE"])
+    ROUTER.add(MARKS_PATH, lambda *_, **__: _json(FAULTS.marks()), methods=["GET"])
     ROUTER.add(RECEIVES_PATH, lambda *_, **__: _json(receives.counts()), methods=["GET"])
 
 
-_RECEIVE: Final = ("sqs", "ReceiveMessage")
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """What is still to happen to a request when its service has carried it out."""
+
+    rule: FaultRule
+    kill: Callable[[], bool] | None
+
+
+def _before(chain: HandlerChain, context: RequestContext, response: Response) -> None:
+    """Let a rule act before the service does."""
+    # What LocalStack's services ask of each other is not the pipeline's, nor is what is asked from here.
+    if not context.service or not context.operation or context.is_internal_call:
+        return
+    service, operation = context.service.service_name, context.operation.name
+    if not FAULTS.concern(service, operation):
+        return
+    kill = RUNNING.sender(context.request.headers.get(TRACE_HEADER))
+    request = context.service_request or {}
+    rule = FAULTS.hit(service, operation, _function_of(context), request, killable=kill is not None)
+    if rule is None:
+        return
+    match rule.action:
+        case Action.REFUSE:
+            raise CommonServiceException(rule.code, f"refused by the bench: {rule.name}", status_code=rule.status)
+        case Action.DROP:
+            _answer(chain, context, response, _dropped(context, request))
+        case Action.PARTIAL:
+            _answer(chain, context, response, answer_in_part(operation, request, lambda part: _send(context, part)))
+        case Action.TWICE:
+            try:
+                _send(context, request)
+            except CommonServiceException as error:
+                # The request itself follows and is answered for what it meets.
+                _LOG.info("%s: the first of two was answered %s", rule.name, error.code)
+        case Action.KILL_BEFORE:
+            _kill(rule, kill)
+            # Nobody hears it.
+            raise CommonServiceException("ServiceUnavailable", f"killed by the bench: {rule.name}", status_code=503)
+        case Action.KILL_AFTER | Action.DELAY:
+            context.bench_fault = _Hit(rule, kill)
+
+
+def _after(_chain: HandlerChain, context: RequestContext, _response: Response) -> None:
+    """Let a rule act when the service has, before anything of the answer is sent."""
+    hit: _Hit | None = context.get("bench_fault")
+    if hit is None:
+        return
+    if hit.rule.action is Action.KILL_AFTER:
+        _kill(hit.rule, hit.kill)
+    else:
+        time.sleep(hit.rule.delay_s)
+
+
+def _kill(rule: FaultRule, kill: Callable[[], bool] | None) -> None:
+    if kill is None or not kill():
+        # Its invocation ended while the request was on its way: then nothing waits for the answer either.
+        _LOG.warning("%s: the sender was gone", rule.name)
+
+
+def _send(context: RequestContext, parameters: Parameters) -> Answer:
+    """Send a request of the same operation for the same account, past all rules; return the answer.
+
+    Raises CommonServiceException for what the service refuses.
+    """
+    client = getattr(_account(context), context.service.service_name)
+    try:
+        answer: Answer = getattr(client, xform_name(context.operation.name))(**parameters)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        raise CommonServiceException(error.response["Error"]["Code"], str(error), status_code=status) from error
+    del answer["ResponseMetadata"]
+    return answer
+
+
+def _account(context: RequestContext) -> Any:
+    """Return LocalStack's own clients for the account and region of a request."""
+    return connect_to(aws_access_key_id=context.account_id, region_name=context.region)
+
+
+def _dropped(context: RequestContext, request: Parameters) -> Answer:
+    if context.operation.name != "UpdateItem":
+        return answer_dropped(context.operation.name, request)
+    key = {"TableName": request["TableName"], "Key": request["Key"], "ConsistentRead": True}
+    before = _account(context).dynamodb.get_item(**key).get("Item")
+    table = dynamodb_backends[context.account_id][context.region].get_table(request["TableName"])
+    return updated_attributes(table, request, before)
+
+
+def _answer(chain: HandlerChain, context: RequestContext, response: Response, answer: Answer) -> None:
+    """Answer in the service's stead, in the protocol of the request."""
+    context.service_response = answer
+    serializer = create_serializer(context.service, context.protocol)
+    response.update_from(
+        serializer.serialize_to_response(answer, context.operation, context.request.headers, context.request_id)
+    )
+    chain.stop()
 
 
 class _FaultsRoute:
@@ -126,9 +185,11 @@ class _FaultsRoute:
         try:
             if request.method == "POST":
                 self._faults.add([FaultRule.from_fields(fields) for fields in json.loads(request.data)])
+            elif request.method == "DELETE" and request.data:
+                self._faults.remove(json.loads(request.data)["name"])
             elif request.method == "DELETE":
-                self._faults.remove(json.loads(request.data)["name"] if request.data else None)
-        except (ValueError, TypeError, KeyError) as error:
+                self._faults.clear()
+        except (BenchError, ValueError, TypeError, KeyError) as error:
             return _json({"error": f"no fault rules: {error}"}, 400)
         return _json(self._faults.hits())
 
@@ -147,15 +208,3 @@ def _function_of(context: RequestContext) -> str:
         return ""
     session = sts_backends[context.account_id][context.partition].get_assumed_role_from_access_key(access_key_id)
     return str(session.session_name) if session else ""
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Yield every text among a request's parameters, keys of mappings excepted."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _texts(inner)

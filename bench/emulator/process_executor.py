@@ -6,12 +6,14 @@ work is done by `bench.emulator.environment` in one event loop.
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -21,7 +23,12 @@ from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
 from bench.emulator.environment import ExecutionEnvironment, FunctionSettings, Invocation
+from bench.emulator.faults_matching import FAULTS
+from bench.emulator.outcomes import Outcome
+from bench.emulator.running import RUNNING
 from bench.emulator.runtime_folder import build_runtime_folder
+from bench.faults import Action, FaultRule
+from bench.faults.rules import INVOCATION
 
 # A cold start is half a second of CPU (boto3's import): more of them at once only make each other late.
 MAX_STARTING: Final = 2 * (os.cpu_count() or 1)
@@ -73,7 +80,9 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
 
     def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002 - LocalStack's name
         super().__init__(id, function_version)
-        self._environment: ExecutionEnvironment | None = None
+        # The one; and its twin, where an event runs a second time at the same time, once a fault has wanted that.
+        self._environments: list[ExecutionEnvironment] = []
+        self._variables: dict[str, str] = {}
         self._task_root = _task_root(function_version)
         self._temporary_folder = _folder("lambda-tmp") / id
 
@@ -109,25 +118,12 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
         So a failed import is an invocation's outcome, with its log, as on AWS; were it an error of this method,
         LocalStack would drop the log.
         """
-        self._temporary_folder.mkdir(parents=True, exist_ok=True)
         variables = {name: str(value) for name, value in env_vars.items()} | _RUNTIME_VARIABLES
-        variables |= {
+        self._variables = variables | {
             "LAMBDA_TASK_ROOT": str(self._task_root),
             "LAMBDA_RUNTIME_DIR": str(_runtime_folder()),
-            # On AWS every environment has a /tmp of its own.
-            "TMPDIR": str(self._temporary_folder),
         }
-        function = self.function_version.config
-        settings = FunctionSettings(
-            name=self.function_version.id.function_name,
-            task_root=self._task_root,
-            runtime_folder=_runtime_folder(),
-            temporary_folder=self._temporary_folder,
-            variables=variables,
-            timeout_s=float(function.timeout),
-            memory_mb=function.memory_size,
-        )
-        self._environment = ExecutionEnvironment(settings, _loop().starting)
+        self._environments = [self._new_environment(self._temporary_folder)]
 
     def invoke(self, payload: dict[str, str]) -> InvocationResult:
         """Run one event; blocks until the function has answered, failed, or met its timeout."""
@@ -138,26 +134,31 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
             payload["trace-id"],
             payload["payload"].encode(),
         )
-        assert self._environment is not None, "LocalStack starts an environment before it invokes it"  # noqa: S101 - for the type checker
+        fault = _fault(self.function_version.id.function_name, payload["payload"])
         with self._in_use():
-            outcome, log = _loop().run(self._environment.invoke(invocation))
-        self._remove_temporary_folder()
+            if fault is not None and fault.action is Action.TWICE:
+                outcome, log = self._run_twice(invocation)
+            else:
+                outcome, log = _loop().run(_run(self._environments[0], invocation, fault))
+        if self._environments[0].is_over:
+            self.stop()
         return InvocationResult(
             request_id=request_id, payload=outcome.payload, is_error=outcome.error_type is not None, logs=log
         )
 
     def stop(self) -> None:
         """End the environment: at once when idle, after the running invocation otherwise."""
-        environment = self._environment
-        if environment is None:
-            return
+        environments = tuple(self._environments)
 
         async def stop() -> None:
-            environment.stop()
+            for environment in environments:
+                environment.stop()
 
         with contextlib.suppress(CancelledError):
             _loop().run(stop())
-        self._remove_temporary_folder()
+        # A stopped one may still finish the event that it has.
+        if all(environment.is_over for environment in environments):
+            shutil.rmtree(self._temporary_folder, ignore_errors=True)
 
     # What LocalStack asks ---------------------------------------------------------------------------------------
 
@@ -177,10 +178,33 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
         """Return nothing: every line is part of some invocation's result."""
         return ""
 
-    def _remove_temporary_folder(self) -> None:
-        """Remove it once the environment is over: a stopped one may still finish the event that it has."""
-        if self._environment is not None and self._environment.is_over:
-            shutil.rmtree(self._temporary_folder, ignore_errors=True)
+    def _new_environment(self, temporary_folder: Path) -> ExecutionEnvironment:
+        temporary_folder.mkdir(parents=True, exist_ok=True)
+        function = self.function_version.config
+        settings = FunctionSettings(
+            name=self.function_version.id.function_name,
+            task_root=self._task_root,
+            runtime_folder=_runtime_folder(),
+            temporary_folder=temporary_folder,
+            # On AWS every environment has a /tmp of its own.
+            variables=self._variables | {"TMPDIR": str(temporary_folder)},
+            timeout_s=float(function.timeout),
+            memory_mb=function.memory_size,
+        )
+        return ExecutionEnvironment(settings, _loop().starting)
+
+    def _run_twice(self, invocation: Invocation) -> tuple[Outcome, str]:
+        """Run one event in both environments at the same time; the first one's outcome counts, both logs are kept."""
+        if len(self._environments) == 1:
+            self._environments.append(self._new_environment(self._temporary_folder / "twin"))
+
+        async def run_both() -> tuple[Outcome, str]:
+            # A cold start takes longer than many an event: without this they would run one after the other.
+            await asyncio.gather(*(one.warm_up(invocation.request_id) for one in self._environments))
+            results = await asyncio.gather(*(_run(one, invocation) for one in self._environments))
+            return results[0][0], "".join(log for _, log in results)
+
+        return _loop().run(run_both())
 
     @contextlib.contextmanager
     def _in_use(self) -> Any:
@@ -201,3 +225,23 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
 def _task_root(function_version: FunctionVersion) -> Path:
     name = function_version.id.function_name
     return _folder("lambda-tasks") / f"{name}-{function_version.config.internal_revision}"
+
+
+async def _run(
+    environment: ExecutionEnvironment, invocation: Invocation, fault: FaultRule | None = None
+) -> tuple[Outcome, str]:
+    """Run an event under a trace id of its own, by which a fault finds the process that sent a request."""
+
+    def kill() -> bool:
+        return _loop().run(environment.kill_running())
+
+    with RUNNING.running(invocation.trace_id, kill) as trace_id:
+        return await environment.invoke(replace(invocation, trace_id=trace_id), fault)
+
+
+def _fault(function_name: str, payload: str) -> FaultRule | None:
+    """Return the fault that hits an invocation, if any."""
+    if not FAULTS.concern(*INVOCATION):
+        return None
+    event = json.loads(payload) if payload else None
+    return FAULTS.hit(*INVOCATION, function_name, event)

@@ -29,16 +29,19 @@ class Action(StrEnum):
     #: It is carried out, then the process that sent it is killed, before it is answered. An invocation runs to its
     #: end, its answer is thrown away and its process killed.
     KILL_AFTER = "kill-after"
-    #: Carried out at once and answered `delay_s` later. An invocation is held that long after its end; where that
-    #: reaches beyond the function's timeout, it times out.
+    #: Carried out at once and answered `delay_s` later. An invocation runs and is never heard of: after `delay_s`, or
+    #: its function's timeout where that is shorter, its process is killed and it is reported as timed out.
     DELAY = "delay"
-    #: Carried out twice. An invocation runs a second time at the same time, in another environment.
+    #: Carried out twice, and answered what the second one gave, as after an answer that got lost and the client's own
+    #: retry. An invocation runs a second time at the same time, in another environment; the first one's answer counts.
     TWICE = "twice"
 
 
 #: Which actions an invocation can meet: it has no answer to shape, and no request that could be dropped.
 _OF_INVOCATIONS: Final = frozenset({Action.REFUSE, Action.KILL_AFTER, Action.DELAY, Action.TWICE})
-#: Operations whose answers name what was left undone.
+#: What is sent once, as a stream, cannot be carried out twice.
+_STREAMED: Final = frozenset({("s3", "PutObject"), ("s3", "UploadPart")})
+#: Operations whose answers name what was left undone. Of two entries or more, at least one is done.
 PARTIAL_OPERATIONS: Final = frozenset(
     {
         ("dynamodb", "BatchWriteItem"),
@@ -55,9 +58,9 @@ class FaultRule:
 
     name: tells rules apart; a rule of a name that is there replaces it, and its hits begin at 0.
     service, operation: as AWS names them (`s3`, `GetObject`); `lambda`, `Invocation` for a function's invocations.
-    function: whose requests (by its role's session credentials); empty for anybody's. Whose invocations.
+    function: whose requests (by its role's session credentials), or whose invocations; empty for anybody's.
     contains: what some text among the request's parameters contains, such as an object's key; in an invocation's
-        event, anywhere in its JSON.
+        event too.
     code, status: what a refused request is answered. 403 is given up at once by AWS's clients, 500 is tried again.
     times: how many requests are hit before the fault is over; None for ever.
     action: what becomes of them. Killing needs a function's process: requests of anybody else are left alone.
@@ -87,11 +90,11 @@ class FaultRule:
         if not 0 <= self.rate <= 1 or self.delay_s < 0 or self.skip < 0:
             raise BenchError(f"fault {self.name}: rate is 0 to 1, delay_s and skip are not negative")
         if (self.service, self.operation) == INVOCATION:
-            possible = self.action in _OF_INVOCATIONS and bool(self.function)
+            possible = self.action in _OF_INVOCATIONS
         elif self.action is Action.PARTIAL:
             possible = (self.service, self.operation) in PARTIAL_OPERATIONS
         else:
-            possible = True
+            possible = self.action is not Action.TWICE or (self.service, self.operation) not in _STREAMED
         if not possible:
             raise BenchError(f"fault {self.name}: {self.service} {self.operation} cannot have {self.action}")
 
