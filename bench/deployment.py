@@ -9,15 +9,16 @@ import json
 import os
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from bench.errors import DeploymentError
+from bench.errors import DeploymentError, TargetError
 from bench.stack_tags import stack_tags
-from bench.targets import REGION
+from bench.targets import REGION, RunRequest
 from bench.targets.architectures import host_architecture as host_architecture  # noqa: PLC0414 - asked for here, too
 from generator.bundles import BuiltBundles, build_bundles
 from generator.environment import Environment
@@ -25,7 +26,7 @@ from generator.pipelines import PIPELINES, market_analytics
 from generator.templates import render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from _typeshed import DataclassInstance
 
@@ -109,6 +110,46 @@ def deploy(
     """Create market analytics' stack, as `create` does; returns its outputs."""
     create(target, environment, build or assemble(environment), parameters)
     return outputs_of(target, environment)
+
+
+def ask(
+    target: Target, environment: str, pipeline: str, template: str, *, ticks: int, say: Callable[[str], None]
+) -> None:
+    """Have the target say what it will do and cannot do, before anything is made. Raises TargetError if it refuses.
+
+    ticks: about how many will be sent.
+    """
+    request = RunRequest(template, stack_name(environment, pipeline), code_bucket(target, environment, pipeline), ticks)
+    found = target.preflight(request)
+    for line in found.lines:
+        say(line)
+    if found.refusal:
+        raise TargetError(found.refusal)
+
+
+@contextmanager
+def undone_on_failure(target: Target, environment: str, pipeline: str) -> Iterator[None]:
+    """Destroy the stack where the block fails or is interrupted, on a target that would keep it."""
+    try:
+        yield
+    except BaseException as error:
+        if target.outlives_run:
+            try:
+                destroy(target, environment, pipeline)
+            except (DeploymentError, ClientError, BotoCoreError) as left:
+                error.add_note(f"and the stack {stack_name(environment, pipeline)} is left: {left}")
+        raise
+
+
+def physical_names(target: Target, environment: str, pipeline: str) -> frozenset[str]:
+    """The physical ids of everything in the stack."""
+    pages = (
+        target.client("cloudformation")
+        .get_paginator("list_stack_resources")
+        .paginate(StackName=stack_name(environment, pipeline))
+    )
+    entries = [entry for page in pages for entry in page["StackResourceSummaries"]]
+    return frozenset(entry["PhysicalResourceId"] for entry in entries if entry.get("PhysicalResourceId"))
 
 
 def create(target: Target, environment: str, build: Build, parameters: Mapping[str, str] | None = None) -> None:

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.report.console import Reporter
-    from bench.targets import Target
+    from bench.targets import Capability, Target
     from bench.truth import ObjectFile, PostBody
     from bench.verify import Verdict
     from bench.workloads import Workload
 
 DEFAULT_STALL_S: Final = 60.0
+#: About what a row of a tick file takes.
+_ROW_BYTES: Final = 50
 
 
 class MarketTrial:
@@ -58,6 +60,16 @@ class MarketTrial:
         self._pieces: tuple[ObjectFile | PostBody, ...]
         self._deployed: Deployed
         self._pushed: Pushed
+
+    @property
+    def ticks(self) -> int:
+        """See Trial; of a file of the user's own only its size is known."""
+        return self._input_path.stat().st_size // _ROW_BYTES if self._input_path else self._workload.ticks
+
+    @property
+    def needs(self) -> tuple[tuple[Capability, str], ...]:
+        """See Trial."""
+        return ()
 
     def prepare(self, folder: Path) -> None:
         """See Trial."""

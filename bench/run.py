@@ -15,7 +15,8 @@ from bench.leftovers import inventory
 from bench.lint import Lint
 from bench.report.facts import target_facts
 from bench.report.result import git_commit, host_facts, result_folder, verdict_fields, write_result
-from bench.targets.embedded import EmbeddedTarget
+from bench.standing import down_command
+from bench.targets import Capability, TargetChoice, open_target, require
 from bench.verify import Check, Verdict
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ class Trial(Protocol):
     def parameters(self) -> Mapping[str, str]:
         """Template parameters of the stack, beside the code's."""
 
+    @property
+    def ticks(self) -> int:
+        """About how many rows it will send: what an estimate of the cost goes by."""
+
+    @property
+    def needs(self) -> tuple[tuple[Capability, str], ...]:
+        """What its target must be able to do, and what for, such as `--faults`."""
+
     def prepare(self, folder: Path) -> None:
         """Make what will be sent, and its truth, below a folder."""
 
@@ -73,6 +82,7 @@ class RunOptions:
     environment: str
     results: Path
     keep: bool
+    target: TargetChoice
 
 
 def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mapping[str, Any] | None = None) -> Verdict:
@@ -84,24 +94,31 @@ def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mappi
     # Before anything is started: a folder that cannot be made would cost a whole run at its very end.
     options.results.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        target = EmbeddedTarget(detached=options.keep)
-        with reporter.phase("start LocalStack"):
+        target = open_target(options.target, detached=options.keep)
+        with reporter.phase(f"start {target.kind}"):
             stack.enter_context(_kept(target) if options.keep else target)
+        require(target, trial.needs)
         # Inside the target's own folder, which is removed even where this process is killed.
         temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=target.scratch_dir)
         folder = Path(stack.enter_context(temporary))
         with reporter.phase("generate"):
             template = deployment.generate(options.environment, trial.pipeline)
+        with reporter.phase("ask the target"):
+            deployment.ask(target, options.environment, trial.pipeline, template, ticks=trial.ticks, say=reporter.line)
         template_path = folder / "template.json"
         template_path.write_text(template, encoding="utf-8")
         lint = stack.enter_context(Lint(template_path))
         with reporter.phase("bundle"):
-            build = deployment.assemble(options.environment, template, pipeline=trial.pipeline)
+            build = deployment.assemble(
+                options.environment, template, pipeline=trial.pipeline, architecture=target.architecture
+            )
         with reporter.phase(f"make {trial.unit}"):
             trial.prepare(folder)
         with reporter.phase("lint (beside)"):
             lint.wait()
         before = inventory(target)
+        # What goes wrong from here on must not leave a stack in somebody's account.
+        stack.enter_context(deployment.undone_on_failure(target, options.environment, trial.pipeline))
         with reporter.phase("deploy"):
             deployment.create(target, options.environment, build, trial.parameters)
         deployment.write_flat_outputs(deployment.flat_outputs(target, options.environment, trial.pipeline))
@@ -111,7 +128,8 @@ def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mappi
             verdict = trial.verify()
         if options.keep:
             reporter.line(
-                "kept running, so that nothing was destroyed and nothing checked about it: bench down ends it"
+                "kept running, so that nothing was destroyed and nothing checked about it: "
+                f"{down_command(options.target, options.environment, trial.pipeline)} ends it"
             )
             reporter.line(trial.how_to_try())
         else:
@@ -129,8 +147,8 @@ def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mappi
             **(more_facts or {}),
             "verdict": verdict_fields(verdict),
         }
-        if not verdict.passed:
-            reporter.line(f"LocalStack's log: {target.keep_log()}")
+        if not verdict.passed and (log := target.keep_log()):
+            reporter.line(f"LocalStack's log: {log}")
     written = write_result(result_folder(options.results, trial.seed, began), facts)
     reporter.verdict(verdict, trial.unit)
     reporter.summary(trial.speed(), facts)
@@ -141,7 +159,7 @@ def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mappi
 class _kept(ExitStack):  # noqa: N801 - used like a function
     """A target that stays if the block ends well, and ends with it otherwise."""
 
-    def __init__(self, target: EmbeddedTarget) -> None:
+    def __init__(self, target: Target) -> None:
         super().__init__()
         target.start()
         self.push(lambda kind, *_: target.stop() if kind is not None else None)
@@ -150,11 +168,15 @@ class _kept(ExitStack):  # noqa: N801 - used like a function
 def _destroy(target: Target, environment: str, pipeline: str, before: frozenset[str]) -> Check:
     """Delete the stack and see that this one deletion leaves nothing."""
     name = "one deletion leaves nothing"
+    made = deployment.physical_names(target, environment, pipeline)
     try:
         deployment.destroy(target, environment, pipeline)
     except DeploymentError as error:
         return Check(name, passed=False, detail=str(error))
     left = sorted(inventory(target) - before)
+    if target.outlives_run:
+        # Others work there at the same time: only what bears a name of this stack's is its own.
+        left = [entry for entry in left if any(one in entry for one in made)]
     detail = f"{len(left)} left: {', '.join(left[:8])}" if left else "nothing of the stack is left"
     return Check(name, not left, detail)
 

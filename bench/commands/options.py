@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench.commands.target_options import target_choice
 from bench.errors import BenchError
 from bench.workloads import DEFAULT, load, names
 from generator.environment import Environment
@@ -104,10 +105,10 @@ def stack_parameters(options: argparse.Namespace) -> dict[str, str]:
 
 
 def run_options(options: argparse.Namespace) -> RunOptions:
-    """Return what a run was asked for, beside its trial. Raises GeneratorError for a bad environment name."""
+    """Return what a run was asked for, beside its trial. Raises GeneratorError for a bad name, TargetError."""
     from bench.run import RunOptions  # noqa: PLC0415 - see bench.commands
 
-    return RunOptions(Environment(options.env).name, options.results, options.keep)
+    return RunOptions(Environment(options.env).name, options.results, options.keep, target_choice(options))
 
 
 def trial_of(options: argparse.Namespace) -> Trial:

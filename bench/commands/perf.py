@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.commands.options import MARKET, add_command, add_stack, add_workload, run_options, trial_of
+from bench.commands.target_options import add_target
 from bench.report.console import Reporter
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def add(commands: Commands) -> None:
     )
     add_workload(parser)
     add_stack(parser)
+    add_target(parser)
     parser.set_defaults(pipeline=MARKET, ticks=1_000_000, symbols=500, input=None, keep=False, rate=None)
 
 

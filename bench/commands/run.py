@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.commands.options import add_command, add_pipeline, add_stack, add_workload, run_options, trial_of
+from bench.commands.target_options import add_target
 from bench.report.console import Reporter
 
 if TYPE_CHECKING:
@@ -27,17 +28,19 @@ def add(commands: Commands) -> None:
             "run --workload smoke",
             "run --ticks 1000000 --symbols 500",
             "run --pipeline file-processing --files 500",
+            "run --target endpoint --endpoint-url http://127.0.0.1:4566",
         ),
     )
     add_pipeline(parser)
     add_workload(parser)
     add_stack(parser)
+    add_target(parser)
     files = parser.add_argument_group("file-processing")
     files.add_argument("--files", type=int, metavar="N", help="(default: 500)")
     files.add_argument("--poison", type=float, metavar="FRACTION", help="files on which a stage fails for good (0.02)")
     files.add_argument("--curable", type=float, metavar="FRACTION", help="files on which a stage fails twice (0.02)")
     parser.add_argument("--input", type=Path, metavar="FILE", help="a tick file of your own instead of synthetic ticks")
-    parser.add_argument("--keep", action="store_true", help="leave LocalStack and the stack running afterwards")
+    parser.add_argument("--keep", action="store_true", help="leave the target and the stack running afterwards")
     parser.add_argument(
         "--rate", type=float, metavar="TICKS", help="ticks a second to send (default: the workload's schedule)"
     )

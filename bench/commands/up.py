@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.commands.options import MARKET, add_command, add_pipeline, add_stack, refuse_foreign, stack_parameters
+from bench.commands.target_options import add_target, target_choice
 from bench.report.console import Reporter
 from generator.environment import Environment
 
@@ -20,13 +21,14 @@ def add(commands: Commands) -> None:
         commands,
         "up",
         _work,
-        help="start LocalStack and deploy, then leave it running",
-        description="Start LocalStack, deploy the stack, print how to use it, and leave it running.",
-        examples=("up --env dev",),
+        help="start a target and deploy, then leave it running",
+        description="Start LocalStack or another target, deploy the stack, print how to use it, and leave it running.",
+        examples=("up --env dev", "up --target docker"),
     )
     add_pipeline(parser)
     add_stack(parser)
-    parser.add_argument("--bare", action="store_true", help="LocalStack alone, without the stack")
+    add_target(parser)
+    parser.add_argument("--bare", action="store_true", help="the target alone, without the stack")
 
 
 def _work(options: argparse.Namespace) -> int:
@@ -34,5 +36,6 @@ def _work(options: argparse.Namespace) -> int:
 
     refuse_foreign(options)
     parameters = stack_parameters(options) if options.pipeline == MARKET else {}
-    up(options.pipeline, Environment(options.env).name, parameters, Reporter(), bare=options.bare)
+    choice = target_choice(options)
+    up(options.pipeline, Environment(options.env).name, parameters, Reporter(), bare=options.bare, choice=choice)
     return 0

@@ -81,6 +81,11 @@ class FileWorkload:
         """The whole workload as plain JSON, for the result file."""
         return asdict(self)
 
+    @property
+    def ticks(self) -> int:
+        """About how many rows it has."""
+        return self.files * sum(_ROWS) // 2
+
     def count(self, nature: Nature) -> int:
         """How many files of a nature there are; a share above 0 is at least one file."""
         shares = {

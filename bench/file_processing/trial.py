@@ -20,6 +20,7 @@ from bench.file_processing.watch import FileProgress, Rest, Watch, wait_until_at
 from bench.ledger import Ledger
 from bench.report.console import Display
 from bench.standing import how_to_try
+from bench.targets import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +61,18 @@ class FileTrial:
         self._outputs: FileOutputs
         self._window: Window
         self._rest: Rest
+
+    @property
+    def ticks(self) -> int:
+        """See Trial."""
+        return self._workload.ticks
+
+    @property
+    def needs(self) -> tuple[tuple[Capability, str], ...]:
+        """See Trial."""
+        if self._workload.poison_share or self._workload.curable_share:
+            return ((Capability.FAULTS, "a poison or curable file (--poison 0 --curable 0 sends none)"),)
+        return ()
 
     def prepare(self, folder: Path) -> None:
         """See Trial."""

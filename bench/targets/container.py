@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import docker
@@ -28,11 +29,9 @@ def remove(client: Any, name: str) -> None:
 
     Raises docker.errors.DockerException where Docker does not do it.
     """
-    try:
+    with suppress(NotFound):
         # LocalStack ends its functions' containers when it is stopped in good order.
         client.containers.get(name).stop(timeout=STOP_TIMEOUT_S)
-    except NotFound:
-        pass
     for container in client.containers.list(all=True, filters={"label": f"{LABEL}={name}"}, ignore_removed=True):
         try:
             container.remove(force=True, v=True)

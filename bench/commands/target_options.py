@@ -1,0 +1,29 @@
+"""Options that say where: which target, and what it needs to be told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.targets import IMAGE, Kind, TargetChoice
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    group = parser.add_argument_group("target")
+    group.add_argument(
+        "--target",
+        choices=[kind.value for kind in Kind],
+        default=Kind.EMBEDDED.value,
+        help="LocalStack without Docker, LocalStack in a container, a server that runs, or AWS (default: %(default)s)",
+    )
+    group.add_argument("--endpoint-url", metavar="URL", help="endpoint: where the LocalStack-compatible server is")
+    group.add_argument("--image", metavar="NAME", help=f"docker: the image (default: {IMAGE})")
+    group.add_argument("--yes", action="store_true", help="aws: do it; without, say what would be created and cost")
+
+
+def target_choice(options: argparse.Namespace) -> TargetChoice:
+    """Return the target that the options mean. Raises TargetError for what does not go together."""
+    return TargetChoice(Kind(options.target), options.endpoint_url, options.image, options.yes)
