@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.report.result import FaultMark, Latency, Percentiles, Sample
 
 _BINS: Final = 120
-_LANE_PX: Final = 34
+_LANE_PX: Final = 36
 _MARGIN: Final = {"l": 52, "r": 12, "t": 10, "b": 34}
 # A logarithmic axis has no zero: what is faster than this is drawn here.
 _FASTEST_MS: Final = 0.1
@@ -83,10 +83,11 @@ def queue_depth(timeline: Sequence[Sample], span_s: tuple[float, float]) -> dict
     """Messages queued, in flight and dead-lettered, and ranges not rolled up, over time."""
     figure = go.Figure()
     lines: tuple[tuple[str, str, str, str], ...] = (
-        ("queued", "queued", "var(--series-1)", "solid"),
-        ("in flight", "in_flight", "var(--series-2)", "dash"),
-        ("not rolled up", "pending", "var(--series-4)", "dot"),
+        # First, so that it lies below the others where all are 0.
         ("dead letters", "dead_letters", "var(--series-3)", "solid"),
+        ("not rolled up", "pending", "var(--series-4)", "dot"),
+        ("in flight", "in_flight", "var(--series-2)", "dash"),
+        ("queued", "queued", "var(--series-1)", "solid"),
     )
     at_s = [round(sample.at_s, 3) for sample in timeline]
     for name, field, color, dash in lines:
@@ -97,9 +98,13 @@ def queue_depth(timeline: Sequence[Sample], span_s: tuple[float, float]) -> dict
     return _over_time(figure, span_s, height_px=230)
 
 
-def fault_lanes(marks: Sequence[FaultMark], names: Sequence[str], span_s: tuple[float, float]) -> dict[str, Any]:
-    """One lane a fault; a mark where it struck, marks of one short stretch drawn as one."""
+def fault_lanes(marks: Sequence[FaultMark], injected: Mapping[str, int], span_s: tuple[float, float]) -> dict[str, Any]:
+    """One lane a fault that struck, with how often; a mark where it struck, those of a short stretch drawn as one.
+
+    injected: strikes by name. It may be more than there are marks, whose number is bounded.
+    """
     figure = go.Figure()
+    names = sorted({mark.name for mark in marks}, key=list(injected).index)
     width_s = max(span_s[1] - span_s[0], 0.001) / (2 * _BINS)
     struck = Counter((mark.name, round((mark.at_s - span_s[0]) / width_s)) for mark in marks)
     for lane, name in enumerate(names):
@@ -108,10 +113,10 @@ def fault_lanes(marks: Sequence[FaultMark], names: Sequence[str], span_s: tuple[
             x=[round(span_s[0] + place * width_s, 3) for place, _ in places], y=[lane] * len(places),
             customdata=[hits for _, hits in places], name=name, mode="markers",
             hovertemplate="%{customdata:,} hits",
-            marker={"symbol": "line-ns-open", "size": 12, "color": "var(--series-3)", "line": {"width": 1.5}},
+            marker={"symbol": "line-ns-open", "size": 10, "color": "var(--series-3)", "line": {"width": 1.5}},
         )  # fmt: skip
         figure.add_hline(y=lane, line={"color": "var(--rule)", "width": 1}, layer="below")
-        figure.add_annotation(_lane_name(name, lane))
+        figure.add_annotation(_lane_name(f"{name}  <b>{injected.get(name, 0):,}</b>", lane))
     drawn = _over_time(figure, span_s, height_px=_LANE_PX * len(names) + 50)
     drawn["layout"]["yaxis"] = _lanes(len(names))
     return drawn
@@ -169,7 +174,7 @@ def _lanes(lanes: int) -> dict[str, Any]:
 def _lane_name(name: str, lane: int) -> dict[str, Any]:
     # Above its lane, not left of it: on a phone a left margin for names would leave no room for the marks.
     return {
-        "x": 0, "xref": "paper", "xanchor": "left", "y": lane, "yanchor": "bottom", "yshift": 5,
+        "x": 0, "xref": "paper", "xanchor": "left", "y": lane, "yanchor": "bottom", "yshift": 6,
         "text": name, "showarrow": False, "font": {"color": "var(--ink-soft)", "size": 12},
     }  # fmt: skip
 

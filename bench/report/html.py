@@ -12,8 +12,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from bench.report import charts
-from bench.report.result import FILE_NAME, read_result
-from bench.report.units import said_bytes, said_ms, said_number, said_seconds, said_setting
+from bench.report.result import FILE_NAME, STAGES, read_result
+from bench.report.units import flat, said_bytes, said_ms, said_number, said_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,18 +23,6 @@ if TYPE_CHECKING:
 REPORT_NAME: Final = "report.html"
 NOT_MEASURED: Final = "not measured by this target"
 
-STAGES: Final = {
-    "send_delay": "Send delay",
-    "acknowledged": "Acknowledged",
-    "ingested": "Ingested",
-    "processed": "Processed",
-    "event": "Event published",
-    "rollup": "Rolled up",
-    "visible": "Visible in the API",
-}
-#: Not the pipeline's own requests: the bench's, and what the emulator asks itself.
-OUTSIDERS: Final = frozenset({"bench", "localstack"})
-
 _TICK_COUNTS: Final = (
     "attempted", "acknowledged", "ok", "rejected", "lost", "duplicated", "unexpected", "recovered", "dead-lettered",
 )  # fmt: skip
@@ -43,7 +31,7 @@ _MUST_BE_ZERO: Final = frozenset({"lost", "duplicated", "unexpected", "wrong bar
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One number of the books. `value`: None where nobody counted it; `alarming`: it is not 0 and must be."""
+    """One number of the books. `value`: None where nobody counted it."""
 
     name: str
     value: int | None
@@ -122,7 +110,7 @@ def render(result: Result) -> str:
         sentence=sentence(result),
         reasons=reasons(result),
         services=services(result.requests or ()),
-        own_requests=own_requests(result),
+        own_requests=sum(row.requests for row in result.own_requests or ()),
         charts={chart.name: chart for chart in _charts(result)},
         rates=charts.rates(result.timeline),
         faults=_faults(result),
@@ -135,9 +123,9 @@ def render(result: Result) -> str:
 
 def sentence(result: Result) -> str:
     """Return the verdict in one sentence."""
-    failed = sum(not check.passed for check in result.verdict.checks)
+    failed = [check.name for check in result.verdict.checks if not check.passed]
     if failed:
-        return f"{failed} of {len(result.verdict.checks)} checks failed."
+        return f"{len(failed)} of {len(result.verdict.checks)} checks failed: {', '.join(failed)}."
     attempted = result.verdict.counts.get("attempted", 0)
     return f"Every one of {attempted:,} {result.unit} is accounted for; all {len(result.verdict.checks)} checks passed."
 
@@ -166,11 +154,6 @@ def services(requests: Sequence[Requests]) -> list[ServiceRequests]:
     return sorted(found, key=lambda service: (-service.requests, service.name))
 
 
-def own_requests(result: Result) -> int:
-    """Return how many requests the pipeline itself made."""
-    return sum(row.requests for row in result.requests or () if row.caller not in OUTSIDERS)
-
-
 def _charts(result: Result) -> Iterator[Chart]:
     timeline = result.timeline
     if len(timeline) > 1:
@@ -187,11 +170,11 @@ def _charts(result: Result) -> Iterator[Chart]:
         )
         yield Chart("queues", charts.queue_depth(timeline, span_s), _told_queues(timeline))
         if result.faults and marks:
-            struck = [name for name in _fault_names(result) if any(mark.name == name for mark in marks)]
             yield Chart(
                 "faults",
-                charts.fault_lanes(marks, struck, span_s),
-                f"When each of {len(struck)} faults struck, on the time axis of the charts above.",
+                charts.fault_lanes(marks, dict(_faults(result)), span_s),
+                f"When each of {len({mark.name for mark in marks})} faults struck, on the time axis of the charts "
+                "above.",
             )
     if result.latency_ms and any(result.latency_ms.stages.values()):
         slowest = {name: numbers.p99 for name, numbers in result.latency_ms.stages.items() if numbers}
@@ -210,13 +193,13 @@ def _told_queues(timeline: Sequence[Sample]) -> str:
     )
 
 
-def _fault_names(result: Result) -> list[str]:
-    # Asked for first; a rule may go by another name than the fault that brought it.
-    return list(dict.fromkeys((*result.faults.names, *result.faults.injected))) if result.faults else []
-
-
 def _faults(result: Result) -> list[tuple[str, int]]:
-    return [(name, result.faults.injected.get(name, 0)) for name in _fault_names(result)] if result.faults else []
+    faults = result.faults
+    if faults is None:
+        return []
+    # Those that were asked for first; a rule may go by another name than the fault that brought it.
+    names = dict.fromkeys((*faults.names, *faults.injected, *(mark.name for mark in faults.marks)))
+    return [(name, faults.injected.get(name, 0)) for name in names]
 
 
 def _tables(result: Result) -> dict[str, list[tuple[str, str]]]:
@@ -229,12 +212,3 @@ def _tables(result: Result) -> dict[str, list[tuple[str, str]]]:
         "LocalStack settings": list(result.target_settings.items()),
         "Stack parameters": list(result.stack_parameters.items()),
     }
-
-
-def flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each leaf of nested fields as its dotted name and its value in words."""
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, said_setting(name, value)

@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = 2
 FILE_NAME: Final = "result.json"
 
+#: Each stage that a latency is measured to, in the order in which a piece passes them.
+STAGES: Final = {
+    "send_delay": "Send delay",
+    "acknowledged": "Acknowledged",
+    "ingested": "Ingested",
+    "processed": "Processed",
+    "event": "Event published",
+    "rollup": "Rolled up",
+    "visible": "Visible in the API",
+}
+#: Not the pipeline's own requests: the bench's, and what the emulator asks itself.
+OUTSIDERS: Final = frozenset({"bench", "localstack"})
+
 _PACKAGES: Final = ("boto3", "duckdb", "localstack-core", "numpy", "polars", "tickstream")
 
 
@@ -218,6 +231,13 @@ class Result(_Part):
     def unit(self) -> str:
         """What the verdict counts."""
         return "files" if self.pipeline == "file-processing" else "ticks"
+
+    @property
+    def own_requests(self) -> tuple[Requests, ...] | None:
+        """The requests of the pipeline itself."""
+        if self.requests is None:
+            return None
+        return tuple(row for row in self.requests if row.caller not in OUTSIDERS)
 
 
 def read_result(path: Path) -> Result:

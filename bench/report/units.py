@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _KIB: Final = 1024
 
@@ -24,16 +27,20 @@ def said_bytes(value: float) -> str:
 
 
 def said_ms(value_ms: float) -> str:
-    """In milliseconds below a second, in seconds from there."""
-    return f"{said_number(value_ms)} ms" if abs(value_ms) < 1000 else said_seconds(value_ms / 1000)
+    """In milliseconds below a second, in seconds from there; three digits or more."""
+    return f"{_three_digits(value_ms)} ms" if abs(value_ms) < 1000 else said_seconds(value_ms / 1000)
 
 
 def said_seconds(value_s: float) -> str:
-    """In seconds, or minutes and seconds."""
+    """In seconds, three digits or more; from two minutes on in minutes and seconds."""
     if abs(value_s) < 120:
-        return f"{said_number(round(value_s, 2))} s"
+        return f"{_three_digits(value_s)} s"
     minutes, rest_s = divmod(round(value_s), 60)
     return f"{minutes:,} min {rest_s} s"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}"
 
 
 def said_setting(name: str, value: object) -> str:
@@ -50,3 +57,12 @@ def said_setting(name: str, value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     return str(value)
+
+
+def flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each leaf of nested fields as its dotted name and its value in words."""
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, said_setting(name, value)

@@ -81,13 +81,13 @@ def market_result() -> dict[str, Any]:
         },
         "timeline": [_sample(look * 0.4) for look in range(153)],
         "requests": [
-            _requests("dynamodb", "BatchWriteItem", "DataProcessor-bench", 410, 12, 9_800),
-            _requests("dynamodb", "Query", "DataAggregator-bench", 300, 0, 8_000),
-            _requests("dynamodb", "GetItem", "bench", 900, 0, 900),
-            _requests("events", "PutEvents", "DataProcessor-bench", 64, 4, 60),
-            _requests("s3", "GetObject", "DataProcessor-bench", 70, 0, 0),
-            _requests("s3", "PutObject", "bench", 40, 0, 0),
-            _requests("sqs", "ReceiveMessage", "localstack", 800, 0, 60),
+            _requests("dynamodb:BatchWriteItem", "DataProcessor-bench", 410, 12, 9_800),
+            _requests("dynamodb:Query", "DataAggregator-bench", 300, 0, 8_000),
+            _requests("dynamodb:GetItem", "bench", 900, 0, 900),
+            _requests("events:PutEvents", "DataProcessor-bench", 64, 4, 60),
+            _requests("s3:GetObject", "DataProcessor-bench", 70, 0, 0),
+            _requests("s3:PutObject", "bench", 40, 0, 0),
+            _requests("sqs:ReceiveMessage", "localstack", 800, 0, 60),
         ],
         "verdict": {
             "passed": True,
@@ -159,7 +159,8 @@ def _sample(at_s: float) -> dict[str, float]:
     }
 
 
-def _requests(service: str, operation: str, caller: str, requests: int, errors: int, items: int) -> dict[str, Any]:
+def _requests(call: str, caller: str, requests: int, errors: int, items: int) -> dict[str, Any]:
+    service, _, operation = call.partition(":")
     return {
         "service": service, "operation": operation, "caller": caller, "requests": requests, "errors": errors,
         "items": items, "request_bytes": requests * 812, "response_bytes": requests * 230,
