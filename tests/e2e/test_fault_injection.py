@@ -15,7 +15,8 @@ from bench.faults.rules import INVOCATION
 from bench.targets.embedded import EmbeddedTarget
 from tests.e2e.test_embedded_functions import Function, deploy, wait_for_log
 
-# Answers what its requests were answered. Clients do not retry: a test sees each answer.
+# Waits until so many environments are there, if asked to, and answers what its requests were answered. Clients do not
+# retry: a test sees each answer.
 CODE = """
 import os, time
 import boto3
@@ -25,6 +26,12 @@ CONFIG = Config(retries={"total_max_attempts": 1}, read_timeout=20)
 clients = {name: boto3.client(name, config=CONFIG) for name in ("dynamodb", "sqs", "events", "s3")}
 
 def handler(event, context):
+    if meeting := event.get("meet"):
+        place = {"TableName": "fault-injection", "Key": {"id": {"S": meeting}}}
+        me = {":me": {"SS": [str(os.getpid())]}}
+        clients["dynamodb"].update_item(**place, UpdateExpression="ADD pids :me", ExpressionAttributeValues=me)
+        while len(clients["dynamodb"].get_item(**place, ConsistentRead=True)["Item"]["pids"]["SS"]) < event["number"]:
+            time.sleep(0.05)
     answers = []
     for service, operation, parameters in event.get("requests", ()):
         try:
@@ -32,9 +39,6 @@ def handler(event, context):
             answers.append({key: value for key, value in answer.items() if key != "ResponseMetadata"})
         except Exception as error:
             answers.append(getattr(error, "response", {}).get("Error", {}).get("Code", repr(error)))
-    began = time.monotonic()
-    while time.monotonic() - began < event.get("seconds", 0):
-        time.sleep(0.05)
     return {"pid": os.getpid(), "request": context.aws_request_id, "answers": answers}
 """
 NAME = "fault-injection"
@@ -144,7 +148,7 @@ def test_kill_hits_the_very_environment_that_sent_the_request(world: World) -> N
     world.fault("dynamodb", "PutItem", Action.KILL_AFTER, contains="the victim")
     with ThreadPoolExecutor(3) as pool, _one_trace(world):
         calls = {
-            name: pool.submit(world.function.call, requests=[world.put(name)], seconds=2)
+            name: pool.submit(world.function.call, requests=[world.put(name)], meet="all three", number=3)
             for name in ("one", "the victim", "another")
         }
         ended = {name: call.result() for name, call in calls.items()}
@@ -366,16 +370,25 @@ def test_delayed_invocation_times_out(world: World) -> None:
 
 
 def test_invocation_twice_runs_at_the_same_time_elsewhere(world: World, target: EmbeddedTarget) -> None:
-    """One event, one request id, two processes at once; the caller has one answer."""
-    name = world.fault(*INVOCATION, Action.TWICE, times=1)
-    waits = {"seconds": 1, "requests": [("sqs", "send_message", {"QueueUrl": world.queue_url, "MessageBody": "ran"})]}
-    target.client("lambda").invoke(FunctionName=NAME, InvocationType="Event", Payload=json.dumps(waits))
-    ran = _wait_for_messages(world, 2)
-    _, answer, _ = world.function.call()
+    """The first time, cold, and again: two processes meet in one event, and the caller has one answer."""
+    name = world.fault(*INVOCATION, Action.TWICE, times=2)
+    meetings = [world.function.call(meet=f"meeting {number}", number=2) for number in range(2)]
+    pids = [set((world.stored(f"meeting {number}") or {})["pids"]["SS"]) for number in range(2)]
 
-    assert ran == ["ran", "ran"]
-    assert world.faults.hits() == {name: 1}
-    assert answer["request"]
+    assert [error for error, _, _ in meetings] == [None, None]
+    assert [str(answer["pid"]) in pids[number] for number, (_, answer, _) in enumerate(meetings)] == [True, True]
+    assert world.faults.hits() == {name: 2}
+
+
+def test_asynchronous_event_twice_is_done_twice(world: World, target: EmbeddedTarget) -> None:
+    """As a queue or a bucket that delivers again: each run sends its message."""
+    world.fault(*INVOCATION, Action.TWICE, times=1)
+    request = ("sqs", "send_message", {"QueueUrl": world.queue_url, "MessageBody": "ran"})
+    target.client("lambda").invoke(
+        FunctionName=NAME, InvocationType="Event", Payload=json.dumps({"requests": [request]})
+    )
+
+    assert _wait_for_messages(world, 2) == ["ran", "ran"]
 
 
 def test_twins_share_the_request_id_and_both_are_logged(world: World, target: EmbeddedTarget) -> None:
