@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from bench.errors import TargetError
 from bench.targets import REGION, Capability, Kind, Preflight, RunRequest, health
 from bench.targets.architectures import host_architecture, lambda_architecture
+from bench.targets.canary import RUNTIME, FunctionHost, send_canary
 from bench.targets.clients import Clients, emulator_clients
-from bench.targets.function_probe import RUNTIME, FunctionHost, probe_functions
 from bench.targets.health import Health, read_health
 from bench.targets.localstack_settings import LOCALSTACK_DOES_NOT, NOT_EMULATED
 from bench.targets.template_types import missing_services, placeholders, types_of
@@ -77,7 +77,7 @@ class EndpointTarget:
 
     @property
     def architecture(self) -> str:
-        """What the probed function ran on; this machine's until `preflight` has asked."""
+        """What the canary ran on; this machine's until `preflight` has asked."""
         return (self._functions and lambda_architecture(self._functions.machine)) or host_architecture()
 
     @property
@@ -148,7 +148,7 @@ class EndpointTarget:
     # Before a run -----------------------------------------------------------------------------------------------
 
     def preflight(self, request: RunRequest) -> Preflight:
-        """Ask for services and resource types, try a function, and see that the stack's name is free."""
+        """Ask for services and resource types, send a canary, and see that the stack's name is free."""
         found = self._running()
         types = types_of(request.template)
         if missing := missing_services(types, found.services):
@@ -158,7 +158,7 @@ class EndpointTarget:
         if self._stack_is_there(request.stack_name):
             return self._refused(f"the stack {request.stack_name} is there already: another --env, or destroy it first")
         try:
-            functions = self._functions = probe_functions(self)
+            functions = self._functions = send_canary(self)
         except TargetError as error:
             return self._refused(str(error))
         if reason := _unfit(functions):

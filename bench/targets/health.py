@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 HEALTH_PATH: Final = "/_localstack/health"
+#: Only LocalStack itself has it.
+_INFO_PATH: Final = "/_localstack/info"
 _TIMEOUT_S: Final = 5.0
 _POLL_S: Final = 0.2
 # A proxy that the user's environment names is not for an emulator.
@@ -26,18 +28,15 @@ _OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Health:
     """What a server says of itself.
 
-    services: those that it has, under LocalStack's names. is_extended: whether it has the bench's own extensions.
+    services: those that it has, under LocalStack's names. is_localstack: whether it is LocalStack
+    itself. is_extended: whether it has the bench's own extensions.
     """
 
     version: str
     edition: str
     services: frozenset[str]
+    is_localstack: bool
     is_extended: bool
-
-    @property
-    def is_localstack(self) -> bool:
-        """Whether it is LocalStack itself; others name editions of their own."""
-        return self.edition in {"community", "pro", "enterprise"}
 
 
 def read_health(endpoint_url: str) -> Health:
@@ -53,16 +52,14 @@ def read_health(endpoint_url: str) -> Health:
         version=str(answer.get("version", "unknown")),
         edition=str(answer.get("edition", "unknown")),
         services=frozenset(name for name, state in found.items() if state in {"available", "running", "starting"}),
+        is_localstack=_or_none(endpoint_url + _INFO_PATH) is not None,
         is_extended=identity(endpoint_url) is not None,
     )
 
 
 def identity(endpoint_url: str) -> Mapping[str, Any] | None:
     """Return what the bench's extensions say of their server; None where it has none."""
-    try:
-        answer = _get(endpoint_url + IDENTITY_PATH)
-    except (OSError, ValueError):
-        return None
+    answer = _or_none(endpoint_url + IDENTITY_PATH)
     return answer if isinstance(answer, dict) and "peak_resident_bytes" in answer else None
 
 
@@ -77,6 +74,13 @@ def wait_for_health(endpoint_url: str, timeout_s: float, check: Callable[[], Non
             if time.monotonic() > deadline:
                 raise TargetError(f"{error} ({timeout_s:.0f} s after it was started)") from error
         time.sleep(_POLL_S)
+
+
+def _or_none(url: str) -> Any:
+    try:
+        return _get(url)
+    except (OSError, ValueError):
+        return None
 
 
 def _get(url: str) -> Any:

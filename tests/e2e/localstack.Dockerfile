@@ -16,7 +16,8 @@ RUN python -m pip install --no-cache-dir -c constraints.txt '.[bench]'
 ENV GATEWAY_LISTEN=0.0.0.0:4566 \
     FILESYSTEM_ROOT=/tmp/localstack \
     LAMBDA_RUNTIME_EXECUTOR=process \
-    PROVIDER_OVERRIDE_DYNAMODB=memory
+    PROVIDER_OVERRIDE_DYNAMODB=memory \
+    TICKSTREAM_EMULATOR_TOKEN=container
 EXPOSE 4566
 WORKDIR /tmp
 CMD ["python", "-m", "localstack.runtime.main"]
