@@ -1,0 +1,78 @@
+"""Everything that is measured of one run, from before its first send until its books balance."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from bench.measure.journal import read_journal, reset_journal
+from bench.measure.requests import journal_facts
+from bench.measure.stages import read_moments, stage_facts
+from bench.measure.timeline import Timeline
+from bench.measure.visibility import RESOLUTION_S, Visibility
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from bench.api_client import ApiClient
+    from bench.ledger import Ledger
+    from bench.measure.journal import Journal
+    from bench.targets import Target
+
+
+class Recorder:
+    """Enter it before the first send and leave it when the books balance; `facts` while the stack still stands.
+
+    elapsed_s: seconds since the first send, `Driver.elapsed_s`. timeline: to be told of each look.
+    """
+
+    def __init__(
+        self, target: Target, table_name: str, api: ApiClient, ledger: Ledger, elapsed_s: Callable[[], float]
+    ) -> None:
+        self.timeline = Timeline(elapsed_s)
+        self._target = target
+        self._table_name = table_name
+        self._ledger = ledger
+        self._elapsed_s = elapsed_s
+        self._visibility = Visibility(api, ledger, elapsed_s)
+        self._stack = ExitStack()
+        self._journal: Journal | None = None
+        self._began_ms = 0.0
+
+    def __enter__(self) -> Self:
+        """Have the journal begin anew, so that it has the run's requests and not the deployment's."""
+        reset_journal(self._target)
+        self._stack.enter_context(self._visibility)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the measuring. The journal is read now: what the verdict asks for is not the run's."""
+        self._stack.__exit__(kind, error, traceback)
+        if error is None:
+            self._journal = read_journal(self._target)
+            self._began_ms = (time.time() - self._elapsed_s()) * 1000
+
+    @property
+    def journal(self) -> Journal | None:
+        """The run's journal, once it was left; None where the target keeps none."""
+        return self._journal
+
+    def facts(self) -> dict[str, Any]:
+        """Return `latency_ms`, `timeline`, `requests` and `functions` of a result file. Raises ReadBackError."""
+        ingests = {entry.ingest_id for entry in self._ledger.acknowledged() if entry.ingest_id}
+        moments = read_moments(self._target, self._table_name, ingests, self._journal)
+        return {
+            "latency_ms": stage_facts(
+                self._ledger,
+                moments,
+                self._visibility.visible_s,
+                began_ms=self._began_ms,
+                resolution_s=RESOLUTION_S,
+            ),
+            "timeline": self.timeline.facts(),
+            **journal_facts(self._journal),
+        }
