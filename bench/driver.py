@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from bench.truth import PostBody
 
 #: Sends under way at a time: many small ones, or as many large ones as this many bytes are.
-_SENDERS: Final = 24
+_SENDERS: Final = 16
 _UNDER_WAY_BYTES: Final = 64 * 1024 * 1024
 #: No new try of a piece later than this after its first one.
 _TRY_AGAIN_S: Final = 120.0

@@ -9,6 +9,7 @@ import pytest
 from bench.__main__ import main
 from bench.deployment import write_flat_outputs
 from bench.report.result import SCHEMA_VERSION, result_folder, write_result
+from bench.workloads import names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
         ["down", "--surplus"],
         ["run", "--pipeline", "no-such"],
         ["run", "--files", "5"],
+        ["run", "--workload", "no-such"],
+        ["run", "--workload", "smoke", "--ticks", "-1"],
+        ["run", "--workload", "smoke", "--input", __file__],
+        ["run", "--pipeline", "file-processing", "--workload", "smoke"],
         ["run", "--pipeline", "file-processing", "--ticks", "5"],
         ["run", "--pipeline", "file-processing", "--input", "ticks.csv"],
         ["run", "--pipeline", "file-processing", "--files", "0"],
@@ -59,6 +64,14 @@ def test_each_command_has_help_with_an_example(command: str, capsys: pytest.Capt
         main([command, "--help"])
     assert ended.value.code == 0
     assert f"example: python -m bench {command}" in capsys.readouterr().out
+
+
+def test_the_workloads_are_named_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who looks for a workload finds all of them in `run --help`."""
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert ", ".join(names()) in said
 
 
 def test_two_runs_of_one_second_get_two_folders(tmp_path: Path) -> None:

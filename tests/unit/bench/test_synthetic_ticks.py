@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench.errors import WorkloadError
 from bench.synthetic.factory import Factory, Kind, plan
 from bench.synthetic.market import SESSION_NS, MarketDay
 from bench.truth import ObjectFile, PostBody, part_path
-from bench.workloads import Workload, market_day
+from bench.workloads import Workload, load, market_day, names
 from tickstream.errors import Reason
 
 if TYPE_CHECKING:
@@ -195,6 +197,114 @@ def test_single_posts_are_one_symbol_in_one_hour(tmp_path: Path) -> None:
     assert [piece.rows for piece in pieces] == [1] * 50
     assert rows["symbol"].n_unique() == 1
     assert (rows["timestamp_ns"] // (3_600 * 10**9)).n_unique() == 1
+
+
+@settings(deadline=None)
+@given(
+    name=st.sampled_from(names()),
+    ticks=st.integers(0, 20_000),
+    corrupt_fraction=st.floats(0, 0.5),
+    seed=st.integers(0, 9),
+)
+def test_a_plan_is_the_workload_to_the_row(name: str, ticks: int, corrupt_fraction: float, seed: int) -> None:
+    """In any size, no row is missing or planned twice, and no part is asked to spoil what it does not have."""
+    what = load(name, ticks=ticks, corrupt_fraction=corrupt_fraction, seed=seed)
+    parts = plan(what)
+    assert sum(part.rows for part in parts) == ticks
+    assert all(0 <= part.corrupt <= part.rows - (part.kind is Kind.JSON_LINES) for part in parts)
+    # A last part of JSON lines may have no row to spoil for what is still missing.
+    planted, stated = sum(part.corrupt for part in parts), round(ticks * corrupt_fraction)
+    assert planted == stated or (planted < stated and parts[-1].kind is Kind.JSON_LINES)
+    turns = [part.turn for part in parts]
+    assert all(one[1] == following[0] for one, following in pairwise(turns))
+    if what.streams and ticks:
+        assert len(parts) == min(what.streams, ticks)
+
+
+@pytest.mark.parametrize("name", names())
+def test_pieces_come_in_the_order_of_the_schedule(name: str, tmp_path: Path) -> None:
+    """Each piece has its own time within the schedule; where there is no schedule all go at once."""
+    what = load(name, ticks=3_000, single_posts=7)
+    pieces, _ = make(tmp_path, what)
+    times = [piece.intended_s for piece in pieces]
+    assert times == sorted(times)
+    assert times[0] == 0.0
+    if what.duration_s:
+        assert what.duration_s * 0.9 < times[-1] <= what.duration_s
+        assert len(set(times)) > len(times) / 2
+    else:
+        assert set(times) == {0.0}
+    assert sum(piece.rows for piece in pieces) == 3_007
+
+
+def share_between(pieces: list[ObjectFile | PostBody], start_s: float, end_s: float) -> float:
+    """What fraction of the rows is meant to go in an interval."""
+    rows = sum(piece.rows for piece in pieces if start_s <= piece.intended_s < end_s)
+    return rows / sum(piece.rows for piece in pieces)
+
+
+def test_the_volume_curve_is_the_schedule(tmp_path: Path) -> None:
+    """A burst is sent at open and close alone, a trading day more at both ends, a soak evenly."""
+    shares = {}
+    for name in ("burst", "trading-day", "soak"):
+        what = load(name, ticks=30_000)
+        pieces, _ = make(tmp_path / name, what)
+        end_s = what.duration_s
+        ends = share_between(pieces, 0, end_s * 0.1) + share_between(pieces, end_s * 0.9, end_s + 1)
+        shares[name] = (ends, share_between(pieces, end_s * 0.4, end_s * 0.6))
+    assert shares["burst"][0] > 0.9
+    assert shares["burst"][1] < 0.03
+    assert shares["trading-day"][0] > 1.5 * shares["trading-day"][1]
+    assert all(share == pytest.approx(0.2, abs=0.03) for share in shares["soak"])
+
+
+def test_a_burst_trades_at_open_and_close(tmp_path: Path) -> None:
+    """The ticks' own timestamps have the two peaks too, so that few hours take all the load."""
+    what = load("burst", ticks=5_000)
+    _, truth = make(tmp_path, what)
+    elapsed = (all_truth(truth)["timestamp_ns"].drop_nulls() - MarketDay(what).opening_ns) / SESSION_NS
+    assert int(((elapsed < 0.1) | (elapsed > 0.9)).sum()) > 0.95 * len(elapsed)
+
+
+def test_each_stream_is_one_symbol_of_the_whole_day(tmp_path: Path) -> None:
+    """As many objects as there are streams, each with ticks of one symbol from open to close."""
+    pieces, truth = make(tmp_path, load("streams", ticks=4_000, streams=40, symbols=8))
+    assert len(pieces) == 40
+    rows = all_truth(truth).filter(pl.col("reason").is_null())
+    of_one = rows.group_by("source").agg(
+        symbols=pl.col("symbol").n_unique(), hours=(pl.col("timestamp_ns") // (3_600 * 10**9)).n_unique()
+    )
+    assert of_one["symbols"].to_list() == [1] * 40
+    assert of_one["hours"].min() == 7
+    assert rows["symbol"].n_unique() == 8
+
+
+def test_a_dirty_day_has_many_ties(tmp_path: Path) -> None:
+    """Many ticks of one symbol share one timestamp, in one object and across objects."""
+    _, truth = make(tmp_path, load("dirty", ticks=10_000, symbols=10))
+    rows = all_truth(truth).filter(pl.col("reason").is_null())
+    moments = rows.group_by("symbol", "timestamp_ns").agg(pl.len(), sources=pl.col("source").n_unique())
+    assert moments.filter(pl.col("len") >= 5)["len"].sum() > 0.15 * rows.height
+    assert moments.filter(pl.col("sources") > 1).height > 50
+
+
+def test_an_object_that_is_uploaded_twice_is_the_same_object_without_rows(tmp_path: Path) -> None:
+    """A repeat has the key, the bytes and the ordinal of its first upload; some follow at once, some at the end."""
+    pieces, _ = make(tmp_path, load("dirty", ticks=10_000))
+    first = {piece.ordinal: piece for piece in pieces if isinstance(piece, ObjectFile) and not piece.repeat}
+    repeats = [piece for piece in pieces if isinstance(piece, ObjectFile) and piece.repeat]
+    assert len(repeats) > 5
+    for again in repeats:
+        assert (again.key, again.path, again.etag) == (
+            first[again.ordinal].key,
+            first[again.ordinal].path,
+            first[again.ordinal].etag,
+        )
+        assert again.rows == 0
+    at_once = [one for one, following in pairwise(pieces) if one.ordinal == following.ordinal]
+    assert 0 < len(at_once) < len(repeats)
+    assert isinstance(pieces[-1], ObjectFile)
+    assert pieces[-1].repeat
 
 
 @pytest.mark.parametrize(
