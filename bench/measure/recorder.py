@@ -23,23 +23,25 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Enter it before the first send and leave it when the books balance; `facts` while the stack still stands.
+    """Enter it before the first send and leave it when the books balance, while the stack still stands.
 
-    elapsed_s: seconds since the first send, `Driver.elapsed_s`. timeline: to be told of each look.
+    elapsed_s: seconds since the first send, `Driver.elapsed_s`. timeline: to be told of each look. journal: the run's,
+    once it was left; None where the target keeps none. Leaving raises ReadBackError or TargetError where what was
+    measured cannot be read.
     """
 
     def __init__(
         self, target: Target, table_name: str, api: ApiClient, ledger: Ledger, elapsed_s: Callable[[], float]
     ) -> None:
         self.timeline = Timeline(elapsed_s)
+        self.journal: Journal | None = None
         self._target = target
         self._table_name = table_name
         self._ledger = ledger
         self._elapsed_s = elapsed_s
         self._visibility = Visibility(api, ledger, elapsed_s)
         self._stack = ExitStack()
-        self._journal: Journal | None = None
-        self._began_ms = 0.0
+        self._latency_ms: dict[str, Any] | None = None
 
     def __enter__(self) -> Self:
         """Have the journal begin anew, so that it has the run's requests and not the deployment's."""
@@ -53,26 +55,16 @@ class Recorder:
         """End the measuring. The journal is read now: what the verdict asks for is not the run's."""
         self._stack.__exit__(kind, error, traceback)
         if error is None:
-            self._journal = read_journal(self._target)
-            self._began_ms = (time.time() - self._elapsed_s()) * 1000
+            began_ms = (time.time() - self._elapsed_s()) * 1000
+            self.journal = read_journal(self._target)
+            self._latency_ms = self._latencies(began_ms)
 
-    @property
-    def journal(self) -> Journal | None:
-        """The run's journal, once it was left; None where the target keeps none."""
-        return self._journal
+    def _latencies(self, began_ms: float) -> dict[str, Any]:
+        ingests = {entry.ingest_id for entry in self._ledger.acknowledged() if entry.ingest_id}
+        moments = read_moments(self._target, self._table_name, ingests, self.journal)
+        visible_s = self._visibility.visible_s
+        return stage_facts(self._ledger, moments, visible_s, began_ms=began_ms, resolution_s=RESOLUTION_S)
 
     def facts(self) -> dict[str, Any]:
-        """Return `latency_ms`, `timeline`, `requests` and `functions` of a result file. Raises ReadBackError."""
-        ingests = {entry.ingest_id for entry in self._ledger.acknowledged() if entry.ingest_id}
-        moments = read_moments(self._target, self._table_name, ingests, self._journal)
-        return {
-            "latency_ms": stage_facts(
-                self._ledger,
-                moments,
-                self._visibility.visible_s,
-                began_ms=self._began_ms,
-                resolution_s=RESOLUTION_S,
-            ),
-            "timeline": self.timeline.facts(),
-            **journal_facts(self._journal),
-        }
+        """Return `latency_ms`, `timeline`, `requests` and `functions` of a result file."""
+        return {"latency_ms": self._latency_ms, "timeline": self.timeline.facts(), **journal_facts(self.journal)}

@@ -30,9 +30,9 @@ _DONE: Final = frozenset({"complete", "rejected"})
 class Visibility:
     """Asks `GET /ingest/{id}` for the youngest acknowledged ingests, each until it is done. Enter it for the run.
 
-    Leaving it asks once more for what is still watched, except after an error. elapsed_s: seconds since the run's
-    first send, the clock of the ledger. Leaving raises what the asking raised; an API that does not answer is asked
-    again, and judged elsewhere.
+    Leaving it asks once more for what is still watched and for the youngest, except after an error. elapsed_s: seconds
+    since the run's first send, the clock of the ledger. Leaving raises what the asking raised; an API that does not
+    answer is asked again, and judged elsewhere.
     """
 
     def __init__(self, api: ApiClient, ledger: Ledger, elapsed_s: Callable[[], float]) -> None:
@@ -60,6 +60,7 @@ class Visibility:
         self._pool.shutdown()
         if error is None and self._asking is not None:
             self._asking.result()
+            self.take_youngest()
             for ingest_id in tuple(self._watched):
                 self.look(ingest_id)
 

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from bench.api_client import ApiClient
+from bench.ledger import Ledger, Outcome, Sent
+from bench.measure.journal import read_journal
+from bench.measure.recorder import Recorder
+from tests.e2e.market import MarketStack, csv, trades, wait_until
+
+if TYPE_CHECKING:
+    from bench.targets.embedded import EmbeddedTarget
+
+
+def test_requests_and_latencies_of_an_upload_are_measured(target: EmbeddedTarget, market: MarketStack) -> None:
+    """Who asked what of which service, what the functions used, and how long the upload took to each stage."""
+    name = f"MEAS{secrets.token_hex(2).upper()}"
+    body = csv(trades(name, 4_000))
+    ledger = Ledger()
+    began_s = time.monotonic()
+    api = ApiClient(target, target.api_url(market.outputs["restApiId"], "e2e"))
+    recorder = Recorder(target, market.outputs["tableName"], api, ledger, lambda: time.monotonic() - began_s)
+    with recorder:
+        ingest_id = market.put(f"{name}.csv", body)
+        sent = Sent(
+            ordinal=0,
+            key=f"{name}.csv",
+            etag="",
+            version_id="",
+            ingest_id=ingest_id,
+            rows=4_000,
+            size_bytes=len(body),
+            intended_s=0.0,
+            sent_s=0.0,
+            acknowledged_s=time.monotonic() - began_s,
+            outcome=Outcome.ACKNOWLEDGED,
+        )
+        ledger.record(sent)
+        ranges = market.settled(ingest_id)["ranges"]["total"]
+        wait_until("the rollup", lambda: True if _rolled_up(target, ingest_id, ranges) else None)
+    facts = recorder.facts()
+
+    stages = facts["latency_ms"]["stages"]
+    medians = [stages[stage]["p50"] for stage in ("acknowledged", "processed", "event", "rollup")]
+    assert medians == sorted(medians)
+    assert all(stage["count"] == 1 for stage in stages.values())
+
+    items: Counter[tuple[str, str, str]] = Counter()
+    for one in facts["requests"]:
+        items[one["caller"], one["service"], one["operation"]] += one["items"]
+    functions = {one["function"]: one for one in facts["functions"]}
+    processor, aggregator = market.outputs["processorFunctionName"], market.outputs["aggregatorFunctionName"]
+    assert items["bench", "s3", "PutObject"] == 1
+    assert items["bench", "execute-api", "GET /ingest"] > 0
+    assert items[market.outputs["ingestionFunctionName"], "sqs", "SendMessageBatch"] == ranges
+    assert items["aws:lambda", "sqs", "DeleteMessageBatch"] == ranges
+    assert items[processor, "s3", "GetObject"] >= ranges
+    assert items[processor, "events", "PutEvents"] == ranges
+    assert items[aggregator, "dynamodb", "BatchWriteItem"] > 0
+    assert items["localstack", "lambda", "Invoke"] > 0
+    assert all(functions[name]["billed_ms"] > 0 for name in (processor, aggregator))
+
+
+def _rolled_up(target: EmbeddedTarget, ingest_id: str, ranges: int) -> bool:
+    journal = read_journal(target)
+    assert journal is not None
+    return all(journal.times_of(ingest_id, index).rolled_up_ms for index in range(ranges))
