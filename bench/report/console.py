@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
+
+from bench.report.result import MUST_BE_ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,13 +68,15 @@ class Reporter:
         counts.add_column("what")
         counts.add_column("number", justify="right")
         for name, number in verdict.counts.items():
-            counts.add_row(name, f"{number:,}")
+            style = None if name not in MUST_BE_ZERO else "bold red" if number else "green"
+            counts.add_row(name, Text(f"{number:,}", style or ""))
         checks = Table(title="Checks", title_justify="left")
         checks.add_column("check")
         checks.add_column("result")
         checks.add_column("what was seen", overflow="fold")
         for check in verdict.checks:
-            checks.add_row(check.name, "passed" if check.passed else "[bold red]FAILED[/]", check.detail)
+            # What was seen may hold brackets, which are no markup.
+            checks.add_row(check.name, "passed" if check.passed else "[bold red]FAILED[/]", Text(check.detail))
         self.console.print(counts)
         self._reasons(verdict.rejected_by_reason)
         self.console.print(checks)

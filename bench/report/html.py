@@ -12,7 +12,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from bench.report import charts
-from bench.report.result import FILE_NAME, STAGES, read_result
+from bench.report.result import FILE_NAME, MUST_BE_ZERO, STAGES, read_result
 from bench.report.units import flat, said_bytes, said_ms, said_number, said_seconds
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ NOT_MEASURED: Final = "not measured by this target"
 _TICK_COUNTS: Final = (
     "attempted", "acknowledged", "ok", "rejected", "lost", "duplicated", "unexpected", "recovered", "dead-lettered",
 )  # fmt: skip
-_MUST_BE_ZERO: Final = frozenset({"lost", "duplicated", "unexpected", "wrong bars"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def counts(result: Result) -> list[Count]:
     """Return the books: the fixed vocabulary first, then whatever else was counted."""
     found = result.verdict.counts
     names = dict.fromkeys((*_TICK_COUNTS, *found) if result.unit == "ticks" else found)
-    return [Count(name, found.get(name), name in _MUST_BE_ZERO) for name in names]
+    return [Count(name, found.get(name), name in MUST_BE_ZERO) for name in names]
 
 
 def reasons(result: Result) -> list[Reason]:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = 2
 FILE_NAME: Final = "result.json"
 
+#: Counts of a verdict that a correct pipeline leaves at 0.
+MUST_BE_ZERO: Final = frozenset({"lost", "duplicated", "unexpected", "wrong bars"})
+
 #: Each stage that a latency is measured to, in the order in which a piece passes them.
 STAGES: Final = {
     "send_delay": "Send delay",
@@ -181,6 +184,16 @@ class Requests(_Part):
     response_bytes: NonNegativeInt
 
 
+class FunctionUse(_Part):
+    """What Lambda bills of one function. `billed_ms`: the sum of all its invocations."""
+
+    function: str
+    memory_mb: NonNegativeInt
+    invocations: NonNegativeInt
+    errors: NonNegativeInt
+    billed_ms: NonNegativeInt
+
+
 class FaultMark(_Part):
     """When a fault struck, in seconds after the first upload."""
 
@@ -225,6 +238,7 @@ class Result(_Part):
     latency_ms: Latency | None = None
     timeline: tuple[Sample, ...] = Field(default=(), max_length=600)
     requests: tuple[Requests, ...] | None = None
+    functions: tuple[FunctionUse, ...] | None = None
     verdict: VerdictResult
 
     @property

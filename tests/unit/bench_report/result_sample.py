@@ -89,6 +89,10 @@ def market_result() -> dict[str, Any]:
             _requests("s3:PutObject", "bench", 40, 0, 0),
             _requests("sqs:ReceiveMessage", "localstack", 800, 0, 60),
         ],
+        "functions": [
+            {"function": "DataAggregator-bench", "memory_mb": 3072, "invocations": 41, "errors": 2, "billed_ms": 9_120},
+            {"function": "DataProcessor-bench", "memory_mb": 3072, "invocations": 58, "errors": 9, "billed_ms": 71_400},
+        ],
         "verdict": {
             "passed": True,
             "counts": {
@@ -116,8 +120,8 @@ def file_result() -> dict[str, Any]:
     """A failed run of file processing: it has no stages, no timeline, no requests, and other counts."""
     result = market_result()
     for absent in (
-        "faults", "latency_ms", "timeline", "requests", "ticks_per_s", "first_upload_to_last_rollup_s", "objects",
-        "posts", "books", "aggregator_nudges",
+        "faults", "latency_ms", "timeline", "requests", "functions", "ticks_per_s",
+        "first_upload_to_last_rollup_s", "objects", "posts", "books", "aggregator_nudges",
     ):  # fmt: skip
         del result[absent]
     return result | {

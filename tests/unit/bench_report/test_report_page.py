@@ -96,6 +96,11 @@ def test_requests_stand_by_service_the_busiest_first() -> None:
     assert "844 requests, 4.22 per thousand ticks" in _section(_page(market_result()), "requests")
 
 
+def test_what_lambda_bills_stands_by_function() -> None:
+    """Invocations, errors and billed time of each function are told."""
+    assert re.search(r"DataProcessor-bench\s+3,072 MB\s+58\s+9\s+71\.4 s", _section(_page(market_result()), "requests"))
+
+
 def test_data_cannot_become_markup() -> None:
     """A key, a reason or a setting with markup in it is text, also inside the charts' data."""
     evil = "</script><script>alert(1)</script>"
