@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.redrive import redrive_parked
+from bench.redrive import file_queues, redrive
 from tests.e2e.market import csv, trades, wait_until
 from tickstream.files import group_of
 
@@ -113,8 +113,9 @@ def test_f07_redriving_a_parked_message_completes_its_file(files: FileStack, tro
     files.at(file_id, "failed")
     wait_until("the parked message", lambda: files.parked(file_id) or None)
     files.faults.remove(troubles.cures[stage])
-    (redriven,) = redrive_parked(files.target, files.outputs.parked_queue_url, {file_id})
-    assert redriven.file_ids == (file_id,)
+    parked = {"parked": file_queues(files.outputs)["parked"]}
+    (redriven,) = redrive(files.target, parked, {file_id})
+    assert (redriven.put_back, redriven.stay) == (1, ())
     body = files.at(file_id, "completed")
     assert body["totals"]["ticks"] == _ROWS
     assert "reason" not in body

@@ -1,0 +1,210 @@
+"""What a dead message is about and how it is put back: reading one message, without doing anything.
+
+A message is sent before it is deleted, so whoever dies in between sends it twice. Each reader says why that changes
+nothing. What none of them can read is not the pipeline's: putting it back would only make it die again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tickstream.errors import MalformedItem
+from tickstream.files import decode_pointer, encode_pointer, file_id_of, group_of, redriven
+from tickstream.keys import object_ingest_id
+from tickstream.messages import EVENT_DETAIL_TYPE, decode_message, event_from_detail, names_of
+from tickstream.notifications import source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tickstream.ingests import Source
+
+    #: As SQS's client returns it, with all attributes.
+    type Message = Mapping[str, Any]
+    #: Raises MalformedItem for a message that is not the pipeline's.
+    type Reader = Callable[[Message], Letter]
+
+#: As EventBridge calls what a schedule sends.
+_SCHEDULED: Final = "Scheduled Event"
+#: Where Lambda and EventBridge say why they gave a message up; SQS says nothing.
+_REASONS: Final = ("ErrorMessage", "ERROR_MESSAGE", "ERROR_CODE")
+_EXCERPT: Final = 160
+
+
+@dataclass(frozen=True, slots=True)
+class ToQueue:
+    """Sent to a queue. group: its message group in a FIFO queue, empty in others."""
+
+    url: str
+    body: str
+    group: str = ""
+
+    @property
+    def destination(self) -> str:
+        """Who gets it."""
+        return queue_name(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class ToFunction:
+    """A function is invoked asynchronously. event: JSON, verbatim as it had it before."""
+
+    name: str
+    event: str
+
+    @property
+    def destination(self) -> str:
+        """Who gets it."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message that can be put back.
+
+    ids: of the ingests or files that it is about; none in a schedule's event. about: the same for people to read.
+    """
+
+    ids: tuple[str, ...]
+    about: str
+    way: ToQueue | ToFunction
+
+
+def queue_name(url: str) -> str:
+    """Return the name in a queue's URL."""
+    return url.rpartition("/")[2]
+
+
+def range_reader(queue_url: str) -> Reader:
+    """Read messages of ProcessingQueue, which go there again.
+
+    Sent twice, a range is processed twice: its slices and its receipt are written again under the same keys.
+    """
+
+    def read(message: Message) -> Letter:
+        names = names_of(decode_message(message["Body"]))
+        about = f"ingest {names['ingest_id']}, range {names['range']}"
+        return Letter((str(names["ingest_id"]),), about, ToQueue(queue_url, message["Body"]))
+
+    return read
+
+
+def object_reader(function: str, bucket: str) -> Reader:
+    """Read S3's events for DataIngestion, which is invoked with them again.
+
+    Invoked twice, it finds the manifest of the same bytes under the same key, and sends what has no receipt.
+    """
+
+    def read(message: Message) -> Letter:
+        sources = _sources(message["Body"], bucket)
+        ids = tuple(object_ingest_id(one.bucket, one.key, one.etag, one.size_bytes) for one in sources)
+        about = ", ".join(f"{one.key} (ingest {name})" for one, name in zip(sources, ids, strict=True))
+        return Letter(ids, about, ToFunction(function, message["Body"]))
+
+    return read
+
+
+def event_reader(function: str) -> Reader:
+    """Read EventBridge's events for DataAggregator, which is invoked with them again.
+
+    Whether it failed on one or never got it, the event is the same. Invoked twice, it finds that the range is rolled
+    up; the schedule's event only makes it look for work.
+    """
+
+    def read(message: Message) -> Letter:
+        event = _fields(message["Body"])
+        way = ToFunction(function, message["Body"])
+        detail, kind = event.get("detail"), event.get("detail-type")
+        if kind == _SCHEDULED:
+            return Letter((), "the schedule", way)
+        if kind != EVENT_DETAIL_TYPE or not isinstance(detail, dict):
+            raise MalformedItem(f"not an event for {function}: detail-type {kind!r}")
+        processed = event_from_detail(detail)
+        ingest_id = str(processed.ingest_id)
+        return Letter((ingest_id,), f"ingest {ingest_id}, range {processed.index}", way)
+
+    return read
+
+
+def file_event_reader(function: str, bucket: str) -> Reader:
+    """Read S3's events for the file validator, which is invoked with them again.
+
+    It finds by a file's status that this is a new attempt. Invoked twice, it finds its move made and sends the same
+    message, which the queue or the next stage drops.
+    """
+
+    def read(message: Message) -> Letter:
+        ids = tuple(file_id_of(one) for one in _sources(message["Body"], bucket))
+        return Letter(ids, ", ".join(ids), ToFunction(function, message["Body"]))
+
+    return read
+
+
+def pointer_reader(queue_url: str) -> Reader:
+    """Read messages of a stage's FIFO queue, which go there again as a new attempt.
+
+    A new attempt has a body of its own: otherwise the queue might take it for a repetition, and the stage for one
+    that failed. Sent twice, it has the same body twice, which the queue drops or the stage finds done.
+    """
+
+    def read(message: Message) -> Letter:
+        pointer = decode_pointer(message["Body"])
+        body, group = encode_pointer(redriven(pointer)), group_of(pointer.file_id)
+        return Letter((pointer.file_id,), pointer.file_id, ToQueue(queue_url, body, group))
+
+    return read
+
+
+def parked_reader(readers: Mapping[tuple[str, str], Reader]) -> Reader:
+    """Read parked messages with the reader of the stage and origin that the recorder has noted.
+
+    An origin that is none of this stack's is not followed, whoever noted it.
+    """
+
+    def read(message: Message) -> Letter:
+        said = _attributes(message)
+        noted = said.get("stage", ""), said.get("origin", "")
+        if (reader := readers.get(noted)) is None:
+            raise MalformedItem(f"parked by nobody of this stack: stage {noted[0]!r}, origin {noted[1]!r}")
+        letter = reader(message)
+        return Letter(letter.ids, f"{letter.about} ({noted[0]})", letter.way)
+
+    return read
+
+
+def excerpt(text: str) -> str:
+    """Return the beginning of a text that anybody may have written, fit for a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_EXCERPT])
+
+
+def why(message: Message) -> str:
+    """Return what is on record of why a message died, empty where nothing is."""
+    said = _attributes(message)
+    return next((excerpt(said[name]) for name in _REASONS if said.get(name)), "")
+
+
+def _attributes(message: Message) -> dict[str, str]:
+    found = message.get("MessageAttributes", {})
+    return {name: str(value.get("StringValue", "")) for name, value in found.items()}
+
+
+def _sources(body: str, bucket: str) -> tuple[Source, ...]:
+    records = _fields(body).get("Records")
+    if not isinstance(records, list) or not records:
+        raise MalformedItem("not an event of S3")
+    sources = tuple(source_of(record) for record in records)
+    if foreign := [one.bucket for one in sources if one.bucket != bucket]:
+        raise MalformedItem(f"an event of the bucket {foreign[0]}, not of {bucket}")
+    return sources
+
+
+def _fields(body: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except ValueError as error:
+        raise MalformedItem(f"not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise MalformedItem("not a JSON object")
+    return fields

@@ -1,0 +1,100 @@
+"""The queues in which messages of a stack rest that nobody works on any more, and what is done with each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench import deployment
+from bench.errors import BenchError
+from bench.file_processing.outputs import FileOutputs
+from bench.redrive.letters import (
+    event_reader,
+    file_event_reader,
+    object_reader,
+    parked_reader,
+    pointer_reader,
+    queue_name,
+    range_reader,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bench.deployment import Outputs
+    from bench.redrive.letters import Reader
+    from bench.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class DeadQueue:
+    """One dead-letter or parked queue.
+
+    None of them has a dead-letter queue of its own, so it does not matter how often a message is received.
+    does: what putting back means here, for people to read. failed: the functions whose logs say why messages died.
+    """
+
+    url: str
+    does: str
+    failed: str
+    read: Reader
+
+
+def market_queues(outputs: Outputs) -> dict[str, DeadQueue]:
+    """Return the dead-letter queues of market analytics, by the names that its outputs have for them."""
+    ingestion, aggregator = outputs.ingestion_function_name, outputs.aggregator_function_name
+    kinds = {
+        "processing": (_sent(outputs.queue_url), outputs.processor_function_name, range_reader(outputs.queue_url)),
+        "ingestion": (_invoked(ingestion), ingestion, object_reader(ingestion, outputs.bucket_name)),
+        "aggregator": (_invoked(aggregator), aggregator, event_reader(aggregator)),
+        # What EventBridge could not deliver: nobody failed on it yet.
+        "rule": (_invoked(aggregator), aggregator, event_reader(aggregator)),
+    }
+    return {name: DeadQueue(url, *kinds[name]) for name, url in outputs.dead_letter_queues().items()}
+
+
+def file_queues(outputs: FileOutputs) -> dict[str, DeadQueue]:
+    """Return the dead-letter queues of file processing, and the parked queue, into which its recorder empties them.
+
+    In a dead-letter queue stands what the recorder has failed on. Should it get to a message at the same time, it is
+    parked as well, and put back twice.
+    """
+    functions, working = outputs.functions(), outputs.working_queues()
+    readers = {"validator": file_event_reader(functions["validator"], outputs.bucket_name)}
+    readers |= {stage: pointer_reader(url) for stage, url in working.items()}
+    origins = {"validator": functions["validator"]} | {stage: queue_name(url) for stage, url in working.items()}
+    does = {"validator": _invoked(functions["validator"])}
+    does |= {stage: f"{_sent(url)}, as a new attempt" for stage, url in working.items()}
+    queues = {
+        stage: DeadQueue(url, does[stage], functions[stage], readers[stage])
+        for stage, url in outputs.dead_letter_queues().items()
+    }
+    parked = parked_reader({(stage, origins[stage]): reader for stage, reader in readers.items()})
+    failed = ", ".join(functions.values())
+    queues["parked"] = DeadQueue(outputs.parked_queue_url, "back to its stage, as a new attempt", failed, parked)
+    return queues
+
+
+def queues_of(
+    target: Target, environment: str, pipeline: str, names: Iterable[str] | None = None
+) -> dict[str, DeadQueue]:
+    """Return the queues of a deployed stack: those of these names, or all.
+
+    Raises DeploymentError where there is no such stack, BenchError for a name that no queue of it has.
+    """
+    if pipeline == deployment.FILE_PROCESSING:
+        queues = file_queues(deployment.read_outputs(target, environment, pipeline, FileOutputs))
+    else:
+        queues = market_queues(deployment.outputs_of(target, environment))
+    wanted = tuple(names or queues)
+    if unknown := [name for name in wanted if name not in queues]:
+        raise BenchError(f"{pipeline} has no queue {unknown[0]!r} to redrive: there are {', '.join(queues)}")
+    return {name: queue for name, queue in queues.items() if name in wanted}
+
+
+def _sent(url: str) -> str:
+    return f"to {queue_name(url)} again"
+
+
+def _invoked(function: str) -> str:
+    return f"invoke {function} again, with the same event"
