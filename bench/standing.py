@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,7 +12,7 @@ from bench.errors import TargetError
 from bench.targets import Kind, TargetChoice, open_target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from bench.report.console import Reporter
     from bench.targets import Target
@@ -72,9 +72,7 @@ def down(reporter: Reporter, choice: TargetChoice | None = None, stack: tuple[st
 
 
 def _end(choice: TargetChoice, reporter: Reporter) -> None:
-    target = _attached(choice.kind)
-    if target is None:
-        raise TargetError("nothing runs: python -m bench up starts it")
+    target = _left_running(choice.kind)
     try:
         for pipeline, environment in deployment.stacks(target):
             with reporter.phase(f"destroy {environment}"):
@@ -84,14 +82,29 @@ def _end(choice: TargetChoice, reporter: Reporter) -> None:
             target.stop()
 
 
-def _attached(kind: Kind) -> Target | None:
+@contextmanager
+def standing(choice: TargetChoice) -> Iterator[Target]:
+    """Yield a target that runs already, and leave it running. Raises TargetError where none does."""
+    if choice.kind in _OWNED:
+        yield _left_running(choice.kind)
+    else:
+        with open_target(choice) as target:
+            yield target
+
+
+def _left_running(kind: Kind) -> Target:
+    target: Target | None
     if kind is Kind.DOCKER:
         from bench.targets.docker import DockerTarget  # noqa: PLC0415 - the docker SDK, where it is needed
 
-        return DockerTarget.attached()
-    from bench.targets.embedded import EmbeddedTarget  # noqa: PLC0415
+        target = DockerTarget.attached()
+    else:
+        from bench.targets.embedded import EmbeddedTarget  # noqa: PLC0415
 
-    return EmbeddedTarget.attached()
+        target = EmbeddedTarget.attached()
+    if target is None:
+        raise TargetError("nothing runs: python -m bench up starts it")
+    return target
 
 
 def _delete(choice: TargetChoice, pipeline: str, environment: str, reporter: Reporter) -> None:
