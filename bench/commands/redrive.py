@@ -1,0 +1,159 @@
+"""`python -m bench redrive`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.table import Table
+
+from bench.commands.options import add_command, add_pipeline
+from bench.commands.target_options import add_target, target_choice
+from bench.report.console import Display, Reporter
+from generator.environment import Environment
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Collection, Mapping
+
+    from bench.commands.options import Commands
+    from bench.redrive import DeadQueue, Redriven, Survey
+    from bench.targets import Target
+
+#: Messages that are named one by one.
+_NAMED: Final = 20
+
+_DESCRIPTION: Final = """\
+Put what stands in a stack's dead-letter and parked queues back to work, once what stopped it is cured. Without --go
+nothing is changed: it says what stands there and what would become of it.
+
+Messages go back to their queue. Events that a function was invoked with, or should have been, are what it is invoked
+with again, which SQS's own redrive cannot. Each is sent before it is deleted: an interrupt loses nothing, and what is
+sent twice changes nothing. What is not the pipeline's, and what nobody takes, stays where it is and is named."""
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "redrive",
+        _work,
+        help="put dead letters back to work, after a dry run",
+        description=f"{_DESCRIPTION}\n\nExit status with --go: 0 when nothing had to stay, 1 when something did.",
+        examples=("redrive --env dev", "redrive --env dev --queue ingestion --queue processing --go"),
+    )
+    add_pipeline(parser)
+    parser.add_argument("--env", default="bench", help="the stack's environment (default: %(default)s)")
+    parser.add_argument(
+        "--queue",
+        action="append",
+        metavar="NAME",
+        help="market-analytics: processing, ingestion, aggregator, rule; file-processing: validator, processor, "
+        "aggregator, parked; may be repeated (default: all)",
+    )
+    parser.add_argument("--go", action="store_true", help="do it")
+    add_target(parser)
+
+
+def _work(options: argparse.Namespace) -> int:
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - see bench.commands
+
+    from bench.errors import TargetError  # noqa: PLC0415
+    from bench.redrive import queues_of  # noqa: PLC0415
+    from bench.standing import standing  # noqa: PLC0415
+
+    environment, reporter = Environment(options.env).name, Reporter()
+    with standing(target_choice(options)) as target:
+        try:
+            queues = queues_of(target, environment, options.pipeline, options.queue)
+        except BotoCoreError as error:
+            raise TargetError(f"the target does not answer: {error}") from error
+        return _go(target, queues, reporter) if options.go else _dry_run(target, queues, reporter)
+
+
+def _dry_run(target: Target, queues: Mapping[str, DeadQueue], reporter: Reporter) -> int:
+    from bench.redrive import look  # noqa: PLC0415
+
+    surveys = {name: look(target, queue) for name, queue in queues.items()}
+    table = Table("queue", title="Dry run: nothing is changed", title_justify="left")
+    for column in ("messages", "oldest", "looked at", "go back", "stay"):
+        table.add_column(column, justify="right")
+    table.add_column("what going back is")
+    for name, found in surveys.items():
+        figures = (found.messages, found.looked_at, found.good, len(found.stay))
+        messages, looked_at, good, stay = (f"{figure:,}" for figure in figures)
+        table.add_row(name, messages, _age(found), looked_at, good, stay, queues[name].does)
+    reporter.console.print(table)
+    for name, found in surveys.items():
+        _name(reporter, f"{name}, for example", found.examples)
+        _name(reporter, f"{name}, would stay", found.stay)
+    if any(found.good for found in surveys.values()):
+        reporter.line("the same with --go puts them back, once their cause is cured")
+    elif not any(found.messages for found in surveys.values()):
+        reporter.line("nothing to put back")
+    return 0
+
+
+def _go(target: Target, queues: Mapping[str, DeadQueue], reporter: Reporter) -> int:
+    from bench.redrive import redrive  # noqa: PLC0415
+
+    display = RedriveDisplay()
+    try:
+        with reporter.progress(display):
+            done = redrive(target, queues, tell=display.update)
+    except KeyboardInterrupt:
+        reporter.line(f"{display.text()}; everything else is where it was")
+        raise
+    table = Table("queue", title="Put back", title_justify="left")
+    for column in ("before", "put back", "stay", "after"):
+        table.add_column(column, justify="right")
+    for one in done:
+        table.add_row(one.queue, *(f"{it:,}" for it in (one.before, one.put_back, len(one.stay), one.after)))
+    reporter.console.print(table)
+    for one in done:
+        _name(reporter, f"{one.queue}, stay", one.stay)
+    _explain(reporter, done)
+    return 1 if any(one.stay for one in done) else 0
+
+
+def _explain(reporter: Reporter, done: Collection[Redriven]) -> None:
+    if more := sum(max(0, one.after - len(one.stay)) for one in done):
+        reporter.line(f"{more:,} more stand there: they came since, or wait behind those that stay")
+
+
+def _name(reporter: Reporter, title: str, messages: Collection[str]) -> None:
+    """Print what each message is, the first few one by one."""
+    if not messages:
+        return
+    reporter.line(f"{title}:")
+    for message in list(messages)[:_NAMED]:
+        reporter.line(f"  {message}")
+    if (more := len(messages) - _NAMED) > 0:
+        reporter.line(f"  and {more:,} more")
+
+
+def _age(found: Survey) -> str:
+    if found.oldest_s is None:
+        return ""
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if found.oldest_s >= 2 * seconds:
+            return f"{found.oldest_s / seconds:,.0f} {unit}"
+    return f"{found.oldest_s:.0f} s"
+
+
+class RedriveDisplay(Display):
+    """How many messages of each queue were put back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queues: dict[str, tuple[int, int]] = {}
+
+    def update(self, queue: str, put_back: int, before: int) -> None:
+        """Take a step's figures."""
+        self._queues[queue] = put_back, before
+        self.changed(last=False)
+
+    def text(self) -> str:
+        """See Display."""
+        if not self._queues:
+            return "nothing put back yet"
+        return " | ".join(f"{name}: {done:,} of {of:,} put back" for name, (done, of) in self._queues.items())
