@@ -6,9 +6,12 @@ message that an event source mapping brings to it.
 
 from __future__ import annotations
 
+import io
 import json
 import secrets
 import time
+import zipfile
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +29,7 @@ RUNTIME: Final = "python3.13"
 _STACK_TIMEOUT_S: Final = 180.0
 _MESSAGE_TIMEOUT_S: Final = 30.0
 _POLL_S: Final = 0.3
+_KEY: Final = "canary.zip"
 _CODE: Final = """
 import importlib.util, os, platform, sys
 
@@ -75,23 +79,44 @@ class FunctionHost:
 def send_canary(target: Target) -> FunctionHost:
     """Deploy the canary on an emulator, use it, delete it. Raises TargetError, which says what does not work there."""
     name = f"tickstream-canary-{secrets.token_hex(4)}"
-    stacks = target.client("cloudformation")
     try:
-        try:
-            stacks.create_stack(StackName=name, TemplateBody=json.dumps(_template(name)), Capabilities=_CAPABILITIES)
-            _wait_for_stack(stacks, name, "CREATE_COMPLETE")
-            answer = target.client("lambda").invoke(FunctionName=name, Payload=b"{}")
-            found = _host_of(answer)
+        with ExitStack() as made:
+            _put_code(target.client("s3"), name, made)
+            _deploy(target.client("cloudformation"), name, made)
+            found = _host_of(target.client("lambda").invoke(FunctionName=name, Payload=b"{}"))
             _send_message(target.client("sqs"), name)
-        finally:
-            stacks.delete_stack(StackName=name)
-            _wait_for_stack(stacks, name, "DELETE_COMPLETE")
     except (ClientError, BotoCoreError) as error:
         raise TargetError(f"a small stack with a function fails there: {error}") from error
     return found
 
 
-_CAPABILITIES: Final = ["CAPABILITY_NAMED_IAM"]
+def _put_code(buckets: Any, name: str, made: ExitStack) -> None:
+    buckets.create_bucket(Bucket=name)
+    made.callback(buckets.delete_bucket, Bucket=name)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        # Readable by all: the function may be another user's process.
+        entry = zipfile.ZipInfo(_KEY.replace("zip", "py"))
+        entry.external_attr = 0o644 << 16
+        files.writestr(entry, _CODE)
+    buckets.put_object(Bucket=name, Key=_KEY, Body=archive.getvalue())
+    made.callback(buckets.delete_object, Bucket=name, Key=_KEY)
+
+
+def _deploy(stacks: Any, name: str, made: ExitStack) -> None:
+    def delete() -> None:
+        stacks.delete_stack(StackName=name)
+        _wait_for_stack(stacks, name, "DELETE_COMPLETE")
+
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps(_template(name)), Capabilities=["CAPABILITY_NAMED_IAM"])
+    try:
+        _wait_for_stack(stacks, name, "CREATE_COMPLETE")
+    except TargetError:
+        # Why it could not be made is what matters, even if it cannot be deleted either.
+        with suppress(TargetError):
+            delete()
+        raise
+    made.callback(delete)
 
 
 def _template(name: str) -> dict[str, Any]:
@@ -103,9 +128,10 @@ def _template(name: str) -> dict[str, Any]:
     function = {
         "FunctionName": name,
         "Runtime": RUNTIME,
-        "Handler": "index.handler",
+        "Handler": "canary.handler",
         "Role": {"Fn::GetAtt": ["Role", "Arn"]},
-        "Code": {"ZipFile": _CODE},
+        # As the pipelines' own code: for code within a template LocalStack needs a program that it may not have.
+        "Code": {"S3Bucket": name, "S3Key": _KEY},
         "Timeout": 10,
         "MemorySize": 256,
     }
