@@ -405,6 +405,11 @@ _ROLLING_UP: Final = (
                 "return tuple(piece for piece in self.slices if piece.range_id in compacted)",
                 "return self.slices if compacted else ()",
             ),
+            Edit(
+                _AGGREGATED_HOURS,
+                "            if len(hour.slices) >= MAX_SLICES_A_READ:\n",
+                "            if leftovers:\n",
+            ),
         ),
         (_STORED,),
         conditions.HELD,

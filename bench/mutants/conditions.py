@@ -47,11 +47,7 @@ def _twice(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRul
 
 def _lost_answer(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:
     ingestion = outputs.ingestion_function_name
-    return (
-        FaultRule(
-            "lost-answer", "lambda", "Invocation", ingestion, "requestContext", times=2, action=Action.KILL_AFTER
-        ),
-    )
+    return (FaultRule("lost-answer", "lambda", "Invocation", ingestion, "/ingest", times=2, action=Action.KILL_AFTER),)
 
 
 def _partial(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from bench.mutants.conditions import Condition
     from bench.targets import Target
     from bench.verify import Verdict
+
+
+_TURN_S: Final = 0.5
 
 
 class Fate(StrEnum):
@@ -87,10 +90,16 @@ def run_mutants(
     The pool should be entered before the target: an interrupt then ends the target first, and with it whatever the
     pool's threads are waiting for. Raises BenchError or GeneratorError where a run could not be made.
     """
+    # Dependencies that are not in the cache are installed once, here, and not by each thread.
+    deployment.assemble("mut")
     runs = [pool.submit(_run, mutant, f"mut{number}", target) for number, mutant in enumerate(mutants)]
+    waiting = set(runs)
     try:
-        for done in as_completed(runs):
-            found(done.result())
+        while waiting:
+            # In turns: a wait without an end may not hear of an interrupt.
+            done, waiting = wait(waiting, timeout=_TURN_S, return_when=FIRST_COMPLETED)
+            for run in done:
+                found(run.result())
     finally:
         for run in runs:
             run.cancel()

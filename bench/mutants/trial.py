@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from bench import deployment
 from bench.errors import BenchError
 from bench.faults import FaultInjector
+from bench.faults.plan import FaultPlan
 from bench.market_trial import MarketTrial
 from bench.mutants.edges import HELD_PREFIX, make_edges
 from bench.state import read_table
@@ -37,11 +38,16 @@ _STALL_S: Final = 20.0
 #: In place of 300 s: what failed comes again in seconds.
 _VISIBILITY_S: Final = 10
 _LOOK_EVERY_S: Final = 1.0
+_SEED: Final = 11
+#: Rules of the catalogue are named alike in every run: one stack at a time may have them.
+_CATALOGUE: Final = threading.Lock()
 
 
 def workload() -> Workload:
     """Return a synthetic day with every format, corrupt rows and POSTs among it."""
-    day = market_day(ticks=_TICKS, symbols=10, seed=11, corrupt_fraction=0.03, single_posts=3, range_bytes=_RANGE_BYTES)
+    day = market_day(
+        ticks=_TICKS, symbols=10, seed=_SEED, corrupt_fraction=0.03, single_posts=3, range_bytes=_RANGE_BYTES
+    )
     objects = replace(day.objects, jsonl_share=0.1, gzip_share=0.1, parquet_share=0.15)
     return replace(day, objects=objects, posts=replace(day.posts, share=0.05, ticks_a_request=25))
 
@@ -50,7 +56,9 @@ class MutantTrial(MarketTrial):
     """The synthetic day and the edge objects, under a condition."""
 
     def __init__(self, condition: Condition) -> None:
-        super().__init__(workload(), {**_PARAMETERS, **condition.parameters}, stall_s=_STALL_S)
+        plan = FaultPlan.of(condition.faults, _SEED) if condition.faults else None
+        parameters = {**_PARAMETERS, **condition.parameters}
+        super().__init__(workload(), parameters, stall_s=_STALL_S, faults=plan)
         self._condition = condition
         self._edges: tuple[ObjectFile, ...] = ()
 
@@ -73,6 +81,10 @@ class MutantTrial(MarketTrial):
     @contextmanager
     def _faults(self, target: Target, environment: str, outputs: Outputs) -> Iterator[None]:
         """Have the condition's faults apply while the block runs, to this stack alone."""
+        if self._condition.faults:
+            with _CATALOGUE:
+                yield
+            return
         rules = [
             # Other stacks of the same LocalStack have rules of the same kind.
             replace(rule, name=f"{environment}-{rule.name}")
