@@ -12,7 +12,6 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from bench.errors import ApiError, ApiUnansweredError
-from bench.targets import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +37,7 @@ class ApiClient:
 
     def __init__(self, target: Target, base_url: str, *, connections: int = 32) -> None:
         self._base_url = base_url
+        self._region = target.region
         # boto3 resolves credentials; asking one of its clients means that there is one way to be authenticated.
         self._credentials = target.client("s3")._request_signer._credentials  # noqa: SLF001 - botocore has no public way
         # No retries here: only who sends an Idempotency-Key may send a POST twice.
@@ -62,7 +62,7 @@ class ApiClient:
         if query:
             url = f"{url}?{urlencode(query, quote_via=quote)}"
         request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
-        SigV4Auth(self._credentials, "execute-api", REGION).add_auth(request)
+        SigV4Auth(self._credentials, "execute-api", self._region).add_auth(request)
         try:
             response = self._pool.request(method, url, body=body or None, headers=dict(request.headers.items()))
         except urllib3.exceptions.HTTPError as error:

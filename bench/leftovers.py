@@ -24,6 +24,8 @@ _LISTS: tuple[tuple[str, str, str, str, str | None], ...] = (
     ("usage plan", "apigateway", "get_usage_plans", "items", "id"),
 )
 
+_SHORT = 12
+
 
 def inventory(target: Target) -> frozenset[str]:
     """List everything that the account holds of the kinds a stack makes, each as `kind name`."""
@@ -32,6 +34,20 @@ def inventory(target: Target) -> frozenset[str]:
         for kind, service, operation, found, name in _LISTS
         for entry in _entries(target.client(service), operation, found)
     )
+
+
+def of_stack(entries: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Those of the inventory's entries that bear a physical name of a stack's, in order.
+
+    For an account in which others work at the same time. A log group bears its function's name within its own; short
+    ids, such as an API's, are in other names by chance, and must be the whole name.
+    """
+    made = tuple(names)
+    return [
+        entry
+        for entry in sorted(entries)
+        if any(entry.endswith(f" {name}") or (len(name) > _SHORT and name in entry) for name in made)
+    ]
 
 
 def _entries(client: Any, operation: str, found: str) -> Iterable[Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bench import deployment
 from bench.errors import DeploymentError
-from bench.leftovers import inventory
+from bench.leftovers import inventory, of_stack
 from bench.lint import Lint
 from bench.report.facts import target_facts
 from bench.report.result import git_commit, host_facts, result_folder, verdict_fields, write_result
@@ -176,7 +176,7 @@ def _destroy(target: Target, environment: str, pipeline: str, before: frozenset[
     left = sorted(inventory(target) - before)
     if target.outlives_run:
         # Others work there at the same time: only what bears a name of this stack's is its own.
-        left = [entry for entry in left if any(one in entry for one in made)]
+        left = of_stack(left, made)
     detail = f"{len(left)} left: {', '.join(left[:8])}" if left else "nothing of the stack is left"
     return Check(name, not left, detail)
 

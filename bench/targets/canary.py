@@ -111,9 +111,9 @@ def _deploy(stacks: Any, name: str, made: ExitStack) -> None:
     stacks.create_stack(StackName=name, TemplateBody=json.dumps(_template(name)), Capabilities=["CAPABILITY_NAMED_IAM"])
     try:
         _wait_for_stack(stacks, name, "CREATE_COMPLETE")
-    except TargetError:
-        # Why it could not be made is what matters, even if it cannot be deleted either.
-        with suppress(TargetError):
+    except BaseException:
+        # Why it could not be made, or that somebody lost patience, is what matters, even if it cannot be deleted.
+        with suppress(TargetError, ClientError, BotoCoreError):
             delete()
         raise
     made.callback(delete)
@@ -158,8 +158,10 @@ def _wait_for_stack(stacks: Any, name: str, wanted: str) -> None:
     def status() -> str | None:
         try:
             found = str(stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
-        except (ClientError, IndexError):
+        except ClientError as error:
             # A deleted stack is known no more under its name.
+            if "does not exist" not in str(error):
+                raise
             found = "DELETE_COMPLETE"
         return None if found.endswith("_IN_PROGRESS") else found
 
