@@ -46,15 +46,16 @@ class Rates:
 
 def rates(timeline: Sequence[Sample]) -> Rates:
     """Rows acknowledged and rows done (in bars or rejected) a second, from totals at uneven times."""
-    at_s = np.array([sample.at_s for sample in timeline])
-    if len(at_s) < 2 or at_s[-1] <= at_s[0]:
+    # The first look comes some time after the first upload, at which nothing was done.
+    at_s = np.array([0.0, *(sample.at_s for sample in timeline)])
+    if at_s[-1] <= 0:
         return Rates((), (), ())
-    edges = np.linspace(at_s[0], at_s[-1], min(_BINS, len(at_s)) + 1)
+    edges = np.linspace(0.0, at_s[-1], min(_BINS, len(at_s)) + 1)
     width_s = edges[1] - edges[0]
 
     def a_second(totals: Sequence[int]) -> tuple[float, ...]:
         # Totals that a look has seen later than another look (reads are not of one instant) are no negative rate.
-        grown = np.maximum.accumulate(np.array(totals, dtype=float))
+        grown = np.maximum.accumulate(np.array([0, *totals], dtype=float))
         return tuple((np.diff(np.interp(edges, at_s, grown)) / width_s).round(1).tolist())
 
     return Rates(

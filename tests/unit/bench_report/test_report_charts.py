@@ -16,7 +16,7 @@ def _sample(at_s: float, rows: int, ticks: int) -> Sample:
 
 def test_the_rates_add_up_to_the_totals() -> None:
     """Looks at uneven times do not bend the throughput: its area is what was done."""
-    timeline = [_sample(0, 0, 0), _sample(0.5, 600, 100), _sample(2.0, 1_000, 400), _sample(8.0, 1_000, 1_000)]
+    timeline = [_sample(0.5, 600, 100), _sample(2.0, 1_000, 400), _sample(8.0, 1_000, 1_000)]
     found = rates(timeline)
     width_s = found.at_s[1] - found.at_s[0]
     assert sum(found.done) * width_s == pytest.approx(1_000)
@@ -29,7 +29,7 @@ def test_a_total_that_seems_to_fall_is_no_negative_rate() -> None:
     assert min(found.done) >= 0
 
 
-@pytest.mark.parametrize("timeline", [[], [_sample(1, 1, 1)], [_sample(1, 1, 1), _sample(1, 2, 2)]])
+@pytest.mark.parametrize("timeline", [[], [_sample(0, 0, 0)], [_sample(0, 0, 0), _sample(0, 1, 1)]])
 def test_a_run_without_time_has_no_rates(timeline: list[Sample]) -> None:
     """Too few looks make no rates, and no division by zero."""
     assert rates(timeline).at_s == ()

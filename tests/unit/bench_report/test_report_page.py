@@ -68,6 +68,14 @@ def test_what_was_not_measured_says_so(part: str) -> None:
     assert "passed" not in text
 
 
+def test_a_check_that_could_not_be_made_says_so() -> None:
+    """What the verdict could not measure stands with the checks, and not among those that passed."""
+    fields = file_result()
+    fields["verdict"]["not_measured"] = ["events: this target keeps no journal"]
+    checks = _section(_page(fields), "checks")
+    assert re.search(rf"(?i){NOT_MEASURED}, so neither passed nor failed\s+events: this target keeps no", checks)
+
+
 def test_a_stage_without_the_journal_says_so() -> None:
     """A single stage that the target cannot see is named in the table."""
     assert re.search(rf"Visible in the API\s+{NOT_MEASURED}", _section(_page(market_result()), "latency"))
