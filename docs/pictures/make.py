@@ -51,7 +51,8 @@ def main(arguments: Sequence[str]) -> None:
     # Not a terminal to rich: a picture shows lines, not a display that moves.
     console = Console(record=True, force_terminal=False, width=_COLUMNS, highlight=False, soft_wrap=True)
     before = _results(options.results)
-    run(trial_of(options), run_options(options), Reporter(console))
+    if not run(trial_of(options), run_options(options), Reporter(console)).passed:
+        sys.exit("the run failed: no picture is made of it")
     (result,) = _results(options.results) - before
     (HERE / "terminal.svg").write_text(
         terminal(["run", *arguments], console.export_text(styles=True)), encoding="utf-8"
