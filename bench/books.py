@@ -14,6 +14,7 @@ from itertools import batched, islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bench.errors import ReadBackError
+from bench.ledger import Outcome
 from tickstream import keys
 from tickstream.items import key_of, manifest_from, pending_from, receipt_from, sort_key_of
 
@@ -93,23 +94,27 @@ class Books:
 
     def look(self) -> Progress:
         """Read what has changed. Raises ReadBackError."""
-        ingests = {entry.ingest_id for entry in self._ledger.acknowledged() if entry.ingest_id}
-        self._read_manifests(ingests)
+        outcomes = self._ledger.outcomes()
+        ingests = {entry.ingest_id for entry in outcomes if entry.acknowledged and entry.ingest_id}
+        # Nobody promised to keep these; where one is there all the same, it is waited for like the others.
+        doubtful = {entry.ingest_id for entry in outcomes if entry.outcome is Outcome.INDETERMINATE and entry.key}
+        queued, in_flight = depth(self._sqs, self._outputs.queue_url)
+        self._read_manifests(ingests | doubtful)
+        ingests |= doubtful & self._spans.keys()
         self._read_receipts()
         self._looks += 1
         all_done = not self._open and ingests <= self._spans.keys()
         # The sixteen shards and the dead-letter queues are asked at every look only when they alone decide: the target
         # may share this machine's processors, and what the bench asks it cannot do.
-        if all_done or self._looks % _LOOKS_A_FULL_LOOK == 0:
+        if all_done or not (queued or in_flight) or self._looks % _LOOKS_A_FULL_LOOK == 0:
             self._pending = frozenset(self._read_pending())
-            self._dead_letters = sum(sum(self._depth(url)) for url in self._outputs.dead_letter_queues().values())
+            self._dead_letters = sum(sum(depth(self._sqs, url)) for url in self._outputs.dead_letter_queues().values())
         pending = self._pending
         waiting = frozenset().union(*(self._hours.get(range_, frozenset()) for range_ in pending))
         touched = frozenset().union(*self._hours.values())
         late = {ingest for ingest, _ in pending} | {ingest for ingest, _ in self._open}
         oldest = min((self._received_ms[ingest] for ingest in late if ingest in self._received_ms), default=None)
         self.lag_ms = 0 if oldest is None else max(0, time.time_ns() // 10**6 - oldest)
-        queued, in_flight = self._depth(self._outputs.queue_url)
         return Progress(
             ingests=len(ingests),
             manifests=len(ingests & self._spans.keys()),
@@ -127,13 +132,7 @@ class Books:
 
     def nudge(self) -> None:
         """Call DataAggregator as the schedule would."""
-        event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-        event |= {"resources": [self._outputs.schedule_rule_arn]}
-        self._target.client("lambda").invoke(
-            FunctionName=self._outputs.aggregator_function_name,
-            InvocationType="Event",
-            Payload=json.dumps(event).encode(),
-        )
+        call_schedule(self._target, self._outputs)
 
     def visibility_timeout_s(self) -> float:
         """How long a failed message stays out of sight."""
@@ -196,10 +195,21 @@ class Books:
             else:
                 raise ReadBackError("DynamoDB left keys unread twenty times in a row")
 
-    def _depth(self, url: str) -> tuple[int, int]:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        return int(attributes[names[0]]), int(attributes[names[1]])
+
+def call_schedule(target: Target, outputs: Outputs) -> None:
+    """Call DataAggregator as its schedule would."""
+    event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+    event |= {"resources": [outputs.schedule_rule_arn]}
+    target.client("lambda").invoke(
+        FunctionName=outputs.aggregator_function_name, InvocationType="Event", Payload=json.dumps(event).encode()
+    )
+
+
+def depth(sqs: Any, url: str) -> tuple[int, int]:
+    """Return how many messages of a queue are visible, and how many are out of sight."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return int(attributes[names[0]]), int(attributes[names[1]])
 
 
 class Watched(Protocol):
@@ -210,6 +220,13 @@ class Watched(Protocol):
     def look(self) -> Progress: ...  # noqa: D102 - see Books
     def nudge(self) -> None: ...  # noqa: D102
     def visibility_timeout_s(self) -> float: ...  # noqa: D102
+
+
+class Conduct(Protocol):
+    """Somebody who acts on a run while it goes on, such as `bench.faults.plan.FaultPlan`."""
+
+    def look(self, progress: Progress, *, sending: bool) -> str:
+        """Act on the latest look at the books; return what is still waited for, empty when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,31 +243,35 @@ def wait_until_balanced(
     *,
     is_sending: Callable[[], bool],
     stall_s: float,
+    conduct: Conduct | None = None,
     clock: Clock | None = None,
 ) -> Balance:
     """Wait for the books; `show` gets every look and the lag in milliseconds.
 
     is_sending: while it says so, nothing is balanced or stalled yet. stall_s: how long nothing may move where no
     message is out of sight; while some are, their visibility timeout is added, because until it ends a redelivery may
-    still bring them.
+    still bring them. conduct: gets every look after `show`; balanced books are the end only when it waits for nothing.
     """
     clock = clock or Clock()
     hidden_s = books.visibility_timeout_s()
     sending, last = is_sending(), books.look()
     moved_at = nudged_at = clock.now_s()
-    nudges = 0
+    nudges, awaited = 0, ""
     while True:
         show(last, books.lag_ms)
-        if sending:
+        was_awaited = awaited
+        awaited = conduct.look(last, sending=sending) if conduct else ""
+        if sending or awaited != was_awaited:
             moved_at = clock.now_s()
-        elif last.balanced:
+        elif last.balanced and not awaited:
             return Balance(balanced=True, last=last, nudges=nudges, explanation="the books balance")
         still_s = clock.now_s() - moved_at
         patience_s = stall_s + (hidden_s if last.in_flight else 0.0)
-        if last.dead_letters and not (last.queued or last.in_flight or last.pending):
+        if last.dead_letters and not (conduct or last.queued or last.in_flight or last.pending):
             patience_s = min(stall_s, _DEAD_LETTERS_SETTLE_S)
         if still_s > patience_s:
-            return Balance(balanced=False, last=last, nudges=nudges, explanation=_explain(last, still_s))
+            explanation = _explain(last, still_s) + (f"; still waiting for {awaited}" if awaited else "")
+            return Balance(balanced=False, last=last, nudges=nudges, explanation=explanation)
         if last.pending and min(still_s, clock.now_s() - nudged_at) > NUDGE_AFTER_S:
             books.nudge()
             nudges += 1

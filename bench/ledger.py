@@ -95,12 +95,17 @@ class Ledger:
 
     def origins(self) -> tuple[Origin, ...]:
         """Who the acknowledged sources are to the pipeline; a POST without an accepted tick is still a source."""
-        return tuple(Origin(entry.ordinal, entry.source, entry.etag) for entry in self.acknowledged())
+        return origins_of(self.acknowledged())
 
     @property
     def rows_acknowledged(self) -> int:
         """Rows of the acknowledged sources, each source once."""
         return sum(entry.rows for entry in self.acknowledged())
+
+
+def origins_of(kept: Iterable[Sent]) -> tuple[Origin, ...]:
+    """Who these sources are to the pipeline."""
+    return tuple(Origin(entry.ordinal, entry.source, entry.etag) for entry in kept)
 
 
 def _together(tries: Iterable[Sent]) -> Sent:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench import deployment
 from bench.api_client import ApiClient
+from bench.faults.plan import LATE_CHECK, FaultPlan
 from bench.intake import take_in
 from bench.oracle import Oracle
 from bench.pushing import Deployed, Pushed, push
@@ -13,16 +14,18 @@ from bench.report.console import ProgressDisplay
 from bench.report.facts import pushed_facts
 from bench.standing import how_to_try
 from bench.synthetic.factory import Factory
-from bench.verdict import Evidence, verdict_of
+from bench.targets import Capability
+from bench.verdict import Evidence, late_bars, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from bench.ledger import Ledger
     from bench.report.console import Reporter
-    from bench.targets import Capability, Target
+    from bench.targets import Target
     from bench.truth import ObjectFile, PostBody
-    from bench.verify import Verdict
+    from bench.verify import Check, Verdict
     from bench.workloads import Workload
 
 DEFAULT_STALL_S: Final = 60.0
@@ -33,8 +36,9 @@ _ROW_BYTES: Final = 50
 class MarketTrial:
     """See `bench.run.Trial`.
 
-    input_path: the user's own file, sent instead of the workload's ticks. ticks_a_second: the schedule, None for all
-    at once. stall_s: see `bench.books.wait_until_balanced`.
+    parameters: of the stack. input_path: the user's own file, sent instead of the workload's ticks. ticks_a_second: a
+    schedule in place of the workload's. stall_s: see `bench.books.wait_until_balanced`. faults: what the run is put
+    under, if anything.
     """
 
     pipeline = deployment.PIPELINE
@@ -48,13 +52,15 @@ class MarketTrial:
         input_path: Path | None = None,
         ticks_a_second: float | None = None,
         stall_s: float = DEFAULT_STALL_S,
+        faults: FaultPlan | None = None,
     ) -> None:
         self.seed = workload.seed
-        self.parameters = parameters
+        self.parameters = {**(faults.parameters if faults else {}), **parameters}
         self._workload = workload
         self._input_path = input_path
         self._rate = ticks_a_second
         self._stall_s = stall_s
+        self._plan = faults
         self._environment = ""
         self._truth: Path
         self._pieces: tuple[ObjectFile | PostBody, ...]
@@ -69,7 +75,7 @@ class MarketTrial:
     @property
     def needs(self) -> tuple[tuple[Capability, str], ...]:
         """See Trial."""
-        return ()
+        return ((Capability.FAULTS, "--faults"),) if self._plan else ()
 
     def prepare(self, folder: Path) -> None:
         """See Trial."""
@@ -90,19 +96,48 @@ class MarketTrial:
         display = ProgressDisplay(sum(piece.rows for piece in self._pieces))
         with reporter.progress(display):
             self._pushed = push(
-                self._deployed, self._pieces, display.update, ticks_a_second=self._rate, stall_s=self._stall_s
+                self._deployed,
+                self._pieces,
+                display.update,
+                ticks_a_second=self._rate,
+                stall_s=self._stall_s,
+                conduct=self._conduct if self._plan else None,
             )
+        if self._plan:
+            self._plan.finish()
+
+    def _conduct(self, ledger: Ledger) -> FaultPlan:
+        assert self._plan is not None, "asked for under faults only"  # noqa: S101 - for the type checker
+
+        def read_late() -> Check:
+            return late_bars(LATE_CHECK, self._deployed.api, Oracle(self._truth, ledger.origins()))
+
+        self._plan.install(self._deployed, self._pieces, read_late)
+        return self._plan
 
     def verify(self) -> Verdict:
         """See Trial."""
-        oracle = Oracle(self._truth, self._pushed.ledger.origins())
-        evidence = Evidence(self._pushed.ledger, oracle, self._pushed.pieces, self._pushed.balance)
+        pushed, plan = self._pushed, self._plan
+        evidence = Evidence(
+            pushed.ledger,
+            Oracle(self._truth, pushed.ledger.origins()),
+            pushed.pieces,
+            pushed.balance,
+            journal=pushed.recorder.journal,
+            expected_letters=plan.expected_letters if plan else (),
+            checks=plan.checks() if plan else (),
+        )
         return verdict_of(self._deployed, evidence)
 
     def facts(self) -> dict[str, Any]:
         """See Trial."""
         sent = {"input_file": self._input_path.name} if self._input_path else self._workload.facts()
-        return {"workload": sent, **pushed_facts(self._pushed)}
+        return {
+            "workload": sent,
+            **pushed_facts(self._pushed),
+            "deviations": list(self._plan.deviations) if self._plan else [],
+            "faults": self._plan.facts(self._pushed.began_ms) if self._plan else None,
+        }
 
     def speed(self) -> str:
         """See Trial."""

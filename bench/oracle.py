@@ -60,9 +60,14 @@ class Oracle:
     """Answers from the truth table, for the sources that were acknowledged (each once, however often sent)."""
 
     def __init__(self, truth: Path, origins: Iterable[Origin]) -> None:
+        self._folder = truth
         self._truth = str(truth / "truth-*.parquet")
         self._has_truth = any(truth.glob("truth-*.parquet"))
         self._origins = [(origin.ordinal, origin.source, origin.etag) for origin in origins]
+
+    def among(self, origins: Iterable[Origin]) -> Oracle:
+        """Return the oracle of the same truth for other sources."""
+        return Oracle(self._folder, origins)
 
     @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -102,6 +107,23 @@ class Oracle:
                 'SELECT source, "offset", length, reason FROM sent WHERE reason IS NOT NULL ORDER BY 1, 2'
             ).fetchall()
         return [PlantedReject(*row) for row in rows]
+
+    def hours_of(self, ordinal: int) -> frozenset[tuple[str, int]]:
+        """Symbol and hour (since 1970) of each good row of a source, whether it was acknowledged or not."""
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT symbol, timestamp_ns // 3600000000000 FROM rows WHERE source = ? AND reason IS NULL",
+                [ordinal],
+            ).fetchall()
+        return frozenset((symbol, int(hour)) for symbol, hour in rows)
+
+    def reasons_of(self, ordinal: int) -> dict[int, str]:
+        """Offset and reason of each corrupt row of a source, whether it was acknowledged or not."""
+        with self._open() as connection:
+            rows = connection.execute(
+                'SELECT "offset", reason FROM rows WHERE source = ? AND reason IS NOT NULL', [ordinal]
+            ).fetchall()
+        return dict(rows)
 
     def good_ticks(self, ordinal: int, start: int, end: int) -> int:
         """Count the good rows of one source whose offsets lie in [start, end)."""

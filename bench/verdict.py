@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bench.answers import Window, read_by_get, read_by_post
+from bench.doubts import resolved
 from bench.errors import ApiError, ReadBackError
+from bench.ledger import Outcome, origins_of
 from bench.state import RecordedReject, read_dead_letters, read_rejects, read_table
 from bench.verify import Check, Verdict, compare_bars, compare_rejects
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from bench.books import Balance
     from bench.deployment import Outputs
     from bench.ledger import Ledger, Sent
+    from bench.measure.journal import Journal
     from bench.oracle import ExpectedBar, Oracle, PlantedReject
     from bench.pushing import Deployed
     from bench.state import DeadLetter, TableState
@@ -29,16 +32,29 @@ _SYMBOLS_BY_GET: Final = 10
 # Small, so that one hour-long symbol takes many pages and a page often ends in the middle of an hour.
 _BARS_A_PAGE_BY_GET: Final = 97
 _INGESTS_ASKED: Final = 25
+_SYMBOLS_READ_LATE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a verdict is based on, beside what is read back from the target."""
+    """What a verdict is based on, beside what is read back from the target.
+
+    journal: None where the target keeps none. expected_letters: bodies of the dead letters that there must be.
+    checks: what was judged on the way.
+    """
 
     ledger: Ledger
     oracle: Oracle
     pieces: Sequence[ObjectFile | PostBody]
     balance: Balance
+    journal: Journal | None = None
+    expected_letters: Sequence[str] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def attempted(self) -> int:
+        """Rows that were to be sent."""
+        return sum(piece.rows for piece in self.pieces)
 
 
 def verdict_of(deployed: Deployed, evidence: Evidence) -> Verdict:
@@ -46,39 +62,37 @@ def verdict_of(deployed: Deployed, evidence: Evidence) -> Verdict:
     try:
         return judge(deployed, evidence)
     except (ApiError, ReadBackError) as error:
-        attempted = sum(piece.rows for piece in evidence.pieces)
-        counts = {"attempted": attempted, "acknowledged": evidence.ledger.rows_acknowledged}
+        outcomes = evidence.ledger.outcomes()
         checks = (
-            _acknowledged(evidence.ledger.entries(), attempted),
+            _acknowledged(outcomes, evidence.attempted),
             Check("books balance", evidence.balance.balanced, evidence.balance.explanation),
             Check("reading back", passed=False, detail=str(error)),
+            *evidence.checks,
         )
-        return Verdict(counts, checks)
+        return Verdict(_sent_counts(outcomes, evidence.attempted), checks)
 
 
 def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     """Read everything back, compare it with the oracle, and state what was found."""
     target, outputs, api = deployed.target, deployed.outputs, deployed.api
-    expected = evidence.oracle.bars()
-    planted = evidence.oracle.planted()
     letters = read_dead_letters(target, outputs.dead_letter_queues())
     table = read_table(target, outputs.table_name)
+    outcomes = resolved(evidence.ledger.outcomes(), table, evidence.oracle)
+    kept = [one for one in outcomes if one.acknowledged]
+    oracle = evidence.oracle.among(origins_of(kept))
+    expected = oracle.bars()
+    planted = oracle.planted()
     stored = compare_bars(expected, table.bars)
-    dead_lettered = _dead_lettered_ticks(evidence, table, letters)
-    recorded = _recorded_rejects(target, outputs, evidence, planted)
-    refused = _refused_in_answers(evidence.ledger, planted)
-    entries = evidence.ledger.entries()
-    attempted = sum(piece.rows for piece in evidence.pieces)
-    lost = max(0, stored.lost - dead_lettered)
-    rejected = recorded.matched + refused.matched
+    dead_lettered = _dead_lettered_ticks(kept, oracle, table, letters)
+    recorded = _recorded_rejects(target, outputs, kept, evidence.pieces, planted)
+    refused = _refused_in_answers(kept, planted)
     counts = {
-        "attempted": attempted,
-        "acknowledged": evidence.ledger.rows_acknowledged,
+        **_sent_counts(outcomes, evidence.attempted),
         "ok": stored.ok,
-        "lost": lost,
+        "lost": max(0, stored.lost - dead_lettered),
         "duplicated": stored.duplicated,
         "unexpected": stored.unexpected,
-        "rejected": rejected,
+        "rejected": recorded.matched + refused.matched,
         "dead-lettered": dead_lettered,
         "dead letters": len(letters),
         "bars": sum(len(bars) for bars in expected.values()),
@@ -86,18 +100,20 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     }
     by_post, by_get, symbols = _answered(api, expected)
     checks = (
-        _acknowledged(entries, attempted),
+        _acknowledged(outcomes, evidence.attempted),
         Check("books balance", evidence.balance.balanced, evidence.balance.explanation),
         _bars("bars in DynamoDB", stored),
         _bars("bars through POST /bars", by_post),
         _bars(f"bars through GET /bars ({symbols} symbols)", by_get),
         _rejects("rejected rows", recorded),
         _rejects("refused in answers", refused),
-        _receipts(evidence, table, planted),
-        _statuses(api, evidence.ledger),
+        _receipts(kept, table, planted),
+        _statuses(api, kept),
+        *([_announced(table, evidence.journal)] if evidence.journal else []),
         _rollups(table),
-        Check("dead-letter queues", not letters, _said_of(letters)),
+        _letters(letters, evidence.expected_letters),
         _account(counts),
+        *evidence.checks,
     )
     differences = [*stored.examples, *by_post.examples, *by_get.examples]
     examples = [f"{one.symbol} minute {one.minute}: {one.field} {one.expected}, got {one.got}" for one in differences]
@@ -109,16 +125,43 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
             "recorded": Counter(recorded.recorded) + Counter(refused.recorded),
         },
         examples=(*examples[:10], *recorded.examples, *refused.examples),
+        not_measured=() if evidence.journal else (_UNANNOUNCED,),
     )
 
 
-def _acknowledged(entries: Sequence[Sent], attempted: int) -> Check:
-    faults = [entry for entry in entries if not entry.acknowledged]
-    rows = sum(entry.rows for entry in entries if entry.acknowledged)
-    detail = f"{rows:,} of {attempted:,} rows in {len(entries):,} objects and requests"
-    if faults:
-        detail += f"; {len(faults):,} failed, the first: {faults[0].fault}"
-    return Check("acknowledged", not faults and rows == attempted, detail)
+def late_bars(name: str, api: ApiClient, oracle: Oracle) -> Check:
+    """Compare bars of up to 100 symbols, read now through `POST /bars`, with all that the oracle expects of them."""
+    expected = oracle.bars()
+    if not expected:
+        return Check(name, passed=False, detail="there are no bars to read")
+    some = {symbol: expected[symbol] for symbol in sorted(expected)[:_SYMBOLS_READ_LATE]}
+    minutes = [minute for bars in some.values() for minute in bars]
+    try:
+        answered = read_by_post(api, list(some), Window(min(minutes), max(minutes) + 1))
+    except ApiError as error:
+        return Check(name, passed=False, detail=str(error))
+    return _bars(name, compare_bars(some, answered))
+
+
+def _sent_counts(outcomes: Sequence[Sent], attempted: int) -> dict[str, int]:
+    return {
+        "attempted": attempted,
+        "acknowledged": sum(one.rows for one in outcomes if one.acknowledged),
+        "recovered": sum(one.rows for one in outcomes if one.recovered),
+        "indeterminate": sum(one.rows for one in outcomes if one.outcome is Outcome.INDETERMINATE),
+    }
+
+
+def _acknowledged(outcomes: Sequence[Sent], attempted: int) -> Check:
+    """Nothing was refused, and of nearly nothing it is unknown what became of it."""
+    counts = _sent_counts(outcomes, attempted)
+    known, doubtful = counts["acknowledged"], counts["indeterminate"]
+    detail = f"{known:,} of {attempted:,} rows in {len(outcomes):,} objects and requests"
+    if faults := [one for one in outcomes if one.outcome is Outcome.REFUSED]:
+        detail += f"; {len(faults):,} refused, the first: {faults[0].fault}"
+    if doubtful:
+        detail += f"; {doubtful:,} rows without an answer that did not arrive either"
+    return Check("acknowledged", not faults and known + doubtful == attempted and known > 0, detail)
 
 
 def _bars(name: str, found: BarFindings) -> Check:
@@ -151,11 +194,15 @@ def _answered(
 
 
 def _recorded_rejects(
-    target: Target, outputs: Outputs, evidence: Evidence, planted: Sequence[PlantedReject]
+    target: Target,
+    outputs: Outputs,
+    kept: Sequence[Sent],
+    pieces: Sequence[ObjectFile | PostBody],
+    planted: Sequence[PlantedReject],
 ) -> RejectFindings:
     """Rows of objects, as the rejects bucket has them."""
-    ordinals = {entry.ingest_id: entry.ordinal for entry in evidence.ledger.acknowledged() if not entry.is_post}
-    texts = {piece.ordinal: getattr(piece, "text_path", None) for piece in evidence.pieces}
+    ordinals = {entry.ingest_id: entry.ordinal for entry in kept if not entry.is_post}
+    texts = {piece.ordinal: getattr(piece, "text_path", None) for piece in pieces}
 
     def text_of(row: PlantedReject) -> bytes | None:
         path = texts.get(row.ordinal)
@@ -169,9 +216,9 @@ def _recorded_rejects(
     return compare_rejects(of_objects, read_rejects(target, outputs.rejected_bucket_name), ordinals.get, text_of)
 
 
-def _refused_in_answers(ledger: Ledger, planted: Sequence[PlantedReject]) -> RejectFindings:
+def _refused_in_answers(kept: Sequence[Sent], planted: Sequence[PlantedReject]) -> RejectFindings:
     """Ticks of POSTs, as the answers have them."""
-    posts = {entry.ordinal: entry for entry in ledger.acknowledged() if entry.is_post}
+    posts = {entry.ordinal: entry for entry in kept if entry.is_post}
     answered = [
         RecordedReject(str(entry.ordinal), 0, position, reason, None, 0)
         for entry in posts.values()
@@ -180,20 +227,20 @@ def _refused_in_answers(ledger: Ledger, planted: Sequence[PlantedReject]) -> Rej
     return compare_rejects([row for row in planted if row.ordinal in posts], answered, int, lambda _: None)
 
 
-def _dead_lettered_ticks(evidence: Evidence, table: TableState, letters: Sequence[DeadLetter]) -> int:
+def _dead_lettered_ticks(kept: Sequence[Sent], oracle: Oracle, table: TableState, letters: Sequence[DeadLetter]) -> int:
     """Good ticks of ranges that are not committed and whose message is in a dead-letter queue, each range once."""
-    ordinals = {entry.ingest_id: entry.ordinal for entry in evidence.ledger.acknowledged() if entry.ingest_id}
+    ordinals = {entry.ingest_id: entry.ordinal for entry in kept if entry.ingest_id}
     extents = {(letter.ingest_id, letter.start, letter.end) for letter in letters if letter.ingest_id in ordinals}
     total = 0
     for ingest_id, start, end in extents:
         manifest = table.manifests.get(ingest_id)
         index = next((span.index for span in manifest.spans if span.start == start), 0) if manifest else 0
         if (ingest_id, index) not in table.receipts:
-            total += evidence.oracle.good_ticks(ordinals[ingest_id], start, end)
+            total += oracle.good_ticks(ordinals[ingest_id], start, end)
     return total
 
 
-def _receipts(evidence: Evidence, table: TableState, planted: Sequence[PlantedReject]) -> Check:
+def _receipts(kept: Sequence[Sent], table: TableState, planted: Sequence[PlantedReject]) -> Check:
     """Per ingest: the receipts' counts are the rows that were sent, good and corrupt apart."""
     corrupt = Counter(row.ordinal for row in planted)
     ticks: Counter[str] = Counter()
@@ -202,8 +249,8 @@ def _receipts(evidence: Evidence, table: TableState, planted: Sequence[PlantedRe
         ticks[ingest_id] += receipt.ticks
         rejected[ingest_id] += receipt.rejected
     wrong = []
-    known = {entry.ingest_id for entry in evidence.ledger.acknowledged() if entry.ingest_id}
-    for entry in evidence.ledger.acknowledged():
+    known = {entry.ingest_id for entry in kept if entry.ingest_id}
+    for entry in kept:
         # A POST's refused ticks were answered and travel no further.
         want = (entry.rows - corrupt[entry.ordinal], 0 if entry.is_post else corrupt[entry.ordinal])
         got = (ticks[entry.ingest_id], rejected[entry.ingest_id]) if entry.ingest_id else (0, 0)
@@ -214,9 +261,9 @@ def _receipts(evidence: Evidence, table: TableState, planted: Sequence[PlantedRe
     return Check("receipts", not wrong and not strange, detail + (f"; {wrong[0]}" if wrong else ""))
 
 
-def _statuses(api: ApiClient, ledger: Ledger) -> Check:
+def _statuses(api: ApiClient, kept: Sequence[Sent]) -> Check:
     """`GET /ingest/{ingestId}` of some ingests, objects first."""
-    asked = [entry for entry in ledger.acknowledged() if entry.ingest_id]
+    asked = [entry for entry in kept if entry.ingest_id]
     asked = sorted(asked, key=lambda entry: (entry.is_post, entry.ordinal))[:_INGESTS_ASKED]
     wrong = []
     for entry in asked:
@@ -244,9 +291,31 @@ def _account(counts: Mapping[str, int]) -> Check:
     return Check("every row accounted for", places == counts["acknowledged"] and not counts["lost"], detail)
 
 
-def _said_of(letters: Sequence[DeadLetter]) -> str:
-    if not letters:
-        return "empty"
-    queues = Counter(letter.queue for letter in letters)
-    held = ", ".join(f"{number} in {queue}" for queue, number in queues.items())
-    return f"{held}; the first: {letters[0].body[:160]}"
+_ANNOUNCED: Final = "every range was announced"
+_UNANNOUNCED: Final = f"{_ANNOUNCED}: the target keeps no journal of requests"
+
+
+def _announced(table: TableState, journal: Journal) -> Check:
+    """Each committed range has an event that EventBridge took, whatever became of it then."""
+    silent = [range_ for range_ in table.receipts if journal.times_of(*range_).announced_ms is None]
+    detail = f"{len(table.receipts) - len(silent):,} of {len(table.receipts):,} committed ranges"
+    if silent:
+        detail += f"; not ingest {silent[0][0]}, range {silent[0][1]}"
+    return Check(_ANNOUNCED, not silent, detail)
+
+
+def _letters(letters: Sequence[DeadLetter], expected: Sequence[str]) -> Check:
+    """Dead letters are exactly those that were planted."""
+    planted, found = Counter(expected), Counter(letter.body for letter in letters)
+    strange = [letter for letter in letters if letter.body not in planted]
+    missing, surplus = (planted - found).total(), (found - planted).total() - len(strange)
+    if not letters and not expected:
+        return Check("dead-letter queues", passed=True, detail="empty")
+    detail = f"{len(letters)} dead letters, {len(expected)} were planted"
+    if strange:
+        queues = Counter(letter.queue for letter in strange)
+        held = ", ".join(f"{number} in {queue}" for queue, number in queues.items())
+        detail += f"; {held} that should not be there, the first: {strange[0].body[:160]}"
+    if missing or surplus:
+        detail += f"; of those that were planted {missing} are missing and {surplus} too many"
+    return Check("dead-letter queues", planted == found, detail)

@@ -2,10 +2,12 @@
 
 Everything here is pure: two sides go in, findings come out, so that each check can be shown to fail.
 
-attempted: rows that were sent. acknowledged: rows whose sending the service confirmed. ok: ticks that are in the bar
-where they belong. lost: ticks missing from a bar. duplicated: ticks too many in a bar. unexpected: ticks in bars that
-should not be there. rejected: corrupt rows that were recorded with the right reason. dead-lettered: ticks whose range
-waits in a dead-letter queue (they are not lost: redriving them completes the books).
+attempted: rows that were sent. acknowledged: rows whose sending the service confirmed, or that are there although
+nobody was told so. recovered: those of them of which some try had no answer. indeterminate: rows that had no answer
+and are not there, which nobody promised. ok: ticks that are in the bar where they belong. lost: ticks missing from a
+bar. duplicated: ticks too many in a bar. unexpected: ticks in bars that should not be there. rejected: corrupt rows
+that were recorded with the right reason. dead-lettered: ticks whose range waits in a dead-letter queue (they are not
+lost: redriving them completes the books).
 """
 
 from __future__ import annotations
@@ -105,12 +107,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a run has shown; it passed if every check did."""
+    """What a run has shown; it passed if every check did. not_measured: what its target could not show."""
 
     counts: Mapping[str, int]
     checks: tuple[Check, ...]
     rejected_by_reason: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
+    not_measured: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

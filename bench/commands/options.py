@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.commands.target_options import target_choice
 from bench.errors import BenchError
+from bench.faults.catalog import names as fault_names
 from bench.workloads import DEFAULT, load, names
 from generator.environment import Environment
 
@@ -24,7 +25,7 @@ FILES: Final = "file-processing"
 _RESULTS: Final = Path("bench/results")
 _RANGE_BYTES: Final = 8_388_608
 _OPTIONS_OF: Final = {
-    MARKET: ("workload", "ticks", "symbols", "posts", "input", "range_bytes", "compaction_threshold"),
+    MARKET: ("workload", "ticks", "symbols", "posts", "input", "range_bytes", "compaction_threshold", "faults"),
     FILES: ("files", "poison", "curable"),
 }
 
@@ -70,6 +71,17 @@ def add_workload(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--posts", type=int, metavar="N", help="N more requests of one tick, one symbol's hour")
     parser.add_argument("--results", type=Path, default=_RESULTS, metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--stall", type=float, default=60.0, metavar="SECONDS", help="(default: %(default)s)")
+
+
+def add_faults(parser: argparse.ArgumentParser) -> None:
+    """Add what goes wrong on purpose."""
+    parser.add_argument(
+        "--faults",
+        type=lambda text: tuple(name.strip() for name in text.split(",")),
+        metavar="NAME,...",
+        help="what goes wrong on purpose, where the target is the bench's own LocalStack: all, or some of "
+        + ", ".join(fault_names()),
+    )
 
 
 def add_stack(parser: argparse.ArgumentParser) -> None:
@@ -122,6 +134,7 @@ def trial_of(options: argparse.Namespace) -> Trial:
 
 
 def _market_trial(options: argparse.Namespace) -> Trial:
+    from bench.faults.plan import FaultPlan  # noqa: PLC0415
     from bench.market_trial import MarketTrial  # noqa: PLC0415
 
     figures = {
@@ -146,6 +159,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         input_path=options.input,
         ticks_a_second=options.rate,
         stall_s=options.stall,
+        faults=FaultPlan.of(options.faults, workload.seed) if getattr(options, "faults", None) else None,
     )
 
 

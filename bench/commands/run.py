@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.commands.options import add_command, add_pipeline, add_stack, add_workload, run_options, trial_of
+from bench.commands.options import add_command, add_faults, add_pipeline, add_stack, add_workload, run_options, trial_of
 from bench.commands.target_options import add_target
 from bench.report.console import Reporter
 
@@ -27,12 +27,14 @@ def add(commands: Commands) -> None:
         examples=(
             "run --workload smoke",
             "run --ticks 1000000 --symbols 500",
+            "run --workload dirty --faults all",
             "run --pipeline file-processing --files 500",
             "run --target endpoint --endpoint-url http://127.0.0.1:4566",
         ),
     )
     add_pipeline(parser)
     add_workload(parser)
+    add_faults(parser)
     add_stack(parser)
     add_target(parser)
     files = parser.add_argument_group("file-processing")

@@ -82,6 +82,8 @@ class Reporter:
         self.console.print(checks)
         for example in verdict.examples:
             self.line(f"  {example}")
+        for one in verdict.not_measured:
+            self.line(f"not measured, so neither passed nor failed: {one}")
         self.console.print("[bold green]PASSED[/]" if verdict.passed else "[bold red]FAILED[/]")
 
     def summary(self, speed: str, facts: Mapping[str, Any]) -> None:

@@ -85,6 +85,7 @@ def verdict_fields(verdict: Verdict) -> dict[str, Any]:
         "checks": [asdict(check) for check in verdict.checks],
         "rejected_by_reason": {column: dict(numbers) for column, numbers in verdict.rejected_by_reason.items()},
         "examples": list(verdict.examples),
+        "not_measured": list(verdict.not_measured),
     }
 
 
@@ -138,6 +139,7 @@ class VerdictResult(_Part):
     checks: tuple[CheckResult, ...]
     rejected_by_reason: dict[str, dict[str, int]] = {}
     examples: tuple[str, ...] = ()
+    not_measured: tuple[str, ...] = ()
 
 
 class Percentiles(_Part):

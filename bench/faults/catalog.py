@@ -1,0 +1,367 @@
+"""The faults that a run of market analytics can be put under, by name: `--faults NAME,...` or `--faults all`.
+
+All are injected around the functions, which run as they are deployed. Rates and numbers are bounded, so that a run
+under all of them ends, and what is hit follows from the run's seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from bench.errors import BenchError
+from bench.faults.rules import INVOCATION, Action, FaultRule
+from tickstream import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from bench.deployment import Outputs
+
+#: In place of 300 s: what failed comes again in seconds.
+VISIBILITY_S: Final = 6
+#: In place of 1,000: hours of a small workload are compacted too.
+COMPACTION_THRESHOLD: Final = 4
+#: Text in an event of S3, and in none of API Gateway.
+_OBJECT_EVENT: Final = "ObjectCreated"
+#: The partition in which aggregators elect who rolls up (`data_aggregator_election`).
+LEASE_PARTITION: Final = "aggregator#lease"
+#: How the sort key of a segment ends: the first digits of its suffix, which no slice's suffix has.
+_SEGMENT: Final = str(keys.FIRST_SEGMENT_SUFFIX)[:16]
+#: Chance of a request to be refused; clients of AWS try four times.
+_REFUSED_RATE: Final = 0.02
+_PART_RATE: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """An object whose processing is spoiled for a while."""
+
+    key: str
+    ingest_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What rules are made for: a stack, the run's seed, and objects to spoil (`VICTIMS`, or as many as are sent)."""
+
+    outputs: Outputs
+    seed: int
+    victims: tuple[Victim, ...]
+
+    def victim(self, place: int) -> tuple[Victim, ...]:
+        """Return the one of a place, or none where there are fewer."""
+        return self.victims[place : place + 1]
+
+
+type Rules = Callable[[Scene], tuple[FaultRule, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault.
+
+    about: what happens, in one sentence. rules: from the start, of which any may hit.
+    held: whether its rules spoil messages, so that these become dead letters; they are taken away when that has
+    happened. then: rules from that moment on, until every range is committed and bars were read meanwhile.
+    parameters: of the stack, unless it is given others. deviations: where a run under it departs from the stack as it
+    is deployed.
+    """
+
+    name: str
+    about: str
+    rules: Rules
+    held: bool = False
+    then: Rules | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    deviations: tuple[str, ...] = ()
+
+
+#: Objects that `Scene.victims` should have, one for each use below.
+VICTIMS: Final = 4
+_UNREAD_BY_INGESTION, _UNREAD_BY_PROCESSOR, _LATE, _WITHOUT_RECEIPT = range(VICTIMS)
+
+
+def _kill_before_writes(scene: Scene) -> tuple[FaultRule, ...]:
+    ingestion, processor = scene.outputs.ingestion_function_name, scene.outputs.processor_function_name
+    kill = Action.KILL_BEFORE
+    return (
+        FaultRule("processor", "dynamodb", "BatchWriteItem", processor, times=2, action=kill, skip=2),
+        FaultRule("ingestion", "dynamodb", "PutItem", ingestion, times=1, action=kill, skip=3),
+    )
+
+
+def _kill_before_receipt(scene: Scene) -> tuple[FaultRule, ...]:
+    processor = scene.outputs.processor_function_name
+    return (FaultRule("receipt", "dynamodb", "PutItem", processor, times=2, action=Action.KILL_BEFORE, skip=2),)
+
+
+def _kill_before_event(scene: Scene) -> tuple[FaultRule, ...]:
+    processor = scene.outputs.processor_function_name
+    return (FaultRule("event", "events", "PutEvents", processor, times=2, action=Action.KILL_BEFORE, skip=1),)
+
+
+def _kill_before_delete(scene: Scene) -> tuple[FaultRule, ...]:
+    processor = scene.outputs.processor_function_name
+    return (FaultRule("delete", *INVOCATION, processor, times=2, action=Action.KILL_AFTER, skip=1),)
+
+
+def _function_timeout(scene: Scene) -> tuple[FaultRule, ...]:
+    ingestion, processor = scene.outputs.ingestion_function_name, scene.outputs.processor_function_name
+    late = Action.DELAY
+    return (
+        FaultRule("processor", *INVOCATION, processor, times=1, action=late, delay_s=3.0, skip=2),
+        FaultRule("ingestion", *INVOCATION, ingestion, _OBJECT_EVENT, times=1, action=late, delay_s=2.0, skip=1),
+    )
+
+
+def _poison_objects(scene: Scene) -> tuple[FaultRule, ...]:
+    ingestion, processor = scene.outputs.ingestion_function_name, scene.outputs.processor_function_name
+    return (
+        *(FaultRule("ingestion", "s3", "GetObject", ingestion, one.key) for one in scene.victim(_UNREAD_BY_INGESTION)),
+        *(FaultRule("processor", "s3", "GetObject", processor, one.key) for one in scene.victim(_UNREAD_BY_PROCESSOR)),
+    )
+
+
+def _dead_letter_redrive(scene: Scene) -> tuple[FaultRule, ...]:
+    # Its slices are written and counted by readers, its receipt is not: the worst place to stop at.
+    processor = scene.outputs.processor_function_name
+    return tuple(
+        FaultRule("receipt", "dynamodb", "PutItem", processor, keys.ingest_partition(one.ingest_id))
+        for one in scene.victim(_WITHOUT_RECEIPT)
+    )
+
+
+def _late_object(scene: Scene) -> tuple[FaultRule, ...]:
+    processor = scene.outputs.processor_function_name
+    return tuple(FaultRule("late", "s3", "GetObject", processor, one.key) for one in scene.victim(_LATE))
+
+
+def _aggregator_down(scene: Scene) -> tuple[FaultRule, ...]:
+    return (FaultRule("invocation", *INVOCATION, scene.outputs.aggregator_function_name),)
+
+
+def _throttling(scene: Scene) -> tuple[FaultRule, ...]:
+    codes = {
+        "dynamodb": ("ProvisionedThroughputExceededException", 400),
+        "s3": ("SlowDown", 503),
+        "sqs": ("ThrottlingException", 400),
+        "events": ("ThrottlingException", 400),
+        "cloudwatch": ("ThrottlingException", 400),
+    }
+    return _refusals(scene, codes)
+
+
+def _server_errors(scene: Scene) -> tuple[FaultRule, ...]:
+    codes = {
+        "dynamodb": ("InternalServerError", 500),
+        "s3": ("InternalError", 500),
+        "sqs": ("InternalError", 500),
+        "events": ("InternalException", 500),
+        "cloudwatch": ("InternalServiceError", 500),
+    }
+    # The uploads too: whoever uploads is not told whether the object is there, and tries again.
+    upload = FaultRule(
+        "upload",
+        "s3",
+        "PutObject",
+        contains=scene.outputs.bucket_name,
+        code="InternalError",
+        status=500,
+        rate=_REFUSED_RATE,
+        seed=scene.seed,
+    )
+    return (*_refusals(scene, codes), upload)
+
+
+def _refusals(scene: Scene, codes: Mapping[str, tuple[str, int]]) -> tuple[FaultRule, ...]:
+    """Refuse at a rate what the functions ask of each service, with the service's own code and status."""
+    outputs = scene.outputs
+    asked: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+        outputs.ingestion_function_name: {
+            "s3": ("GetObject",),
+            "dynamodb": ("PutItem", "GetItem", "BatchGetItem", "BatchWriteItem"),
+            "sqs": ("SendMessageBatch",),
+        },
+        outputs.processor_function_name: {
+            "s3": ("GetObject", "PutObject"),
+            "dynamodb": ("BatchWriteItem", "PutItem"),
+            "events": ("PutEvents",),
+        },
+        outputs.aggregator_function_name: {
+            "dynamodb": ("GetItem", "UpdateItem", "PutItem", "DeleteItem", "BatchGetItem", "BatchWriteItem", "Query"),
+            "cloudwatch": ("PutMetricData",),
+        },
+        outputs.query_function_name: {"dynamodb": ("Query",)},
+    }
+    return tuple(
+        FaultRule(
+            f"{function} {operation}",
+            service,
+            operation,
+            function,
+            code=codes[service][0],
+            status=codes[service][1],
+            rate=_REFUSED_RATE,
+            seed=scene.seed,
+        )
+        for function, services in asked.items()
+        for service, operations in services.items()
+        for operation in operations
+    )
+
+
+def _unprocessed_items(scene: Scene) -> tuple[FaultRule, ...]:
+    outputs = scene.outputs
+    batches = (
+        (outputs.ingestion_function_name, "BatchWriteItem"),
+        (outputs.processor_function_name, "BatchWriteItem"),
+        (outputs.aggregator_function_name, "BatchWriteItem"),
+        (outputs.aggregator_function_name, "BatchGetItem"),
+    )
+    return tuple(
+        _in_part(f"{function} {operation}", "dynamodb", operation, function, scene.seed)
+        for function, operation in batches
+    )
+
+
+def _partial_sends(scene: Scene) -> tuple[FaultRule, ...]:
+    return (_in_part("batch", "sqs", "SendMessageBatch", scene.outputs.ingestion_function_name, scene.seed),)
+
+
+def _partial_events(scene: Scene) -> tuple[FaultRule, ...]:
+    return (_in_part("batch", "events", "PutEvents", scene.outputs.processor_function_name, scene.seed),)
+
+
+def _in_part(name: str, service: str, operation: str, function: str, seed: int) -> FaultRule:
+    return FaultRule(name, service, operation, function, action=Action.PARTIAL, rate=_PART_RATE, seed=seed)
+
+
+def _dropped_events(scene: Scene) -> tuple[FaultRule, ...]:
+    # The last event in any case, so that only the schedule is left to roll its range up.
+    return (FaultRule("all", "events", "PutEvents", scene.outputs.processor_function_name, action=Action.DROP, skip=4),)
+
+
+def _two_aggregators(scene: Scene) -> tuple[FaultRule, ...]:
+    return _both_elected(scene.outputs.aggregator_function_name, 6)
+
+
+def _two_compactions(scene: Scene) -> tuple[FaultRule, ...]:
+    aggregator = scene.outputs.aggregator_function_name
+    # Put twice, the number of a segment is taken when its own compaction comes with it.
+    segment = FaultRule(
+        "segment", "dynamodb", "PutItem", aggregator, _SEGMENT, times=20, action=Action.TWICE, rate=0.5, seed=scene.seed
+    )
+    return (segment, *_both_elected(aggregator, 4))
+
+
+def _both_elected(aggregator: str, times: int) -> tuple[FaultRule, ...]:
+    """Have the same event run twice at a time, and each believe that it alone rolls up."""
+    return (
+        FaultRule("invocation", *INVOCATION, aggregator, times=times, action=Action.TWICE),
+        FaultRule("lease", "dynamodb", "PutItem", aggregator, LEASE_PARTITION, times=2 * times, action=Action.DROP),
+    )
+
+
+def _duplicate_s3_events(scene: Scene) -> tuple[FaultRule, ...]:
+    ingestion = scene.outputs.ingestion_function_name
+    return (
+        FaultRule(
+            "event", *INVOCATION, ingestion, _OBJECT_EVENT, times=40, action=Action.TWICE, rate=0.3, seed=scene.seed
+        ),
+    )
+
+
+def _duplicate_messages(scene: Scene) -> tuple[FaultRule, ...]:
+    return (FaultRule("batch", "sqs", "SendMessageBatch", scene.outputs.ingestion_function_name, action=Action.TWICE),)
+
+
+def _no_rules(_scene: Scene) -> tuple[FaultRule, ...]:
+    return ()
+
+
+# In the order in which their rules are asked: the first that hits a request decides, so those that hit everything of a
+# kind stand behind those that hit some of it.
+_ALL: Final = (
+    Fault("kill-before-writes", "DataProcessor and DataIngestion are killed before their writes.", _kill_before_writes),
+    Fault("kill-before-receipt", "DataProcessor is killed between slices and receipt.", _kill_before_receipt),
+    Fault("kill-before-event", "DataProcessor is killed between receipt and event.", _kill_before_event),
+    Fault(
+        "kill-before-delete",
+        "DataProcessor is killed after everything but before its messages are deleted.",
+        _kill_before_delete,
+    ),
+    Fault("function-timeout", "DataProcessor and DataIngestion are not done in time.", _function_timeout),
+    Fault(
+        "poison-objects",
+        "One object cannot be read by DataIngestion and one not by DataProcessor, until their messages are dead "
+        "letters; then they can, and are put back to work.",
+        _poison_objects,
+        held=True,
+    ),
+    Fault(
+        "poison-messages",
+        "Messages that nobody of the pipeline sent stand in ProcessingQueue; they must end as dead letters and stay.",
+        _no_rules,
+    ),
+    Fault(
+        "dead-letter-redrive",
+        "The receipts of one object are refused until its messages are dead letters; all dead letters are put back to "
+        "work once their cause is cured.",
+        _dead_letter_redrive,
+        held=True,
+    ),
+    Fault(
+        "aggregator-down",
+        "Every invocation of DataAggregator fails while one object's ranges are committed after all others; readers "
+        "answer right meanwhile.",
+        _late_object,
+        held=True,
+        then=_aggregator_down,
+    ),
+    Fault("throttling", "Each service throttles some of what the functions ask of it.", _throttling),
+    Fault("server-errors", "Each service answers 500 to some requests, uploads among them.", _server_errors),
+    Fault("unprocessed-items", "DynamoDB leaves parts of batches undone.", _unprocessed_items),
+    Fault("partial-sends", "SQS leaves parts of batches unsent.", _partial_sends),
+    Fault("partial-events", "EventBridge leaves entries undone.", _partial_events),
+    Fault(
+        "dropped-events",
+        "All events but the first are lost altogether, so that the schedule has to repair it.",
+        _dropped_events,
+    ),
+    Fault("two-aggregators", "DataAggregator runs twice at a time on one event, both elected.", _two_aggregators),
+    Fault(
+        "two-compactions",
+        "An hour is compacted twice at a time, and the number of a segment is taken when it is put.",
+        _two_compactions,
+        parameters={"CompactionThreshold": str(COMPACTION_THRESHOLD)},
+        deviations=(f"hours are compacted from {COMPACTION_THRESHOLD} slices on, unless another threshold was given",),
+    ),
+    Fault("duplicate-s3-events", "S3 delivers events twice, both at a time.", _duplicate_s3_events),
+    Fault("duplicate-messages", "SQS delivers every message twice.", _duplicate_messages),
+)
+_BY_NAME: Final = {fault.name: fault for fault in _ALL}
+
+
+def names() -> tuple[str, ...]:
+    """All faults there are."""
+    return tuple(_BY_NAME)
+
+
+def faults_of(wanted: Iterable[str]) -> tuple[Fault, ...]:
+    """Return the faults of these names, each once, in the catalog's order. Raises BenchError for an unknown name."""
+    asked = set(wanted)
+    if unknown := sorted(asked - _BY_NAME.keys()):
+        raise BenchError(f"there is no fault {unknown[0]}: there are {', '.join(names())} and all")
+    return tuple(fault for fault in _ALL if fault.name in asked)
+
+
+def named(fault: Fault, rules: Rules, scene: Scene) -> tuple[FaultRule, ...]:
+    """Return what rules make of a scene, under names that are the fault's and the stack's own."""
+    stack = scene.outputs.rest_api_id
+    return tuple(replace(rule, name=f"{fault.name}/{stack}/{rule.name}") for rule in rules(scene))
+
+
+def fault_of(rule: FaultRule) -> str:
+    """Return the name of the fault that a named rule belongs to."""
+    return rule.name.partition("/")[0]
