@@ -105,28 +105,21 @@ class Journal:
     def note(self, served: Served) -> None:
         """Count a request, and mark the ranges that it brought further."""
         failed = served.status >= 400
-        answer = served.answer or {}
-        items = 0 if failed else _items(served.service, served.operation, served.request, answer)
-        announced: list[int] = []
-        rolled_up: list[int] = []
-        if not failed and (served.service, served.operation) == ("events", "PutEvents"):
-            announced += _announced(served.request, answer)
-        elif not failed and (served.service, served.operation) == ("dynamodb", "BatchWriteItem"):
-            rolled_up += _rolled_up(served.request, answer)
+        done = _Done() if failed else _done(served)
         now_ms = self._now_ms()
         with self._lock:
             book = self._book
             tally = book.requests.setdefault((served.service, served.operation, served.caller), _Tally())
             tally.requests += 1
             tally.errors += failed
-            tally.items += items
+            tally.items += done.items
             tally.request_bytes += served.request_bytes
             tally.response_bytes += served.response_bytes
             # The first time counts: after a redelivery a range is announced and listed again.
-            for range_id in announced:
+            for range_id in done.announced:
                 times = book.ranges.setdefault(range_id, _Times())
                 times.announced_ms = times.announced_ms or now_ms
-            for range_id in rolled_up:
+            for range_id in done.rolled_up:
                 times = book.ranges.setdefault(range_id, _Times())
                 times.rolled_up_ms = times.rolled_up_ms or now_ms
 
@@ -192,10 +185,24 @@ _ITEMS: Final[Mapping[tuple[str, str], _Count]] = {
 }
 
 
-def _items(service: str, operation: str, request: Parameters, answer: Parameters) -> int:
-    """Return the entries that were done, or the items that were written or returned; 1 where there are no such."""
-    count = _ITEMS.get((service, operation))
-    return count(request, answer) if count else 1
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a request did: items as of `RequestCount`, and the ids of the ranges that it brought further."""
+
+    items: int = 0
+    announced: tuple[int, ...] = ()
+    rolled_up: tuple[int, ...] = ()
+
+
+def _done(served: Served) -> _Done:
+    request, answer = served.request, served.answer or {}
+    of = (served.service, served.operation)
+    count = _ITEMS.get(of)
+    return _Done(
+        items=count(request, answer) if count else 1,
+        announced=tuple(_announced(request, answer)) if of == ("events", "PutEvents") else (),
+        rolled_up=tuple(_rolled_up(request, answer)) if of == ("dynamodb", "BatchWriteItem") else (),
+    )
 
 
 def _announced(request: Parameters, answer: Parameters) -> Iterator[int]:

@@ -107,8 +107,9 @@ def test_a_range_is_announced_by_the_first_event_that_was_taken() -> None:
 
 
 def test_a_range_is_rolled_up_when_its_entry_is_deleted() -> None:
-    """Not by a delete that the service left undone, nor by one of another list or of another table."""
+    """Not by a delete that failed or was left undone, nor by one of another list or of another table."""
     journal = Journal(Clock())
+    _note(journal, "dynamodb", "BatchWriteItem", {"RequestItems": _delete_pending(3)}, None, status=500)
     others = [{"DeleteRequest": {"Key": {"symbol": {"S": "AAPL"}, "timestamp": {"N": "7"}}}}]
     others += [{"DeleteRequest": {"Key": {"fileId": {"S": "bucket/key"}}}}, {"PutRequest": {"Item": {}}}]
     _note(journal, "dynamodb", "BatchWriteItem", {"RequestItems": {"table": others}}, {})
@@ -116,8 +117,8 @@ def test_a_range_is_rolled_up_when_its_entry_is_deleted() -> None:
     _note(journal, "dynamodb", "BatchWriteItem", {"RequestItems": _delete_pending(3, 4)}, undone)
     _note(journal, "dynamodb", "BatchWriteItem", {"RequestItems": _delete_pending(3)}, {})
     assert journal.facts()["ranges"] == {
-        str(keys.range_id(INGEST, 4)): (None, 1_002),
-        str(RANGE): (None, 1_003),
+        str(keys.range_id(INGEST, 4)): (None, 1_003),
+        str(RANGE): (None, 1_004),
     }
 
 
