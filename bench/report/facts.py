@@ -6,11 +6,7 @@ import resource
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bench.pushing import Pushed
     from bench.targets import Target
 
@@ -27,11 +23,9 @@ def target_facts(target: Target) -> dict[str, Any]:
 
 
 def pushed_facts(pushed: Pushed) -> dict[str, Any]:
-    """What was sent, how fast it came through, and how the books stood at the end."""
+    """What was sent, how fast it came through, what was measured of it, and how the books stood at the end."""
     entries = pushed.ledger.entries()
     rows = sum(piece.rows for piece in pushed.pieces)
-    # From the time at which a piece was meant to go: a slow system does not get its slowness forgiven.
-    late_ms = [(entry.acknowledged_s - entry.intended_s) * 1000 for entry in entries]
     return {
         "objects": sum(1 for entry in entries if not entry.is_post),
         "posts": sum(1 for entry in entries if entry.is_post),
@@ -39,14 +33,7 @@ def pushed_facts(pushed: Pushed) -> dict[str, Any]:
         "first_upload_to_last_acknowledgement_s": pushed.last_acknowledgement_s,
         "first_upload_to_last_rollup_s": pushed.last_rollup_s,
         "ticks_per_s": rows / pushed.last_rollup_s if pushed.last_rollup_s else 0.0,
-        "acknowledgement_latency_ms": _quantiles(late_ms),
         "aggregator_nudges": pushed.balance.nudges,
         "books": asdict(pushed.balance.last),
+        **pushed.recorder.facts(),
     }
-
-
-def _quantiles(values: Sequence[float]) -> dict[str, float]:
-    if not values:
-        return {}
-    found = np.quantile(np.asarray(values), [0.5, 0.99, 1.0])
-    return {name: round(float(value), 3) for name, value in zip(("p50", "p99", "max"), found, strict=True)}
