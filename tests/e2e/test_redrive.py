@@ -1,0 +1,243 @@
+"""Dead letters of every kind, put back to work by `python -m bench redrive` once their cause is cured.
+
+All die at once, in one fixture: what takes time is that a message has to fail three times.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bench.__main__ import main
+from bench.faults import Action, FaultInjector, FaultRule
+from bench.faults.rules import INVOCATION
+from tests.e2e.market import csv, expected_bars, trades, wait_until
+from tickstream import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.files import FileStack
+    from tests.e2e.market import MarketStack
+
+#: In place of 300 s; a range takes a second.
+_VISIBILITY_S = 5
+_ROWS = 40
+_QUEUES = {
+    "processing": "processingDeadLetterQueueUrl",
+    "ingestion": "ingestionDeadLetterQueueUrl",
+    "aggregator": "aggregatorDeadLetterQueueUrl",
+    "rule": "ruleDeadLetterQueueUrl",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Ingests by the queue in which a message of each died, the bodies there, and a message of nobody's."""
+
+    ingests: dict[str, str]
+    bodies: dict[str, str]
+    foreign: str
+
+
+def _symbol(queue: str) -> str:
+    return f"E2E.DEAD.{queue.upper()}"
+
+
+def _key(queue: str) -> str:
+    return f"dead/{queue}.csv"
+
+
+def _redrive(market: MarketStack, *options: str) -> int:
+    """Run the command against the session's stack, as a target that is not its own."""
+    url = market.target.endpoint_url or ""
+    return main(["redrive", "--env", "e2e", "--target", "endpoint", "--endpoint-url", url, *options])
+
+
+def _bodies(market: MarketStack, queue: str) -> list[str]:
+    """Read what a dead-letter queue has in sight, and leave it there."""
+    url = market.outputs[_QUEUES[queue]]
+    messages = market.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60).get(
+        "Messages", []
+    )
+    for message in messages:
+        market.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+    return [message["Body"] for message in messages]
+
+
+def _body(market: MarketStack, queue: str, ingest_id: str) -> str:
+    """Wait until a message about an ingest's object, or its event, is dead."""
+
+    def look() -> str | None:
+        found = [body for body in _bodies(market, queue) if ingest_id in body or _key(queue) in body]
+        return found[0] if found else None
+
+    return wait_until(f"a dead letter in {queue}", look)
+
+
+def _rule(market: MarketStack, queue: str) -> FaultRule:
+    """What kills the messages of each queue."""
+    name, outputs, key = f"redrive {queue}", market.outputs, _key(queue)
+    match queue:
+        case "processing":
+            return FaultRule(name, "s3", "GetObject", outputs["processorFunctionName"], key)
+        case "ingestion":
+            return FaultRule(name, "s3", "GetObject", outputs["ingestionFunctionName"], key)
+    content = csv(trades(_symbol(queue), _ROWS))
+    # Known before it is put, so that no event comes before its rule.
+    etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    ingest_id = keys.object_ingest_id(outputs["bucketName"], key, etag, len(content))
+    return FaultRule(name, *INVOCATION, outputs["aggregatorFunctionName"], ingest_id)
+
+
+@pytest.fixture(scope="module")
+def dead(market: MarketStack) -> Iterator[Dead]:
+    """Have messages of every kind die, put a foreign one among them, and cure the causes."""
+    sqs, faults = market.sqs, FaultInjector(market.target)
+    work, name = market.outputs["queueUrl"], "VisibilityTimeout"
+    deployed = sqs.get_queue_attributes(QueueUrl=work, AttributeNames=[name])["Attributes"][name]
+    sqs.set_queue_attributes(QueueUrl=work, Attributes={name: str(_VISIBILITY_S)})
+    failing = ("processing", "ingestion", "aggregator")
+    faults.add([_rule(market, queue) for queue in failing])
+    ingests = {queue: market.put(_key(queue), csv(trades(_symbol(queue), _ROWS))) for queue in failing}
+    bodies = {queue: _body(market, queue, ingest_id) for queue, ingest_id in ingests.items()}
+    # EventBridge's own dead letters are not emulated: the event stands there as EventBridge would have left it.
+    bodies["rule"], ingests["rule"] = bodies["aggregator"], ingests["aggregator"]
+    reason = {"ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"}}
+    rule_url = market.outputs[_QUEUES["rule"]]
+    sqs.send_message(QueueUrl=rule_url, MessageBody=bodies["rule"], MessageAttributes=reason)
+    foreign = f"nobody's {uuid.uuid4().hex}"
+    sqs.send_message(QueueUrl=market.outputs[_QUEUES["processing"]], MessageBody=foreign)
+    for queue in failing:
+        faults.remove(f"redrive {queue}")
+    yield Dead(ingests, bodies, foreign)
+    sqs.set_queue_attributes(QueueUrl=work, Attributes={name: deployed})
+    # Whatever failed, the session's other tests find the queues as they were.
+    for queue in _QUEUES.values():
+        url = market.outputs[queue]
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def _waiting(market: MarketStack) -> dict[str, int]:
+    return {queue: market.waiting(output) for queue, output in _QUEUES.items()}
+
+
+def test_a_dry_run_says_what_would_happen_and_changes_nothing(
+    market: MarketStack, dead: Dead, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each queue's messages, what is known of their deaths, what would stay; all of it in sight as before."""
+    assert _redrive(market) == 0
+    said = capsys.readouterr().out
+    assert dead.ingests["processing"] in said
+    assert dead.ingests["ingestion"] in said
+    assert "NO_PERMISSIONS" in said
+    assert dead.foreign in said
+    assert _waiting(market) == {"processing": 2, "ingestion": 1, "aggregator": 1, "rule": 1}
+    assert {queue: dead.bodies[queue] in _bodies(market, queue) for queue in _QUEUES} == dict.fromkeys(_QUEUES, True)
+    assert market.ingest(dead.ingests["processing"]).body["state"] != "complete"
+    assert market.ingest(dead.ingests["ingestion"]).status == 404
+
+
+def test_a_redrive_completes_what_had_died_and_leaves_the_foreign_message(
+    market: MarketStack, dead: Dead, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A range from its queue, an event of S3 that no queue had; every tick counts once. What is foreign is named."""
+    assert _redrive(market, "--go") == 1
+    said = capsys.readouterr().out
+    assert dead.foreign in said
+    for queue in ("processing", "ingestion"):
+        status = market.settled(dead.ingests[queue])
+        assert (status["ticks"], status["rejected"]) == (_ROWS, 0)
+    for queue in ("processing", "ingestion", "aggregator"):
+        assert market.bars(_symbol(queue)) == expected_bars(trades(_symbol(queue), _ROWS))
+    assert _bodies(market, "processing") == [dead.foreign]
+    assert _waiting(market) == {"processing": 1, "ingestion": 0, "aggregator": 0, "rule": 0}
+
+
+def test_the_same_again_changes_nothing(market: MarketStack, dead: Dead) -> None:
+    """Messages that were put back, but not deleted before somebody died, are put back once more: each bar as before."""
+    faults = FaultInjector(market.target)
+    for queue in _QUEUES:
+        market.sqs.send_message(QueueUrl=market.outputs[_QUEUES[queue]], MessageBody=dead.bodies[queue])
+    # What each function does near its end, so that its end can be waited for; it is done and answered at once.
+    seen = [
+        _passing("processing", "s3", "GetObject", market.outputs["processorFunctionName"], _key("processing")),
+        _passing("ingestion", "dynamodb", "BatchGetItem", market.outputs["ingestionFunctionName"], _partition(dead)),
+    ]
+    faults.add(seen)
+    assert _redrive(market, "--go") == 1
+    wait_until("both functions to be seen", lambda: True if all(faults.hits()[one.name] for one in seen) else None)
+    for rule in seen:
+        faults.remove(rule.name)
+    wait_until("the queue to be empty", lambda: True if market.waiting("queueUrl") == 0 else None)
+    market.aggregate()
+    for queue in ("processing", "ingestion", "aggregator"):
+        assert market.settled(dead.ingests[queue])["ticks"] == _ROWS
+        assert market.bars(_symbol(queue)) == expected_bars(trades(_symbol(queue), _ROWS))
+    assert _waiting(market) == {"processing": 1, "ingestion": 0, "aggregator": 0, "rule": 0}
+
+
+def _passing(queue: str, service: str, operation: str, function: str, contains: str) -> FaultRule:
+    return FaultRule(f"passing {queue}", service, operation, function, contains, action=Action.DELAY)
+
+
+def _partition(dead: Dead) -> str:
+    return keys.ingest_partition(dead.ingests["ingestion"])
+
+
+def test_messages_for_a_function_that_is_gone_stay(
+    market: MarketStack, dead: Dead, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are named with what Lambda answers, and stand in sight as before."""
+    url = market.outputs[_QUEUES["ingestion"]]
+    market.sqs.send_message(QueueUrl=url, MessageBody=dead.bodies["ingestion"])
+    faults = FaultInjector(market.target)
+    function, code = market.outputs["ingestionFunctionName"], "ResourceNotFoundException"
+    faults.add([FaultRule("gone", "lambda", "Invoke", contains=function, code=code, status=404)])
+    try:
+        assert _redrive(market, "--queue", "ingestion", "--go") == 1
+    finally:
+        faults.remove("gone")
+    assert code in capsys.readouterr().out
+    assert _bodies(market, "ingestion") == [dead.bodies["ingestion"]]
+    assert _redrive(market, "--queue", "ingestion", "--go") == 0
+    assert _waiting(market)["ingestion"] == 0
+
+
+def test_a_queue_or_stack_that_is_not_there_is_one_line(
+    market: MarketStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A user's mistake: status 2, and what there is."""
+    assert _redrive(market, "--queue", "parked") == 2
+    assert "there are processing, ingestion, aggregator, rule" in capsys.readouterr().err
+    assert _redrive(market, "--env", "none") == 2
+    assert "there is no stack market-analytics-none" in capsys.readouterr().err
+
+
+def test_a_parked_message_of_nobodys_would_stay(
+    market: MarketStack, files: FileStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it says about where it came from: no function is invoked that is not a stage of this stack."""
+    noted = {"stage": "validator", "origin": market.outputs["ingestionFunctionName"]}
+    body = json.dumps({"Records": [], "from": uuid.uuid4().hex})
+    attributes: dict[str, Any] = {name: {"DataType": "String", "StringValue": value} for name, value in noted.items()}
+    url = files.outputs.parked_queue_url
+    files.sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
+    there = files.waiting(url)
+    try:
+        assert _redrive(market, "--pipeline", "file-processing", "--queue", "parked") == 0
+        assert "parked by nobody of this stack" in capsys.readouterr().out
+        assert files.waiting(url) == there
+    finally:
+        for message in files.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            handle = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
+            if message["Body"] == body:
+                files.sqs.delete_message(**handle)
+            else:
+                files.sqs.change_message_visibility(**handle, VisibilityTimeout=0)
