@@ -139,7 +139,11 @@ def _own_requests(result: Result) -> Counter[str] | None:
 
 
 def _workload(result: Result) -> dict[str, str]:
-    return {name: value for name, value in flat(result.workload) if name != "seed"}
+    fields = {name: value for name, value in flat(result.workload) if name != "seed"}
+    if "input_file" in fields:
+        # A user's own file is told by its name alone, and two files may have one name.
+        fields |= {"sent_bytes": f"{result.sent_bytes:,}", "rows": f"{result.verdict.counts.get('attempted', 0):,}"}
+    return fields
 
 
 def _host(result: Result) -> dict[str, str]:

@@ -57,6 +57,14 @@ def test_unlike_runs_are_not_compared(path: str, value: object, said: str) -> No
     assert "\n" not in found[0]
 
 
+def test_two_input_files_of_one_name_are_not_compared() -> None:
+    """A user's own file is known by its name; other bytes under that name are another workload."""
+    own = {**market_result(), "workload": {"input_file": "trades.csv"}}
+    first, second = Result.model_validate(own), Result.model_validate({**own, "sent_bytes": 7})
+    assert obstacles(first, first) == []
+    assert obstacles(first, second) == ["the workloads differ: sent_bytes 9,876,543 and 7"]
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
