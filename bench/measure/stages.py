@@ -50,9 +50,10 @@ HOW: Final = (
     "From the time at which a piece was meant to be sent (HdrHistogram, 3 significant digits). send_delay: until it "
     "was sent; acknowledged: until its sender was answered; ingested: until DataIngestion saw it first; processed: "
     "until the last of its ranges was committed; event: until the last of them was announced; rollup: until the last "
-    "of them was taken off the list of what is to be rolled up; visible: until GET /ingest first called it done, "
-    "asked of a sample of pieces, so up to {resolution_s:.0f} s late. Ingested to rollup are times of "
-    "the pipeline's and the target's wall clock, whole milliseconds; they are told of pieces that came so far."
+    "of them was taken off the list of what is to be rolled up, which another range's event may bring about before its "
+    "own; visible: until GET /ingest first called it done, asked of a sample of pieces, so up to "
+    "{resolution_s:.0f} s late. Ingested to rollup are times of the pipeline's and the target's wall clock, whole "
+    "milliseconds, told of pieces that came so far."
 )
 
 

@@ -44,8 +44,11 @@ def test_requests_and_latencies_of_an_upload_are_measured(target: EmbeddedTarget
     facts = recorder.facts()
 
     stages = facts["latency_ms"]["stages"]
-    medians = [stages[stage]["p50"] for stage in ("acknowledged", "processed", "event", "rollup")]
-    assert medians == sorted(medians)
+    ingested, processed, event, rollup = (
+        stages[stage]["p50"] for stage in ("ingested", "processed", "event", "rollup")
+    )
+    # Which of the last two comes first is open: the schedule may roll up what is not announced yet.
+    assert 0 < ingested <= processed <= min(event, rollup)
     assert all(stage["count"] == 1 for stage in stages.values())
 
     items: Counter[tuple[str, str, str]] = Counter()
