@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.targets import Target
 
 #: Messages that are named one by one.
-_NAMED: Final = 20
+_NAMED: Final = 10
 
 _DESCRIPTION: Final = """\
 Put what stands in a stack's dead-letter and parked queues back to work, once what stopped it is cured. Without --go
@@ -77,11 +77,11 @@ def _dry_run(target: Target, queues: Mapping[str, DeadQueue], reporter: Reporter
     table = Table("queue", title="Dry run: nothing is changed", title_justify="left")
     for column in ("messages", "oldest", "looked at", "go back", "stay"):
         table.add_column(column, justify="right")
-    table.add_column("what going back is")
+    table.add_column("to", overflow="fold")
     for name, found in surveys.items():
         figures = (found.messages, found.looked_at, found.good, len(found.stay))
         messages, looked_at, good, stay = (f"{figure:,}" for figure in figures)
-        table.add_row(name, messages, _age(found), looked_at, good, stay, queues[name].does)
+        table.add_row(name, messages, _age(found), looked_at, good, stay, queues[name].goes_to)
     reporter.console.print(table)
     for name, found in surveys.items():
         _name(reporter, f"{name}, for example", found.examples)

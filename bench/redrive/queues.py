@@ -31,11 +31,12 @@ class DeadQueue:
     """One dead-letter or parked queue.
 
     None of them has a dead-letter queue of its own, so it does not matter how often a message is received.
-    does: what putting back means here, for people to read. failed: the functions whose logs say why messages died.
+    goes_to: the queue or function that gets its messages, for people to read. failed: the functions whose logs say why
+    messages died.
     """
 
     url: str
-    does: str
+    goes_to: str
     failed: str
     read: Reader
 
@@ -44,11 +45,11 @@ def market_queues(outputs: Outputs) -> dict[str, DeadQueue]:
     """Return the dead-letter queues of market analytics, by the names that its outputs have for them."""
     ingestion, aggregator = outputs.ingestion_function_name, outputs.aggregator_function_name
     kinds = {
-        "processing": (_sent(outputs.queue_url), outputs.processor_function_name, range_reader(outputs.queue_url)),
-        "ingestion": (_invoked(ingestion), ingestion, object_reader(ingestion, outputs.bucket_name)),
-        "aggregator": (_invoked(aggregator), aggregator, event_reader(aggregator)),
+        "processing": (queue_name(outputs.queue_url), outputs.processor_function_name, range_reader(outputs.queue_url)),
+        "ingestion": (ingestion, ingestion, object_reader(ingestion, outputs.bucket_name)),
+        "aggregator": (aggregator, aggregator, event_reader(aggregator)),
         # What EventBridge could not deliver: nobody failed on it yet.
-        "rule": (_invoked(aggregator), aggregator, event_reader(aggregator)),
+        "rule": (aggregator, aggregator, event_reader(aggregator)),
     }
     return {name: DeadQueue(url, *kinds[name]) for name, url in outputs.dead_letter_queues().items()}
 
@@ -63,15 +64,13 @@ def file_queues(outputs: FileOutputs) -> dict[str, DeadQueue]:
     readers = {"validator": file_event_reader(functions["validator"], outputs.bucket_name)}
     readers |= {stage: pointer_reader(url) for stage, url in working.items()}
     origins = {"validator": functions["validator"]} | {stage: queue_name(url) for stage, url in working.items()}
-    does = {"validator": _invoked(functions["validator"])}
-    does |= {stage: f"{_sent(url)}, as a new attempt" for stage, url in working.items()}
     queues = {
-        stage: DeadQueue(url, does[stage], functions[stage], readers[stage])
+        stage: DeadQueue(url, origins[stage], functions[stage], readers[stage])
         for stage, url in outputs.dead_letter_queues().items()
     }
     parked = parked_reader({(stage, origins[stage]): reader for stage, reader in readers.items()})
     failed = ", ".join(functions.values())
-    queues["parked"] = DeadQueue(outputs.parked_queue_url, "back to its stage, as a new attempt", failed, parked)
+    queues["parked"] = DeadQueue(outputs.parked_queue_url, "its stage", failed, parked)
     return queues
 
 
@@ -90,11 +89,3 @@ def queues_of(
     if unknown := [name for name in wanted if name not in queues]:
         raise BenchError(f"{pipeline} has no queue {unknown[0]!r} to redrive: there are {', '.join(queues)}")
     return {name: queue for name, queue in queues.items() if name in wanted}
-
-
-def _sent(url: str) -> str:
-    return f"to {queue_name(url)} again"
-
-
-def _invoked(function: str) -> str:
-    return f"invoke {function} again, with the same event"
