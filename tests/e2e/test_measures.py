@@ -12,6 +12,7 @@ from bench.measure.recorder import Recorder
 from tests.e2e.market import MarketStack, csv, trades, wait_until
 
 if TYPE_CHECKING:
+    from bench.measure.journal import Journal
     from bench.targets.embedded import EmbeddedTarget
 
 
@@ -19,6 +20,7 @@ def test_requests_and_latencies_of_an_upload_are_measured(target: EmbeddedTarget
     """Who asked what of which service, what the functions used, and how long the upload took to each stage."""
     name = f"MEAS{secrets.token_hex(2).upper()}"
     body = csv(trades(name, 4_000))
+    processor, aggregator = market.outputs["processorFunctionName"], market.outputs["aggregatorFunctionName"]
     ledger = Ledger()
     began_s = time.monotonic()
     api = ApiClient(target, target.api_url(market.outputs["restApiId"], "e2e"))
@@ -40,7 +42,9 @@ def test_requests_and_latencies_of_an_upload_are_measured(target: EmbeddedTarget
         )
         ledger.record(sent)
         ranges = market.settled(ingest_id)["ranges"]["total"]
-        wait_until("the rollup", lambda: True if _rolled_up(target, ingest_id, ranges) else None)
+        wait_until("the rollup", lambda: _rolled_up(target, ingest_id, ranges) or None)
+        # Both answer only after what the rollup waited for.
+        wait_until("the functions' ends", lambda: _ended(target, {processor, aggregator}, ranges) or None)
     facts = recorder.facts()
 
     stages = facts["latency_ms"]["stages"]
@@ -55,19 +59,30 @@ def test_requests_and_latencies_of_an_upload_are_measured(target: EmbeddedTarget
     for one in facts["requests"]:
         items[one["caller"], one["service"], one["operation"]] += one["items"]
     functions = {one["function"]: one for one in facts["functions"]}
-    processor, aggregator = market.outputs["processorFunctionName"], market.outputs["aggregatorFunctionName"]
-    assert items["bench", "s3", "PutObject"] == 1
+    # At least: a busy machine is asked again, and a message may come twice.
+    assert items["bench", "s3", "PutObject"] >= 1
     assert items["bench", "execute-api", "GET /ingest"] > 0
-    assert items[market.outputs["ingestionFunctionName"], "sqs", "SendMessageBatch"] == ranges
-    assert items["aws:lambda", "sqs", "DeleteMessageBatch"] == ranges
+    assert items[market.outputs["ingestionFunctionName"], "sqs", "SendMessageBatch"] >= ranges
+    assert items["aws:lambda", "sqs", "DeleteMessageBatch"] >= ranges
     assert items[processor, "s3", "GetObject"] >= ranges
-    assert items[processor, "events", "PutEvents"] == ranges
+    assert items[processor, "events", "PutEvents"] >= ranges
     assert items[aggregator, "dynamodb", "BatchWriteItem"] > 0
     assert items["localstack", "lambda", "Invoke"] > 0
     assert all(functions[name]["billed_ms"] > 0 for name in (processor, aggregator))
 
 
-def _rolled_up(target: EmbeddedTarget, ingest_id: str, ranges: int) -> bool:
+def _journal(target: EmbeddedTarget) -> Journal:
     journal = read_journal(target)
     assert journal is not None
+    return journal
+
+
+def _rolled_up(target: EmbeddedTarget, ingest_id: str, ranges: int) -> bool:
+    journal = _journal(target)
     return all(journal.times_of(ingest_id, index).rolled_up_ms for index in range(ranges))
+
+
+def _ended(target: EmbeddedTarget, functions: set[str], messages: int) -> bool:
+    journal = _journal(target)
+    deleted = sum(one.items for one in journal.requests if one.operation == "DeleteMessageBatch")
+    return functions <= {one.function for one in journal.functions} and deleted >= messages
