@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except (BenchError, GeneratorError) as error:
-        print(f"bench: {error}", file=sys.stderr)
+        # Notes say where to look, such as at LocalStack's log.
+        print("\n".join([f"bench: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
         return 2
     except OSError as error:
         # A full disk, a folder that cannot be made, a file that nobody may read: the machine's, and one line says it.

@@ -14,6 +14,7 @@ from bench.errors import DeploymentError
 from bench.leftovers import inventory, of_stack
 from bench.lint import Lint
 from bench.report.facts import target_facts
+from bench.report.html import write_report
 from bench.report.result import git_commit, host_facts, result_folder, verdict_fields, write_result
 from bench.standing import down_command
 from bench.targets import Capability, TargetChoice, open_target, require
@@ -153,6 +154,7 @@ def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mappi
     reporter.verdict(verdict, trial.unit)
     reporter.summary(trial.speed(), facts)
     reporter.line(f"result: {written}")
+    reporter.line(f"report: {write_report(written)}")
     return verdict
 
 
