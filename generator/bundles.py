@@ -90,7 +90,13 @@ BUNDLES: Mapping[str, tuple[Bundle, ...]] = {
 
 
 def build_bundles(
-    pipeline: str, architecture: str, out: Path, *, cache: Path = CACHE, constraints: Path | None = None
+    pipeline: str,
+    architecture: str,
+    out: Path,
+    *,
+    cache: Path = CACHE,
+    constraints: Path | None = None,
+    sources: Path | None = None,
 ) -> BuiltBundles:
     """Build the bundles of a pipeline as `OUT/PREFIX/FUNCTION.zip`, or find them built.
 
@@ -103,6 +109,7 @@ def build_bundles(
         cache: directory for installed dependencies.
         constraints: pip constraints with the versions; by default the constraints.txt beside the package or in the
             current directory.
+        sources: folder of the functions' packages; by default that of the checkout, else where they are installed.
 
     Raises:
         BundleError: sources or dependencies are missing, or a bundle is larger than Lambda takes.
@@ -117,7 +124,7 @@ def build_bundles(
         plans = {
             f"{bundle.name}.zip": (
                 dependency_zip(bundle.dependencies, architecture, versions, cache.resolve()),
-                dict(own_files(bundle)),
+                dict(own_files(bundle, sources)),
             )
             for bundle in BUNDLES[pipeline]
         }
@@ -161,19 +168,23 @@ def _package_directory(package: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def own_files(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of the project's own files in a bundle, sorted by name."""
-    package = _package_directory(bundle.package)
+def own_files(bundle: Bundle, sources: Path | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of the project's own files in a bundle, sorted by name.
+
+    sources: as in `build_bundles`.
+    """
+    directory_of = _package_directory if sources is None else sources.joinpath
+    package = directory_of(bundle.package)
     modules = [path for path in package.glob("*.py") if path.stem.startswith(bundle.modules)]
     handler = package / f"{bundle.modules[0]}.py"
     if handler not in modules:
         raise BundleError(f"{handler} is missing, {bundle.name} has no handler")
-    sources = {f"{bundle.package}/{path.name}": path for path in (package / "__init__.py", *modules)}
+    files = {f"{bundle.package}/{path.name}": path for path in (package / "__init__.py", *modules)}
     for shared in SHARED_PACKAGES:
-        root = _package_directory(shared)
-        sources |= {f"{shared}/{path.relative_to(root).as_posix()}": path for path in root.rglob("*.py")}
-    for name in sorted(sources):
-        yield name, sources[name].read_bytes()
+        root = directory_of(shared)
+        files |= {f"{shared}/{path.relative_to(root).as_posix()}": path for path in root.rglob("*.py")}
+    for name in sorted(files):
+        yield name, files[name].read_bytes()
 
 
 def _prefix(plans: Mapping[str, tuple[Path, Mapping[str, bytes]]]) -> str:

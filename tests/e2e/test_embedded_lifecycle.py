@@ -185,6 +185,19 @@ def test_embedded_taken_port_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(attempts) == 2
 
 
+def test_embedded_large_objects_lie_in_its_own_folder(target: EmbeddedTarget) -> None:
+    """What a large object takes on the disk goes with the target, and is not shared with another LocalStack."""
+    s3, bucket = target.client("s3"), "embedded-own-folder"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="large", Body=bytes(2 << 20))
+
+    assert list(target.scratch_dir.glob(f"tmp/*/{bucket}"))
+    assert not Path("/tmp/localstack-s3-storage", bucket).exists()  # noqa: S108 - where LocalStack would put it
+
+    s3.delete_object(Bucket=bucket, Key="large")
+    s3.delete_bucket(Bucket=bucket)
+
+
 def test_embedded_failed_start_names_the_log(tmp_path: Path) -> None:
     """A LocalStack that does not start is one clear error with the log's place, and leaves no folder."""
     target = EmbeddedTarget(tmp_path, overrides={"GATEWAY_SERVER": "no-such-server"})

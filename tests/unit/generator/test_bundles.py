@@ -99,6 +99,18 @@ def build(wheels: Path, where: Path, architecture: str = "arm64", *, pipeline: s
     return build_bundles(pipeline, architecture, out, cache=cache, constraints=wheels / "constraints.txt")
 
 
+def test_bundles_of_other_sources(sources: Path, wheels: Path, tmp_path: Path) -> None:
+    """A folder of sources may be given: what is changed there, and nothing of the checkout, is what is bundled."""
+    copy = tmp_path / "functions"
+    shutil.copytree(sources, copy)
+    (copy / "tickstream" / "keys.py").write_text("CHANGED = True\n")
+    where, constraints = tmp_path / "built", wheels / "constraints.txt"
+    built = build_bundles(PIPELINE, "arm64", where, cache=where / "cache", constraints=constraints, sources=copy)
+    with zipfile.ZipFile(built.files["DataQuery.zip"]) as archive:
+        assert archive.read("tickstream/keys.py") == b"CHANGED = True\n"
+    assert built.prefix != build(wheels, where).prefix
+
+
 def test_two_builds_are_the_same_bytes(pipeline: str, built: BuiltBundles, wheels: Path, tmp_path: Path) -> None:
     """From nothing, in two places, with other times and permissions, every zip is the same."""
     first = built
