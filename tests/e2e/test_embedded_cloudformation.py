@@ -189,13 +189,34 @@ def test_embedded_metric_filter_is_put_changed_and_deleted(target: EmbeddedTarge
     assert patterns() == []
 
 
+def test_embedded_dashboard_lives_through_its_stack(target: EmbeddedTarget) -> None:
+    """A dashboard is put, replaced by an update, and deleted with its stack."""
+
+    def resources(title: str) -> dict[str, Any]:
+        body = json.dumps({"widgets": [{"type": "text", "properties": {"markdown": title}}]})
+        properties = {"DashboardName": "embedded-board", "DashboardBody": body}
+        return {"Board": {"Type": "AWS::CloudWatch::Dashboard", "Properties": properties}}
+
+    def boards() -> list[str]:
+        entries = target.client("cloudwatch").list_dashboards()["DashboardEntries"]
+        return [one["DashboardName"] for one in entries if one["DashboardName"] == "embedded-board"]
+
+    stack = Stack(target, "embedded-dashboard")
+    assert stack.create(resources("one")) == "CREATE_COMPLETE"
+    assert boards() == ["embedded-board"]
+    assert stack.update(resources("two")) == "UPDATE_COMPLETE"
+    assert "two" in target.client("cloudwatch").get_dashboard(DashboardName="embedded-board")["DashboardBody"]
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert boards() == []
+
+
 def test_embedded_unknown_resource_type_is_refused(target: EmbeddedTarget) -> None:
     """A type that nothing here implements fails the stack, instead of passing for deployed."""
     stack = Stack(target, "embedded-unknown")
-    status = stack.create({"Board": {"Type": "AWS::CloudWatch::Dashboard", "Properties": {"DashboardBody": "{}"}}})
+    status = stack.create({"Budget": {"Type": "AWS::Budgets::Budget", "Properties": {"Budget": {}}}})
 
     assert status == "CREATE_FAILED"
-    assert "AWS::CloudWatch::Dashboard" in stack.reasons()
+    assert "AWS::Budgets::Budget" in stack.reasons()
 
 
 @pytest.mark.parametrize("as_text", [True, False], ids=["text", "object"])
