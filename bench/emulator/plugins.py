@@ -104,10 +104,12 @@ def bench_extensions() -> None:
         custom_resource,
         faults,
         identity,
+        metric_counts,
         repairs,
     )
 
     repairs.install()
+    metric_counts.install()
     bucket_denials.install()
     identity.add_route()
     custom_resource.add_route()

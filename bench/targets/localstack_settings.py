@@ -36,7 +36,7 @@ NOT_EMULATED: Final[tuple[str, ...]] = (
     "API Gateway: IAM authorization, throttling, usage plans and the stage's method settings are not enforced.",
     "EventBridge: a target's retry policy and dead-letter queue are stored and never used.",
     "EventBridge: rate(5 minutes) fires from a cron, up to a minute early.",
-    "CloudWatch Logs: a metric filter counts the lines of every log group, not of its own.",
+    "CloudWatch Logs: metric filters with JSON patterns or conditions on fields are refused.",
     "CloudWatch Logs: retention is stored and not enforced.",
     "Lambda: memory and temporary storage are not limited; a function has the machine's processors to itself.",
     "Lambda: its own CloudWatch metrics (Invocations, Errors, ...) are not recorded.",
