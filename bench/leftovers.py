@@ -21,6 +21,9 @@ _LISTS: tuple[tuple[str, str, str, str, str | None], ...] = (
     ("role", "iam", "list_roles", "Roles", "RoleName"),
     ("rule", "events", "list_rules", "Rules", "Name"),
     ("API", "apigateway", "get_rest_apis", "items", "id"),
+    ("alarm", "cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    ("dashboard", "cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+    ("topic", "sns", "list_topics", "Topics", "TopicArn"),
     ("usage plan", "apigateway", "get_usage_plans", "items", "id"),
 )
 

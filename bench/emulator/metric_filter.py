@@ -1,7 +1,7 @@
 """CloudFormation's `AWS::Logs::MetricFilter` for LocalStack, which has the API but no provider for the resource.
 
-It puts and deletes the filter, so that a stack deploys, updates and deletes. What LocalStack's filters do is another
-matter: each counts the lines of every log group, so their numbers prove nothing.
+It puts and deletes the filter, so that a stack deploys, updates and deletes; what a filter counts is the business of
+`bench.emulator.metric_counts`.
 """
 
 import contextlib
@@ -13,6 +13,8 @@ from localstack.services.cloudformation.resource_provider import (
     ResourceProvider,
     ResourceRequest,
 )
+
+from bench.emulator import filter_patterns
 
 
 class MetricFilterProvider(ResourceProvider[dict[str, Any]]):  # type: ignore[misc] # LocalStack is untyped here
@@ -61,6 +63,10 @@ def _delete(request: ResourceRequest[dict[str, Any]], model: dict[str, Any]) -> 
 
 def _put(request: ResourceRequest[dict[str, Any]]) -> ProgressEvent[dict[str, Any]]:
     model = request.desired_state
+    try:
+        filter_patterns.compiled(model["FilterPattern"])
+    except ValueError as error:
+        return ProgressEvent(status=OperationStatus.FAILED, resource_model=model, message=str(error))
     names = {"MetricName", "MetricNamespace", "MetricValue", "DefaultValue", "Unit"}
     transformations = [
         {name[0].lower() + name[1:]: value for name, value in transformation.items() if name in names}

@@ -54,6 +54,21 @@ class MetricFilterPlugin(CloudFormationResourceProviderPlugin):  # type: ignore[
         self.factory = MetricFilterProvider
 
 
+class DashboardPlugin(CloudFormationResourceProviderPlugin):  # type: ignore[misc] # LocalStack is untyped here
+    """CloudFormation's `AWS::CloudWatch::Dashboard`, which LocalStack lacks."""
+
+    name = "AWS::CloudWatch::Dashboard"
+
+    def __init__(self) -> None:
+        self.factory: type | None = None
+
+    def load(self, *_: Any, **__: Any) -> None:
+        """Make the provider's class known."""
+        from bench.emulator.dashboard import DashboardProvider  # noqa: PLC0415 - see the module
+
+        self.factory = DashboardProvider
+
+
 class CustomResourcePlugin(CloudFormationResourceProviderPlugin):  # type: ignore[misc] # LocalStack is untyped here
     """CloudFormation's custom resources, which LocalStack's free edition lacks."""
 
@@ -90,10 +105,12 @@ def bench_extensions() -> None:
         faults,
         identity,
         journal,
+        metric_counts,
         repairs,
     )
 
     repairs.install()
+    metric_counts.install()
     bucket_denials.install()
     identity.add_route()
     custom_resource.add_route()

@@ -60,7 +60,7 @@ LOCALSTACK_DOES_NOT: Final[tuple[str, ...]] = (
 NOT_EMULATED: Final[tuple[str, ...]] = (
     *LOCALSTACK_DOES_NOT,
     "IAM: one exception is enforced here, a bucket policy that denies writes to everybody.",
-    "CloudWatch Logs: a metric filter counts the lines of every log group, not of its own.",
+    "CloudWatch Logs: metric filters with JSON patterns or conditions on fields are refused.",
     "Lambda: memory and temporary storage are not limited; a function has the machine's processors to itself.",
     "Lambda: functions run under this machine's Python, system and architecture, not Amazon Linux.",
 )

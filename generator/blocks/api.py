@@ -92,6 +92,7 @@ class Api:
     def __init__(self, stack: Stack, title: str, *, does: str) -> None:
         self._stack = stack
         self.title = title
+        self.physical_name = stack.name(title)
         self.id = Ref(title)
         self.stage = stack.environment.name
         self._routes: list[Any] = []
@@ -99,7 +100,7 @@ class Api:
         stack.add(
             gateway.RestApi(
                 title,
-                Name=stack.name(title),
+                Name=self.physical_name,
                 Description=does,
                 EndpointConfiguration=gateway.EndpointConfiguration(Types=["REGIONAL"]),
                 Tags=stack.tags(),

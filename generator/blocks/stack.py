@@ -76,6 +76,12 @@ class Stack:
         """Add and return a required text parameter that matches `pattern`."""
         return self.template.add_parameter(Parameter(title, Type="String", AllowedPattern=pattern, Description=text))
 
+    def optional_text(self, title: str, *, pattern: str, text: str) -> Parameter:
+        """Add and return a text parameter that matches `pattern` and is empty by default."""
+        return self.template.add_parameter(
+            Parameter(title, Type="String", Default="", AllowedPattern=pattern, Description=text)
+        )
+
     def output(self, key: str, value: Any, text: str) -> None:
         """Add an output under a key that scripts read."""
         self.template.add_output(Output(key, Value=value, Description=text))

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from awacs import dynamodb
 from troposphere import Ref
 
+from generator.blocks.alarms import Alarms
 from generator.blocks.api import FUNCTION_TIMEOUT_S, Api, Throttle
 from generator.blocks.bucket import Bucket, archived
 from generator.blocks.emptier import Emptier
@@ -51,6 +52,11 @@ FILES_A_BATCH = 1
 """The largest file takes most of an invocation's time, and what an invocation puts off counts as received."""
 
 THROTTLE = Throttle(rate_per_s=1_000, burst=2_000)
+
+LATE_S = 900
+"""Three visibility timeouts: a message this old has failed twice, or there is too much work for the ceiling."""
+
+SLOW_CALL_MS = 5_000
 
 
 def build(environment: Environment) -> Template:
@@ -182,6 +188,14 @@ def build(environment: Environment) -> Template:
     api.route("GET", "/status/{fileId+}", query)
     api.route("GET", "/status", query)
     api.deploy(THROTTLE)
+
+    # What a person must look at. The dead-letter queues are emptied by the recorder: what is in one for long is stuck.
+    alarms = Alarms(stack)
+    alarms.not_empty(parked)
+    alarms.not_late(to_process, to_aggregate, validation_failed, processing_failed, aggregation_failed, oldest_s=LATE_S)
+    alarms.no_failures([validator, processor, aggregator, recorder, query])
+    alarms.healthy(api, slowest_ms=SLOW_CALL_MS)
+    alarms.draw()
 
     stack.output("apiEndpoint", api.url, "Address of the API, without a slash at its end")
     stack.output("restApiId", api.id, "Id of the API")

@@ -21,6 +21,7 @@ from awacs import dynamodb
 from troposphere import Ref
 
 from generator.blocks import policies, rule
+from generator.blocks.alarms import Alarms
 from generator.blocks.api import FUNCTION_TIMEOUT_S, Api, Throttle
 from generator.blocks.bucket import Bucket, passing_through
 from generator.blocks.emptier import Emptier
@@ -38,6 +39,8 @@ from generator.blocks.stack import Stack
 from generator.blocks.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from troposphere import Template
 
     from generator.environment import Environment
@@ -57,6 +60,11 @@ RANGES_A_BATCH = 5
 
 THROTTLE = Throttle(rate_per_s=10_000, burst=5_000)
 """Also the default quotas of an account and region, so that this stage alone may use them up."""
+
+LATE_S = 900
+"""Three visibility timeouts: a message this old has failed twice, or there is too much work for the ceiling."""
+
+SLOW_CALL_MS = 5_000
 
 _ENVELOPE = {"type": "object"}
 
@@ -213,6 +221,14 @@ def build(environment: Environment) -> Template:
     )
     api.deploy(THROTTLE)
 
+    _watch(
+        stack,
+        api,
+        work=work,
+        dead_letters=[processing_failed, ingestion_failed, aggregation_failed, undelivered],
+        functions=[ingestion, processor, aggregator, query],
+    )
+
     stack.output("apiUrl", api.url, "Address of the API, without a slash at its end")
     stack.output("restApiId", api.id, "Id of the API")
     stack.output("bucketName", market_data.name, "Bucket that takes objects of ticks")
@@ -231,3 +247,16 @@ def build(environment: Environment) -> Template:
     stack.output("eventRuleArn", on_processed.arn, "Rule for processed ranges")
     stack.output("scheduleRuleArn", on_schedule.arn, "Rule for the schedule")
     return stack.template
+
+
+def _watch(
+    stack: Stack, api: Api, *, work: Queue, dead_letters: Sequence[Queue], functions: Sequence[Function]
+) -> None:
+    """Add what calls a person."""
+    alarms = Alarms(stack)
+    alarms.not_empty(*dead_letters)
+    alarms.not_late(work, oldest_s=LATE_S)
+    alarms.no_failures(functions)
+    alarms.none_overdue("OverdueIngests")
+    alarms.healthy(api, slowest_ms=SLOW_CALL_MS)
+    alarms.draw()

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -189,13 +190,84 @@ def test_embedded_metric_filter_is_put_changed_and_deleted(target: EmbeddedTarge
     assert patterns() == []
 
 
+def test_m15_a_metric_filter_counts_the_matching_lines_of_its_own_group(target: EmbeddedTarget) -> None:
+    """`?ERROR ?Exception` counts both words, `[ERROR]` lines of one field; lines of another group never count."""
+    namespace = "embedded-counts"
+
+    def of_group(group: str, metric: str, pattern: str) -> dict[str, Any]:
+        transformation = {"MetricName": metric, "MetricNamespace": namespace, "MetricValue": "1"}
+        properties = {
+            "LogGroupName": {"Ref": group},
+            "FilterPattern": pattern,
+            "MetricTransformations": [transformation],
+        }
+        return {"Type": "AWS::Logs::MetricFilter", "Properties": properties}
+
+    def counted(metric: str) -> float:
+        now = datetime.now(UTC)
+        points = target.client("cloudwatch").get_metric_statistics(
+            Namespace=namespace,
+            MetricName=metric,
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return sum(float(point["Sum"]) for point in points)
+
+    groups = {
+        title: {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"embedded-counts-{title.lower()}"}}
+        for title in ("One", "Other")
+    }
+    stack = Stack(target, "embedded-counts")
+    filters = {
+        "Words": of_group("One", "Words", "?ERROR ?Exception"),
+        "Trap": of_group("One", "Trap", "[ERROR]"),
+        "OfOther": of_group("Other", "OfOther", "?ERROR ?Exception"),
+    }
+    assert stack.create({**groups, **filters}) == "CREATE_COMPLETE"
+    lines = ['{"level": "ERROR", "message": "gone"}', "ValueException: no", "all is well", "alone"]
+    logs = target.client("logs")
+    logs.create_log_stream(logGroupName="embedded-counts-one", logStreamName="a")
+    now_ms = int(time.time() * 1000)
+    logs.put_log_events(
+        logGroupName="embedded-counts-one",
+        logStreamName="a",
+        logEvents=[{"timestamp": now_ms, "message": line} for line in lines],
+    )
+
+    assert (counted("Words"), counted("Trap"), counted("OfOther")) == (2.0, 1.0, 0.0)
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_embedded_dashboard_lives_through_its_stack(target: EmbeddedTarget) -> None:
+    """A dashboard is put, replaced by an update, and deleted with its stack."""
+
+    def resources(title: str) -> dict[str, Any]:
+        body = json.dumps({"widgets": [{"type": "text", "properties": {"markdown": title}}]})
+        properties = {"DashboardName": "embedded-board", "DashboardBody": body}
+        return {"Board": {"Type": "AWS::CloudWatch::Dashboard", "Properties": properties}}
+
+    def boards() -> list[str]:
+        entries = target.client("cloudwatch").list_dashboards()["DashboardEntries"]
+        return [one["DashboardName"] for one in entries if one["DashboardName"] == "embedded-board"]
+
+    stack = Stack(target, "embedded-dashboard")
+    assert stack.create(resources("one")) == "CREATE_COMPLETE"
+    assert boards() == ["embedded-board"]
+    assert stack.update(resources("two")) == "UPDATE_COMPLETE"
+    assert "two" in target.client("cloudwatch").get_dashboard(DashboardName="embedded-board")["DashboardBody"]
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert boards() == []
+
+
 def test_embedded_unknown_resource_type_is_refused(target: EmbeddedTarget) -> None:
     """A type that nothing here implements fails the stack, instead of passing for deployed."""
     stack = Stack(target, "embedded-unknown")
-    status = stack.create({"Board": {"Type": "AWS::CloudWatch::Dashboard", "Properties": {"DashboardBody": "{}"}}})
+    status = stack.create({"Budget": {"Type": "AWS::Budgets::Budget", "Properties": {"Budget": {}}}})
 
     assert status == "CREATE_FAILED"
-    assert "AWS::CloudWatch::Dashboard" in stack.reasons()
+    assert "AWS::Budgets::Budget" in stack.reasons()
 
 
 @pytest.mark.parametrize("as_text", [True, False], ids=["text", "object"])

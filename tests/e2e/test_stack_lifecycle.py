@@ -83,7 +83,9 @@ def test_m18_one_deletion_under_upload_load_leaves_nothing(target: EmbeddedTarge
     """Deleting the stack while objects still come succeeds, refuses what comes late, and leaves nothing behind."""
     before = inventory(target)
     environment = "deleted"
-    deployment.deploy(target, environment, {"RangeBytes": "65536"})
+    everything = {"Alarms": "ENABLED", "AlarmEmail": "oncall@example.com", "Dashboard": "ENABLED"}
+    deployment.deploy(target, environment, {"RangeBytes": "65536", **everything})
+    assert {"alarm ProcessingQueueLateAlarm-deleted", "dashboard MarketAnalytics-deleted"} <= inventory(target) - before
     stack = MarketStack(target, deployment.flat_outputs(target, environment), environment)
     stack.settled(stack.put("first.csv", csv(trades("E2E.DELETED", 10))))
     # Two versions, a delete marker and an upload that nobody finishes: all of it is in the way of a deletion.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.templates.permissions import consume, empty_buckets, read_objects, send, use_table
 from tests.templates.reading import ENV, ref
-from tests.templates.systems import Function, Queue, Route, System, api_address
+from tests.templates.systems import Alarm, Function, Queue, Route, System, api_address
 
 _TABLE = f"processing-status-{ENV}"
 _TO_PROCESS = f"data-processor-{ENV}.fifo"
@@ -15,6 +15,11 @@ _DEAD_LETTERS = (
     f"result-aggregator-dead-letter-{ENV}.fifo",
 )
 _PARKED = f"parked-{ENV}"
+_AGE = "ApproximateAgeOfOldestMessage"
+_CALLED = [
+    f"{name}-{ENV}"
+    for name in ("file-validator", "data-processor", "result-aggregator", "dead-letter-recorder", "status-query")
+]
 
 SYSTEM = System(
     buckets={"Files": "file-processing"},
@@ -63,6 +68,18 @@ SYSTEM = System(
         "deadLetterRecorderFunctionName": ref("DeadLetterRecorder"),
     },
     address="apiEndpoint",
+    alarms={
+        "ParkedQueueNotEmptyAlarm": Alarm([("ApproximateNumberOfMessagesVisible", _PARKED)], 0),
+        "DataProcessorQueueLateAlarm": Alarm([(_AGE, _TO_PROCESS)], 900),
+        "ResultAggregatorQueueLateAlarm": Alarm([(_AGE, _TO_AGGREGATE)], 900),
+        "FileValidatorDeadLetterQueueLateAlarm": Alarm([(_AGE, _DEAD_LETTERS[0])], 900),
+        "DataProcessorDeadLetterQueueLateAlarm": Alarm([(_AGE, _DEAD_LETTERS[1])], 900),
+        "ResultAggregatorDeadLetterQueueLateAlarm": Alarm([(_AGE, _DEAD_LETTERS[2])], 900),
+        "FunctionErrorsAlarm": Alarm([("Errors", name) for name in _CALLED], 0),
+        "FunctionThrottlesAlarm": Alarm([("Throttles", name) for name in _CALLED], 0),
+        "ProcessingApiFailingAlarm": Alarm([("5XXError", f"processing-api-{ENV}")], 0),
+        "ProcessingApiSlowAlarm": Alarm([("Latency", f"processing-api-{ENV}")], 5_000),
+    },
     grants={
         "FileValidator": [
             *read_objects("file-processing"),

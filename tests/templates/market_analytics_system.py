@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from tests.templates.permissions import consume, empty_buckets, read_objects, send, use_table
 from tests.templates.reading import ENV, arn, arn_of, ref, sub
-from tests.templates.systems import Function, Queue, Route, System, api_address, bucket_arn
+from tests.templates.systems import Alarm, Function, Queue, Route, System, api_address, bucket_arn
 
 _TABLE = f"MarketDataState-{ENV}"
+_VISIBLE, _AGE = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
+_CALLED = [f"DataIngestion-{ENV}", f"DataProcessor-{ENV}", f"DataAggregator-{ENV}", f"DataQuery-{ENV}"]
 
 SYSTEM = System(
     buckets={"MarketData": "market-data", "RejectedMarketData": "market-data-rejected"},
@@ -57,6 +59,18 @@ SYSTEM = System(
         "scheduleRuleArn": arn_of("AggregationSchedule"),
     },
     address="apiUrl",
+    alarms={
+        "ProcessingDeadLetterQueueNotEmptyAlarm": Alarm([(_VISIBLE, f"ProcessingDeadLetterQueue-{ENV}")], 0),
+        "IngestionDeadLetterQueueNotEmptyAlarm": Alarm([(_VISIBLE, f"IngestionDeadLetterQueue-{ENV}")], 0),
+        "AggregatorDeadLetterQueueNotEmptyAlarm": Alarm([(_VISIBLE, f"AggregatorDeadLetterQueue-{ENV}")], 0),
+        "RuleDeadLetterQueueNotEmptyAlarm": Alarm([(_VISIBLE, f"RuleDeadLetterQueue-{ENV}")], 0),
+        "ProcessingQueueLateAlarm": Alarm([(_AGE, f"ProcessingQueue-{ENV}")], 900),
+        "FunctionErrorsAlarm": Alarm([("Errors", name) for name in _CALLED], 0),
+        "FunctionThrottlesAlarm": Alarm([("Throttles", name) for name in _CALLED], 0),
+        "OverdueIngestsAlarm": Alarm([("OverdueIngests", "")], 0),
+        "MarketDataAPIFailingAlarm": Alarm([("5XXError", f"MarketDataAPI-{ENV}")], 0),
+        "MarketDataAPISlowAlarm": Alarm([("Latency", f"MarketDataAPI-{ENV}")], 5_000),
+    },
     grants={
         "DataIngestion": [
             *read_objects("market-data"),

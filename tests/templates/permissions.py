@@ -21,6 +21,7 @@ WITHOUT_RESOURCES = {"cloudwatch:PutMetricData", "xray:PutTelemetryRecords", "xr
 CONDITION_KEYS = {
     # Global keys: IAM user guide, "AWS global condition context keys".
     "aws:SecureTransport",
+    "aws:SourceAccount",
     "aws:SourceArn",
     # Service keys: service authorization reference, CloudWatch and EventBridge.
     "cloudwatch:namespace",

@@ -36,6 +36,8 @@ NAME_PROPERTIES = {
     "AWS::ApiGateway::RequestValidator": "Name",
     "AWS::ApiGateway::RestApi": "Name",
     "AWS::ApiGateway::Stage": "StageName",
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Events::Rule": "Name",
     "AWS::IAM::Role": "RoleName",
@@ -43,6 +45,7 @@ NAME_PROPERTIES = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::Logs::MetricFilter": "FilterName",
     "AWS::S3::Bucket": "BucketName",
+    "AWS::SNS::Topic": "TopicName",
     "AWS::SQS::Queue": "QueueName",
 }
 NAMELESS = {
@@ -54,6 +57,8 @@ NAMELESS = {
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Permission",
     "AWS::S3::BucketPolicy",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
     "Custom::BucketContents",
 }
@@ -215,6 +220,10 @@ def cost(template: Template, system: System) -> None:
     """Check that nothing is billed by the hour or the month, whatever the stack does."""
     kinds = {resource["Type"] for resource in template["Resources"].values()}
     assert kinds <= NAME_PROPERTIES.keys() | NAMELESS, "a resource type whose cost nobody has looked at"
+    for title, resource in template["Resources"].items():
+        wanted = {"AWS::CloudWatch::Alarm": "WithAlarms", "AWS::CloudWatch::Dashboard": "WithDashboard"}
+        if resource["Type"] in wanted:
+            assert resource.get("Condition") == wanted[resource["Type"]], f"{title} costs by the month and is no option"
     assert sorted(of_type(template, "AWS::DynamoDB::Table")) == sorted(system.tables)
     for table in system.tables:
         assert at(properties(template, table), "BillingMode") == "PAY_PER_REQUEST"

@@ -46,6 +46,14 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm: metrics, each with the dimension that it is of (empty: none), whose sum may not rise above a limit."""
+
+    metrics: Sequence[tuple[str, str]]
+    above: int
+
+
+@dataclass(frozen=True, slots=True)
 class System:
     """One pipeline's stack.
 
@@ -63,6 +71,7 @@ class System:
         namespace: of the error counts.
         outputs: value by key.
         address: output with the API's address.
+        alarms: by logical id.
         grants: what each function's role allows beside its own logs and tracing.
 
     """
@@ -80,6 +89,7 @@ class System:
     namespace: str
     outputs: Mapping[str, Json]
     address: str
+    alarms: Mapping[str, Alarm]
     grants: Mapping[str, Sequence[Grant]]
 
     def bucket_arn(self, title: str) -> str:

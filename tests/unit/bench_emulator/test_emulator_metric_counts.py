@@ -1,0 +1,51 @@
+"""What metric filters count in the embedded target."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.emulator.filter_patterns import compiled
+from bench.emulator.metric_counts import counts
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message", "matches"),
+    [
+        ("?ERROR ?Exception", '{"level":"ERROR"}', True),
+        ("?ERROR ?Exception", "java.lang.NullPointerException: x", True),
+        ("?ERROR ?Exception", "error, in small letters", False),
+        ("[ERROR]", '{"level": "ERROR", "message": "x"}', False),
+        ("[ERROR]", "anything", True),
+        ("[level, message]", "ERROR gone", True),
+        ("[level, message]", 'ERROR "two words"', True),
+        ("[level, ...]", "ERROR a b c", True),
+        ("[level, message]", "ERROR gone for good", False),
+        ("ERROR gone", "gone: ERROR", True),
+        ("ERROR gone", "ERROR", False),
+        ('"ERROR gone"', "gone ERROR", False),
+        ("ERROR -Retry", "ERROR Retry", False),
+        ("ERROR ?gone", "ERROR", True),
+        ("", "anything", True),
+    ],
+)
+def test_a_pattern_matches_as_cloudwatch_documents_it(pattern: str, message: str, *, matches: bool) -> None:
+    """Terms, optional and excluded and quoted ones, and lines by their number of fields."""
+    assert compiled(pattern)(message) is matches
+
+
+@pytest.mark.parametrize("pattern", ['{ $.level = "ERROR" }', "[level = ERROR]", "[level"])
+def test_a_pattern_that_is_not_emulated_is_refused(pattern: str) -> None:
+    """Better no stack than a count that means nothing."""
+    with pytest.raises(ValueError, match=r"emulated|bracket"):
+        compiled(pattern)
+
+
+def test_filters_add_up_by_metric() -> None:
+    """Two filters of one metric add up; one that matches nothing publishes nothing, as on AWS."""
+
+    def filter_of(pattern: str, metric: str, value: str) -> dict[str, object]:
+        transformation = {"metricNamespace": "N", "metricName": metric, "metricValue": value}
+        return {"filterPattern": pattern, "metricTransformations": [transformation]}
+
+    filters = [filter_of("ERROR", "Errors", "1"), filter_of("fatal", "Errors", "10"), filter_of("none", "None", "1")]
+    assert counts(filters, ["ERROR a", "ERROR b", "fatal"]) == {("N", "Errors"): 12.0}
