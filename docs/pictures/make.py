@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import FloatRect
 
 HERE: Final = Path(__file__).parent
-_COLUMNS: Final = 120
+_COLUMNS: Final = 110
 _WIDTH_PX: Final = 1_100
 _UNTIL: Final = "#latency"
 # The list of what is not emulated is in the report; in a picture it would push the verdict out of sight.
 _LAST_LINE: Final = "not emulated by this target"
+# On a terminal the progress is one line that moves, and it is gone at the end.
+_PROGRESS: Final = "sent "
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -65,19 +67,21 @@ def terminal(command: Sequence[str], printed: str) -> str:
     console = Console(record=True, file=io.StringIO(), width=_COLUMNS)
     console.print(Text("$ ", "bold green") + Text(f"python -m bench {' '.join(command)}", "bold"))
     for line in takewhile(lambda line: _LAST_LINE not in line, printed.splitlines()):
-        console.print(Text.from_ansi(line))
+        if not line.startswith(_PROGRESS):
+            console.print(Text.from_ansi(line))
     svg = re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title="tickstream"), flags=re.DOTALL)
     return svg.replace("Fira Code", "DejaVu Sans Mono")
 
 
 def screenshot(report: Path, chromium: str) -> None:
-    """Take the report's first parts, down to its charts over time."""
+    """Take the verdict, the books and the charts over time; the checks between them are in the terminal's picture."""
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         page = browser.new_page(viewport={"width": _WIDTH_PX, "height": 800}, color_scheme="light")
-        page.goto(report.as_uri())
+        page.goto(report.resolve().as_uri())
         page.locator("html[data-drawn=yes]").wait_for(state="attached")
+        page.add_style_tag(content="#checks, details { display: none }")
         end = page.locator(_UNTIL).bounding_box()
         if end is None:
             sys.exit(f"the report has no part {_UNTIL}")
