@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -35,7 +36,7 @@ def add(commands: Commands) -> None:
     which.add_argument("--only", metavar="NAME,...", help="these mutants (default: all)")
     which.add_argument("--smallest", action="store_true", help="the few that the ordinary tests run")
     parser.add_argument("--list", action="store_true", help="say what mutants there are, and run none")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="stacks at a time (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="LocalStacks at a time (default: %(default)s)")
 
 
 def _work(options: argparse.Namespace) -> int:
@@ -52,12 +53,20 @@ def _work(options: argparse.Namespace) -> int:
     def say(finding: Finding) -> None:
         console.print(f"{finding.fate:<24} {finding.mutant.name:<40} {finding.seconds:5.1f} s")
 
-    with ThreadPoolExecutor(options.jobs) as pool, EmbeddedTarget() as target:
-        findings = run_mutants(with_controls(mutants), target, pool, say)
+    runs = with_controls(mutants)
+    jobs = min(options.jobs, len(runs))
+    with ThreadPoolExecutor(jobs) as pool, ExitStack() as stack:
+        targets = [stack.enter_context(EmbeddedTarget()) for _ in range(jobs)]
+        findings = run_mutants(runs, targets, pool, say)
     console.print(_table(findings))
-    bad = [finding.mutant.name for finding in findings if finding.fate not in GOOD]
+    bad = [finding for finding in findings if finding.fate not in GOOD]
+    for finding in bad:
+        for check in finding.red:
+            console.print(f"{finding.mutant.name}: {check.name}: {check.detail}", markup=False)
     if bad:
-        console.print(f"[bold red]FAILED[/] {len(bad)} of {len(findings)}: {', '.join(bad)}")
+        console.print(
+            f"[bold red]FAILED[/] {len(bad)} of {len(findings)}: {', '.join(finding.mutant.name for finding in bad)}"
+        )
         return 1
     console.print(f"[bold green]PASSED[/] {len(mutants)} mutants killed, each by the check that should")
     return 0
@@ -83,13 +92,13 @@ def _listed(mutants: Sequence[Mutant]) -> Table:
 
 
 def _table(findings: Sequence[Finding]) -> Table:
-    from bench.mutants.run import GOOD  # noqa: PLC0415
+    from bench.mutants.run import GOOD, name_of  # noqa: PLC0415
 
     table = Table("mutant", "what is broken", "result", "by", title="Mutants", title_justify="left")
     table.add_column("seconds", justify="right")
     for finding in findings:
         style = "green" if finding.fate in GOOD else "bold red"
-        by = ", ".join(finding.mutant.killed_by if finding.fate in GOOD else finding.red)
+        by = ", ".join(finding.mutant.killed_by if finding.fate in GOOD else map(name_of, finding.red))
         table.add_row(
             finding.mutant.name, finding.mutant.broken, f"[{style}]{finding.fate}[/]", by, f"{finding.seconds:.1f}"
         )

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: Where the keys begin of the objects that a condition may hold back.
 HELD_PREFIX: Final = "edges/held/"
-#: How many objects that are.
-HELD_OBJECTS: Final = 2
 #: The object whose slices a condition may keep from being written.
 FIRST_KEY: Final = "edges/a.csv"
 

@@ -1,4 +1,4 @@
-"""Runs mutants on one target, each as a stack of its own, and says which of them the verdict noticed."""
+"""Runs mutants, each as a stack of its own, and says which of them the verdict noticed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -20,12 +21,12 @@ from bench.mutants.trial import MutantTrial
 from bench.report.console import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Executor
 
     from bench.mutants.conditions import Condition
     from bench.targets import Target
-    from bench.verify import Verdict
+    from bench.verify import Check
 
 
 _TURN_S: Final = 0.5
@@ -52,11 +53,11 @@ GOOD: Final = frozenset({Fate.PASSED, Fate.KILLED})
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one run has shown. `red`: the checks that failed, without their figures; `seconds`: of the whole run."""
+    """What one run has shown. `red`: the checks that failed; `seconds`: of the whole run."""
 
     mutant: Mutant
     fate: Fate
-    red: tuple[str, ...]
+    red: tuple[Check, ...]
     seconds: float
 
 
@@ -72,8 +73,8 @@ def with_controls(mutants: Sequence[Mutant]) -> tuple[Mutant, ...]:
     return (*(control(by_name[name]) for name in conditions), *mutants)
 
 
-def fate_of(mutant: Mutant, red: Collection[str]) -> Fate:
-    """Judge from the checks that failed."""
+def fate_of(mutant: Mutant, red: Iterable[str]) -> Fate:
+    """Judge from the names of the checks that failed."""
     strange = set(red) - set(mutant.under.red)
     if not mutant.edits:
         return Fate.FAILED if strange else Fate.PASSED
@@ -83,27 +84,39 @@ def fate_of(mutant: Mutant, red: Collection[str]) -> Fate:
 
 
 def run_mutants(
-    mutants: Sequence[Mutant], target: Target, pool: Executor, found: Callable[[Finding], None]
+    mutants: Sequence[Mutant], targets: Sequence[Target], pool: Executor, found: Callable[[Finding], None]
 ) -> tuple[Finding, ...]:
-    """Run all of them, as many at a time as the pool has threads; `found` gets each finding as it comes.
+    """Run all of them, one at a time on each target; `found` gets each finding as it comes.
 
-    The pool should be entered before the target: an interrupt then ends the target first, and with it whatever the
-    pool's threads are waiting for. Raises BenchError or GeneratorError where a run could not be made.
+    One at a time, because faults and the journal are a target's, not a stack's. The pool should be entered before the
+    targets: an interrupt then ends the targets first, and with them whatever the pool's threads are waiting for.
+    Raises BenchError or GeneratorError where a run could not be made.
     """
     # Dependencies that are not in the cache are installed once, here, and not by each thread.
     deployment.assemble("mut")
-    runs = [pool.submit(_run, mutant, f"mut{number}", target) for number, mutant in enumerate(mutants)]
+    free: SimpleQueue[Target] = SimpleQueue()
+    for target in targets:
+        free.put(target)
+
+    def run(mutant: Mutant, environment: str) -> Finding:
+        target = free.get()
+        try:
+            return _run(mutant, environment, target)
+        finally:
+            free.put(target)
+
+    runs = [pool.submit(run, mutant, f"mut{number}") for number, mutant in enumerate(mutants)]
     waiting = set(runs)
     try:
         while waiting:
             # In turns: a wait without an end may not hear of an interrupt.
             done, waiting = wait(waiting, timeout=_TURN_S, return_when=FIRST_COMPLETED)
-            for run in done:
-                found(run.result())
+            for one in done:
+                found(one.result())
     finally:
-        for run in runs:
-            run.cancel()
-    return tuple(run.result() for run in runs)
+        for one in runs:
+            one.cancel()
+    return tuple(one.result() for one in runs)
 
 
 def _run(mutant: Mutant, environment: str, target: Target) -> Finding:
@@ -116,11 +129,11 @@ def _run(mutant: Mutant, environment: str, target: Target) -> Finding:
         trial.prepare(folder)
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
             trial.push(target, environment, Reporter(Console(file=nowhere)))
-        red = red_checks(trial.verify())
+        red = tuple(check for check in trial.verify().checks if not check.passed)
         deployment.destroy(target, environment)
-    return Finding(mutant, fate_of(mutant, red), red, time.monotonic() - started_s)
+    return Finding(mutant, fate_of(mutant, map(name_of, red)), red, time.monotonic() - started_s)
 
 
-def red_checks(verdict: Verdict) -> tuple[str, ...]:
-    """Name the checks that failed, without what some names say in parentheses."""
-    return tuple(check.name.partition(" (")[0] for check in verdict.checks if not check.passed)
+def name_of(check: Check) -> str:
+    """Return the name of a check without what some names say in parentheses."""
+    return check.name.partition(" (")[0]

@@ -39,8 +39,6 @@ _STALL_S: Final = 20.0
 _VISIBILITY_S: Final = 10
 _LOOK_EVERY_S: Final = 1.0
 _SEED: Final = 11
-#: Rules of the catalogue are named alike in every run: one stack at a time may have them.
-_CATALOGUE: Final = threading.Lock()
 
 
 def workload() -> Workload:
@@ -75,21 +73,13 @@ class MutantTrial(MarketTrial):
         target.client("sqs").set_queue_attributes(
             QueueUrl=outputs.queue_url, Attributes={"VisibilityTimeout": str(_VISIBILITY_S)}
         )
-        with self._faults(target, environment, outputs):
+        with self._faults(target, outputs):
             super().push(target, environment, reporter)
 
     @contextmanager
-    def _faults(self, target: Target, environment: str, outputs: Outputs) -> Iterator[None]:
-        """Have the condition's faults apply while the block runs, to this stack alone."""
-        if self._condition.faults:
-            with _CATALOGUE:
-                yield
-            return
-        rules = [
-            # Other stacks of the same LocalStack have rules of the same kind.
-            replace(rule, name=f"{environment}-{rule.name}")
-            for rule in self._condition.rules(outputs, {edge.key: edge for edge in self._edges})
-        ]
+    def _faults(self, target: Target, outputs: Outputs) -> Iterator[None]:
+        """Have the condition's faults apply while the block runs."""
+        rules = self._condition.rules(outputs, {edge.key: edge for edge in self._edges})
         if not rules:
             yield
             return
