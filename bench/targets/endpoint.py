@@ -26,7 +26,7 @@ _UNKNOWN_SERVER = (
     "as AWS does is not known here, so nothing about them is shown."
 )
 #: Without a provider, these report success under LocalStack's usual settings; so do custom resources.
-_NOT_IN_LOCALSTACK = frozenset({"AWS::Logs::MetricFilter"})
+_NOT_IN_LOCALSTACK = frozenset({"AWS::CloudWatch::Dashboard", "AWS::Logs::MetricFilter"})
 
 
 class EndpointTarget:
