@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Final
 from bench.answers import Window, read_by_get, read_by_post
 from bench.doubts import resolved
 from bench.errors import ApiError, ReadBackError
-from bench.ledger import Outcome, origins_of
+from bench.ledger import origins_of
 from bench.state import RecordedReject, read_dead_letters, read_rejects, read_table
-from bench.verify import Check, Verdict, compare_bars, compare_rejects
+from bench.verify import (
+    UNANNOUNCED,
+    Check,
+    Verdict,
+    compare_bars,
+    compare_rejects,
+    judge_acknowledged,
+    judge_announced,
+    judge_letters,
+    sent_counts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,12 +74,12 @@ def verdict_of(deployed: Deployed, evidence: Evidence) -> Verdict:
     except (ApiError, ReadBackError) as error:
         outcomes = evidence.ledger.outcomes()
         checks = (
-            _acknowledged(outcomes, evidence.attempted),
+            judge_acknowledged(outcomes, evidence.attempted),
             Check("books balance", evidence.balance.balanced, evidence.balance.explanation),
             Check("reading back", passed=False, detail=str(error)),
             *evidence.checks,
         )
-        return Verdict(_sent_counts(outcomes, evidence.attempted), checks)
+        return Verdict(sent_counts(outcomes, evidence.attempted), checks)
 
 
 def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
@@ -87,7 +97,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     recorded = _recorded_rejects(target, outputs, kept, evidence.pieces, planted)
     refused = _refused_in_answers(kept, planted)
     counts = {
-        **_sent_counts(outcomes, evidence.attempted),
+        **sent_counts(outcomes, evidence.attempted),
         "ok": stored.ok,
         "lost": max(0, stored.lost - dead_lettered),
         "duplicated": stored.duplicated,
@@ -100,7 +110,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     }
     by_post, by_get, symbols = _answered(api, expected)
     checks = (
-        _acknowledged(outcomes, evidence.attempted),
+        judge_acknowledged(outcomes, evidence.attempted),
         Check("books balance", evidence.balance.balanced, evidence.balance.explanation),
         _bars("bars in DynamoDB", stored),
         _bars("bars through POST /bars", by_post),
@@ -109,9 +119,9 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
         _rejects("refused in answers", refused),
         _receipts(kept, table, planted),
         _statuses(api, kept),
-        *([_announced(table, evidence.journal)] if evidence.journal else []),
+        *([judge_announced(table, evidence.journal)] if evidence.journal else []),
         _rollups(table),
-        _letters(letters, evidence.expected_letters),
+        judge_letters(letters, evidence.expected_letters),
         _account(counts),
         *evidence.checks,
     )
@@ -125,7 +135,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
             "recorded": Counter(recorded.recorded) + Counter(refused.recorded),
         },
         examples=(*examples[:10], *recorded.examples, *refused.examples),
-        not_measured=() if evidence.journal else (_UNANNOUNCED,),
+        not_measured=() if evidence.journal else (UNANNOUNCED,),
     )
 
 
@@ -141,27 +151,6 @@ def late_bars(name: str, api: ApiClient, oracle: Oracle) -> Check:
     except ApiError as error:
         return Check(name, passed=False, detail=str(error))
     return _bars(name, compare_bars(some, answered))
-
-
-def _sent_counts(outcomes: Sequence[Sent], attempted: int) -> dict[str, int]:
-    return {
-        "attempted": attempted,
-        "acknowledged": sum(one.rows for one in outcomes if one.acknowledged),
-        "recovered": sum(one.rows for one in outcomes if one.recovered),
-        "indeterminate": sum(one.rows for one in outcomes if one.outcome is Outcome.INDETERMINATE),
-    }
-
-
-def _acknowledged(outcomes: Sequence[Sent], attempted: int) -> Check:
-    """Nothing was refused, and of nearly nothing it is unknown what became of it."""
-    counts = _sent_counts(outcomes, attempted)
-    known, doubtful = counts["acknowledged"], counts["indeterminate"]
-    detail = f"{known:,} of {attempted:,} rows in {len(outcomes):,} objects and requests"
-    if faults := [one for one in outcomes if one.outcome is Outcome.REFUSED]:
-        detail += f"; {len(faults):,} refused, the first: {faults[0].fault}"
-    if doubtful:
-        detail += f"; {doubtful:,} rows without an answer that did not arrive either"
-    return Check("acknowledged", not faults and known + doubtful == attempted and known > 0, detail)
 
 
 def _bars(name: str, found: BarFindings) -> Check:
@@ -289,33 +278,3 @@ def _account(counts: Mapping[str, int]) -> Check:
     places = counts["ok"] + counts["lost"] + counts["rejected"] + counts["dead-lettered"]
     detail = f"ok + lost + rejected + dead-lettered = {places:,} of {counts['acknowledged']:,} acknowledged"
     return Check("every row accounted for", places == counts["acknowledged"] and not counts["lost"], detail)
-
-
-_ANNOUNCED: Final = "every range was announced"
-_UNANNOUNCED: Final = f"{_ANNOUNCED}: the target keeps no journal of requests"
-
-
-def _announced(table: TableState, journal: Journal) -> Check:
-    """Each committed range has an event that EventBridge took, whatever became of it then."""
-    silent = [range_ for range_ in table.receipts if journal.times_of(*range_).announced_ms is None]
-    detail = f"{len(table.receipts) - len(silent):,} of {len(table.receipts):,} committed ranges"
-    if silent:
-        detail += f"; not ingest {silent[0][0]}, range {silent[0][1]}"
-    return Check(_ANNOUNCED, not silent, detail)
-
-
-def _letters(letters: Sequence[DeadLetter], expected: Sequence[str]) -> Check:
-    """Dead letters are exactly those that were planted."""
-    planted, found = Counter(expected), Counter(letter.body for letter in letters)
-    strange = [letter for letter in letters if letter.body not in planted]
-    missing, surplus = (planted - found).total(), (found - planted).total() - len(strange)
-    if not letters and not expected:
-        return Check("dead-letter queues", passed=True, detail="empty")
-    detail = f"{len(letters)} dead letters, {len(expected)} were planted"
-    if strange:
-        queues = Counter(letter.queue for letter in strange)
-        held = ", ".join(f"{number} in {queue}" for queue, number in queues.items())
-        detail += f"; {held} that should not be there, the first: {strange[0].body[:160]}"
-    if missing or surplus:
-        detail += f"; of those that were planted {missing} are missing and {surplus} too many"
-    return Check("dead-letter queues", planted == found, detail)

@@ -17,16 +17,22 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from bench.ledger import Outcome
 from bench.state import RAW_LIMIT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from bench.ledger import Sent
+    from bench.measure.journal import Journal
     from bench.oracle import ExpectedBar, PlantedReject
-    from bench.state import RecordedReject
+    from bench.state import DeadLetter, RecordedReject, TableState
     from tickstream.bars import Bar
 
 _EXAMPLES: Final = 10
+_ANNOUNCED: Final = "every range was announced"
+#: What is said where no journal tells.
+UNANNOUNCED: Final = f"{_ANNOUNCED}: the target keeps no journal of requests"
 FIELDS: Final = ("open_e9", "high_e9", "low_e9", "close_e9", "volume_e9", "ticks", "notional_e18")
 
 
@@ -219,3 +225,51 @@ def _same_text(sent: bytes | None, row: RecordedReject) -> bool:
         return True
     # Of a row longer than the pipeline reads, it knows the beginning only.
     return row.raw is not None and row.raw == sent[: len(row.raw)] and len(row.raw) >= min(len(sent), RAW_LIMIT_BYTES)
+
+
+def sent_counts(outcomes: Sequence[Sent], attempted: int) -> dict[str, int]:
+    """Count rows by what became of their sending; one entry an ordinal."""
+    return {
+        "attempted": attempted,
+        "acknowledged": sum(one.rows for one in outcomes if one.acknowledged),
+        "recovered": sum(one.rows for one in outcomes if one.recovered),
+        "indeterminate": sum(one.rows for one in outcomes if one.outcome is Outcome.INDETERMINATE),
+    }
+
+
+def judge_acknowledged(outcomes: Sequence[Sent], attempted: int) -> Check:
+    """Nothing was refused, and of nearly nothing it is unknown what became of it."""
+    counts = sent_counts(outcomes, attempted)
+    known, doubtful = counts["acknowledged"], counts["indeterminate"]
+    detail = f"{known:,} of {attempted:,} rows in {len(outcomes):,} objects and requests"
+    if faults := [one for one in outcomes if one.outcome is Outcome.REFUSED]:
+        detail += f"; {len(faults):,} refused, the first: {faults[0].fault}"
+    if doubtful:
+        detail += f"; {doubtful:,} rows without an answer that did not arrive either"
+    return Check("acknowledged", not faults and known + doubtful == attempted and known > 0, detail)
+
+
+def judge_announced(table: TableState, journal: Journal) -> Check:
+    """Each committed range has an event that EventBridge took, whatever became of it then."""
+    silent = [range_ for range_ in table.receipts if journal.times_of(*range_).announced_ms is None]
+    detail = f"{len(table.receipts) - len(silent):,} of {len(table.receipts):,} committed ranges"
+    if silent:
+        detail += f"; not ingest {silent[0][0]}, range {silent[0][1]}"
+    return Check(_ANNOUNCED, not silent, detail)
+
+
+def judge_letters(letters: Sequence[DeadLetter], expected: Sequence[str]) -> Check:
+    """Dead letters are exactly those that were planted."""
+    planted, found = Counter(expected), Counter(letter.body for letter in letters)
+    strange = [letter for letter in letters if letter.body not in planted]
+    missing, surplus = (planted - found).total(), (found - planted).total() - len(strange)
+    if not letters and not expected:
+        return Check("dead-letter queues", passed=True, detail="empty")
+    detail = f"{len(letters)} dead letters, {len(expected)} were planted"
+    if strange:
+        queues = Counter(letter.queue for letter in strange)
+        held = ", ".join(f"{number} in {queue}" for queue, number in queues.items())
+        detail += f"; {held} that should not be there, the first: {strange[0].body[:160]}"
+    if missing or surplus:
+        detail += f"; of those that were planted {missing} are missing and {surplus} too many"
+    return Check("dead-letter queues", planted == found, detail)

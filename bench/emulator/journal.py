@@ -73,7 +73,7 @@ class _Times:
 
 @dataclass(slots=True)
 class _Book:
-    """All that the journal keeps; replaced as a whole at a reset."""
+    """All that the journal keeps; replaced at a reset, but for the ranges."""
 
     requests: dict[tuple[str, str, str], _Tally] = field(default_factory=dict)
     functions: dict[tuple[str, int], _Use] = field(default_factory=dict)
@@ -133,9 +133,9 @@ class Journal:
                 use.billed_ms += int(found["billed_ms"])
 
     def reset(self) -> None:
-        """Forget all."""
+        """Forget all counts. Ranges stay: their ids tell runs apart, and another run may go on beside this one."""
         with self._lock:
-            self._book = _Book()
+            self._book = _Book(ranges=self._book.ranges)
 
     def facts(self) -> dict[str, Any]:
         """Return all in plain JSON, as `bench.measure.journal` reads it."""

@@ -30,6 +30,8 @@ LEASE_PARTITION: Final = "aggregator#lease"
 _SEGMENT: Final = str(keys.FIRST_SEGMENT_SUFFIX)[:16]
 #: Chance of a request to be refused; clients of AWS try four times.
 _REFUSED_RATE: Final = 0.02
+#: There are few uploads.
+_UPLOAD_RATE: Final = 0.1
 _PART_RATE: Final = 0.25
 
 
@@ -168,7 +170,7 @@ def _server_errors(scene: Scene) -> tuple[FaultRule, ...]:
         contains=scene.outputs.bucket_name,
         code="InternalError",
         status=500,
-        rate=_REFUSED_RATE,
+        rate=_UPLOAD_RATE,
         seed=scene.seed,
     )
     return (*_refusals(scene, codes), upload)

@@ -12,7 +12,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.books import call_schedule, depth
+from bench.books import Clock, call_schedule, depth
 from bench.faults.catalog import VICTIMS, VISIBILITY_S, Scene, Victim, fault_of, faults_of, named, names
 from bench.faults.injector import FaultInjector
 from bench.redrive import market_queues, redrive
@@ -62,9 +62,10 @@ class FaultPlan:
     deviations: sentences for the report. expected_letters: bodies that must be dead letters at the end.
     """
 
-    def __init__(self, faults: Sequence[Fault], seed: int) -> None:
+    def __init__(self, faults: Sequence[Fault], seed: int, clock: Clock | None = None) -> None:
         self._faults = tuple(faults)
         self._seed = seed
+        self._clock = clock or Clock()
         self.names = tuple(fault.name for fault in faults)
         self.expected_letters = POISON_MESSAGES if "poison-messages" in self.names else ()
         self.parameters = {name: value for fault in faults for name, value in fault.parameters.items()}
@@ -91,10 +92,10 @@ class FaultPlan:
         self._marks: list[tuple[str, int]] = []
 
     @classmethod
-    def of(cls, wanted: Iterable[str], seed: int) -> FaultPlan:
+    def of(cls, wanted: Iterable[str], seed: int, clock: Clock | None = None) -> FaultPlan:
         """Return the plan of these faults, `all` among them. Raises BenchError for a name that there is not."""
         asked = tuple(wanted)
-        return cls(faults_of(names() if ALL in asked else asked), seed)
+        return cls(faults_of(names() if ALL in asked else asked), seed, clock)
 
     def install(
         self, deployed: Deployed, pieces: Iterable[ObjectFile | PostBody], read_late: Callable[[], Check]
@@ -119,7 +120,7 @@ class FaultPlan:
         for body in self.expected_letters:
             sqs.send_message(QueueUrl=url, MessageBody=body)
             self._mark("poison-messages")
-        self._changed_s = time.monotonic()
+        self._changed_s = self._clock.now_s()
 
     def look(self, progress: Progress, *, sending: bool) -> str:
         """Cure and put back what is due; return what the plan still waits for, empty when it is done.
@@ -233,7 +234,7 @@ class FaultPlan:
         if moved := sum(one.put_back for one in redrive(self._deployed.target, due)):
             self._rounds += 1
             self._redriven += moved
-            self._changed_s = time.monotonic()
+            self._changed_s = self._clock.now_s()
             self._mark("dead-letter-redrive")
         return "dead letters that were put back to work"
 
@@ -253,8 +254,8 @@ class FaultPlan:
     def _settle(self) -> str:
         hits = self._injector.hits()
         if hits != self._last_hits:
-            self._last_hits, self._changed_s = hits, time.monotonic()
-        settled = time.monotonic() - self._changed_s >= _EVENTS_SETTLE_S
+            self._last_hits, self._changed_s = hits, self._clock.now_s()
+        settled = self._clock.now_s() - self._changed_s >= _EVENTS_SETTLE_S
         return "" if settled else "events that may be tried again"
 
     def _take_away(self, rules: Iterable[FaultRule]) -> None:
@@ -284,7 +285,7 @@ class FaultPlan:
         Until then every reader adds the slices, so no number is wrong. What is left is for the verdict to say.
         """
         target, outputs = self._deployed.target, self._deployed.outputs
-        deadline_s = time.monotonic() + _SETTLING_S
-        while read_table(target, outputs.table_name).loose_slices and time.monotonic() < deadline_s:
+        deadline_s = self._clock.now_s() + _SETTLING_S
+        while read_table(target, outputs.table_name).loose_slices and self._clock.now_s() < deadline_s:
             call_schedule(target, outputs)
-            time.sleep(_SETTLING_POLL_S)
+            self._clock.sleep(_SETTLING_POLL_S)

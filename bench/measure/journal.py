@@ -91,7 +91,10 @@ def read_journal(target: Target) -> Journal | None:
 
 
 def reset_journal(target: Target) -> None:
-    """Have the journal begin anew; does nothing where the target keeps none. Raises TargetError."""
+    """Have the journal count anew; what it has of ranges stays. Does nothing where the target keeps none.
+
+    Raises TargetError where nobody answers.
+    """
     if Capability.JOURNAL in target.capabilities:
         _call(target, "DELETE")
 

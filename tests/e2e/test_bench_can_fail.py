@@ -89,7 +89,10 @@ def finished(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     deployed = Deployed(target, outputs, ApiClient(target, target.api_url(outputs.rest_api_id, ENVIRONMENT)))
     pushed = push(deployed, pieces, lambda *_: None, ticks_a_second=None, stall_s=60.0)
     oracle = Oracle(folder / "truth", pushed.ledger.origins())
-    yield Finished(deployed, Evidence(pushed.ledger, oracle, pushed.pieces, pushed.balance))
+    yield Finished(
+        deployed,
+        Evidence(pushed.ledger, oracle, pushed.pieces, pushed.balance, journal=pushed.recorder.journal),
+    )
     deployment.destroy(target, ENVIRONMENT)
 
 

@@ -48,13 +48,28 @@ class Script:
         self.time_s += seconds
 
 
-def wait(script: Script, sending_until_s: float = -1.0) -> Balance:
+@dataclass
+class Conduct:
+    """Somebody who waits for something until a time, and then for nothing."""
+
+    script: Script
+    until_s: float
+    seen_sending: list[bool] = field(default_factory=list)
+
+    def look(self, _progress: Progress, *, sending: bool) -> str:
+        """Say whether it is over."""
+        self.seen_sending.append(sending)
+        return "the cure" if self.script.time_s < self.until_s else ""
+
+
+def wait(script: Script, sending_until_s: float = -1.0, conduct: Conduct | None = None) -> Balance:
     """Wait on the script's own clock."""
     return wait_until_balanced(
         script,
         lambda _progress, _lag_ms: None,
         is_sending=lambda: script.time_s < sending_until_s,
         stall_s=STALL_S,
+        conduct=conduct,
         clock=Clock(lambda: script.time_s, script.sleep),
     )
 
@@ -118,3 +133,28 @@ def test_what_events_left_pending_is_given_to_the_schedule() -> None:
     assert balance.balanced
     assert balance.nudges == len(script.nudged_at) >= 1
     assert script.nudged_at[0] > NUDGE_AFTER_S
+
+
+def test_balanced_books_wait_for_who_acts_on_the_run() -> None:
+    """A plan that has something left to do keeps the run open, and hears whether more is being sent."""
+    script = Script([DONE])
+    conduct = Conduct(script, until_s=20.0)
+    assert wait(script, sending_until_s=5.0, conduct=conduct).balanced
+    assert script.time_s >= 20.0
+    assert conduct.seen_sending[0] is True
+    assert conduct.seen_sending[-1] is False
+
+
+def test_who_waits_for_ever_stalls_the_run_and_is_named() -> None:
+    """A cure that never comes ends the wait too, and the explanation says what was waited for."""
+    script = Script([DONE])
+    balance = wait(script, conduct=Conduct(script, until_s=1e9))
+    assert not balance.balanced
+    assert STALL_S < script.time_s < STALL_S + 2
+    assert balance.explanation.endswith("still waiting for the cure")
+
+
+def test_dead_letters_of_a_plan_are_not_the_end() -> None:
+    """What is a dead letter now may be put back to work: the whole patience applies."""
+    script = Script([*[replace(DONE, ranges_done=4, dead_letters=1)] * 80, DONE])
+    assert wait(script, conduct=Conduct(script, until_s=0.0)).balanced

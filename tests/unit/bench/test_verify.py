@@ -4,9 +4,23 @@ from dataclasses import replace
 
 import pytest
 
+from bench.ledger import Outcome, Sent
+from bench.measure.journal import Journal, RangeTimes
 from bench.oracle import ExpectedBar, PlantedReject
-from bench.state import RAW_LIMIT_BYTES, RecordedReject
-from bench.verify import AnsweredBar, Check, Verdict, compare_bars, compare_rejects
+from bench.state import RAW_LIMIT_BYTES, DeadLetter, RecordedReject, TableState
+from bench.verify import (
+    AnsweredBar,
+    Check,
+    Verdict,
+    compare_bars,
+    compare_rejects,
+    judge_acknowledged,
+    judge_announced,
+    judge_letters,
+    sent_counts,
+)
+from tickstream import keys
+from tickstream.ingests import Receipt
 
 EXPECTED = {
     "A": {10: ExpectedBar(100, 120, 90, 110, 3, 4, 331), 11: ExpectedBar(110, 110, 110, 110, 1, 1, 110)},
@@ -161,3 +175,69 @@ def test_a_verdict_without_checks_did_not_pass() -> None:
     assert not Verdict({}, ()).passed
     assert Verdict({}, (Check("one", passed=True, detail=""),)).passed
     assert not Verdict({}, (Check("one", passed=True, detail=""), Check("two", passed=False, detail=""))).passed
+
+
+def sent(outcome: Outcome, rows: int = 5, *, recovered: bool = False) -> Sent:
+    """Return what became of a piece."""
+    return Sent(0, "key", "e", "", "id", rows, 1, 0.0, 0.0, 0.0, outcome, "why", recovered=recovered)
+
+
+def test_rows_are_counted_by_what_became_of_their_sending() -> None:
+    """Recovered rows are acknowledged ones; a row without an answer is neither lost nor failed."""
+    outcomes = [
+        sent(Outcome.ACKNOWLEDGED, 7),
+        sent(Outcome.ACKNOWLEDGED, 2, recovered=True),
+        sent(Outcome.INDETERMINATE, 1),
+    ]
+    counts = {"attempted": 10, "acknowledged": 9, "recovered": 2, "indeterminate": 1}
+    assert sent_counts(outcomes, 10) == counts
+    assert judge_acknowledged(outcomes, 10).passed
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "attempted"),
+    [
+        ([sent(Outcome.ACKNOWLEDGED), sent(Outcome.REFUSED)], 10),
+        ([sent(Outcome.ACKNOWLEDGED)], 10),
+        ([sent(Outcome.INDETERMINATE)], 5),
+        ([], 0),
+    ],
+)
+def test_sending_that_was_refused_cut_short_or_never_answered_fails(outcomes: list[Sent], attempted: int) -> None:
+    """A refusal, a piece that was never sent, and a run of which nothing is known have shown nothing."""
+    assert not judge_acknowledged(outcomes, attempted).passed
+
+
+LETTER = DeadLetter("processing", "planted", "", 0, 0)
+
+
+def test_dead_letters_are_the_planted_ones_or_none() -> None:
+    """Where none was planted there is none, and each that was planted is there once."""
+    assert judge_letters([], []).passed
+    assert judge_letters([LETTER], ["planted"]).passed
+
+
+@pytest.mark.parametrize(
+    ("letters", "said"),
+    [
+        ([], "1 are missing"),
+        ([LETTER, LETTER], "1 too many"),
+        ([LETTER, DeadLetter("rule", "other", "", 0, 0)], "1 in rule that should not be there, the first: other"),
+    ],
+)
+def test_a_dead_letter_too_few_or_too_many_fails(letters: list[DeadLetter], said: str) -> None:
+    """A planted message that vanished, one that is there twice, and any other are told apart."""
+    check = judge_letters(letters, ["planted"])
+    assert not check.passed
+    assert said in check.detail
+
+
+@pytest.mark.parametrize(("announced_ms", "passed"), [(5, True), (None, False)])
+def test_a_committed_range_without_an_event_fails(announced_ms: int | None, passed: bool) -> None:  # noqa: FBT001 - a test's table
+    """Whether its event arrived is another matter: it must have been taken."""
+    receipt = Receipt("an ingest", 3, ticks=1, rejected=0, committed_ms=1, hours={})
+    table = TableState({}, {}, {("an ingest", 3): receipt}, 0, 0, 0, 0, 0, 0)
+    journal = Journal((), (), {keys.range_id("an ingest", 3): RangeTimes(announced_ms, None)})
+    check = judge_announced(table, journal)
+    assert check.passed is passed
+    assert ("not ingest an ingest, range 3" in check.detail) is not passed

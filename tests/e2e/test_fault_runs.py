@@ -1,0 +1,47 @@
+"""A run under all faults at once: whatever goes wrong, no tick is lost and none is counted twice."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from bench import deployment
+from bench.faults.catalog import names
+from bench.faults.plan import LATE_CHECK, POISON_MESSAGES, FaultPlan
+from bench.market_trial import MarketTrial
+from bench.report.console import Reporter
+from bench.workloads import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.targets import Target
+
+ENVIRONMENT = "faultrun"
+
+
+def test_the_books_balance_under_all_faults(target: Target, tmp_path: Path) -> None:
+    """Killed, throttled, delivered twice, poisoned and redriven: every tick is in its bar or rejected, once."""
+    workload = load("smoke", ticks=2_000, range_bytes=65_536)
+    plan = FaultPlan.of(["all"], workload.seed)
+    trial = MarketTrial(workload, {"RangeBytes": "65536"}, faults=plan)
+    trial.prepare(tmp_path)
+    deployment.deploy(target, ENVIRONMENT, trial.parameters)
+    trial.push(target, ENVIRONMENT, Reporter(Console(file=io.StringIO())))
+    verdict = trial.verify()
+    facts = trial.facts()
+    deployment.destroy(target, ENVIRONMENT)
+
+    assert [check for check in verdict.checks if not check.passed] == []
+    counts = verdict.counts
+    assert counts["ok"] + counts["rejected"] == counts["acknowledged"] == counts["attempted"]
+    assert counts["lost"] == counts["duplicated"] == counts["unexpected"] == counts["dead-lettered"] == 0
+    assert counts["dead letters"] == len(POISON_MESSAGES)
+    assert {check.name for check in verdict.checks} >= {"faults injected", LATE_CHECK, "every range was announced"}
+    faults = facts["faults"]
+    assert set(faults["injected"]) == set(names())
+    assert min(faults["injected"].values()) > 0
+    assert {mark["name"] for mark in faults["marks"]} == set(names())
+    assert len(facts["deviations"]) == 2

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from bench.deployment import Outputs
+from bench.errors import BenchError
+from bench.faults import Action
+from bench.faults.catalog import LEASE_PARTITION, VICTIMS, Fault, Scene, Victim, fault_of, faults_of, named, names
+from market_analytics.data_aggregator_election import PARTITION
+
+OUTPUTS = Outputs(**{field.name: field.name for field in fields(Outputs)})
+SCENE = Scene(OUTPUTS, seed=7, victims=tuple(Victim(f"object-{place}", f"{place:032d}") for place in range(VICTIMS)))
+WANTED = {
+    "duplicate-s3-events",
+    "duplicate-messages",
+    "kill-before-writes",
+    "kill-before-receipt",
+    "kill-before-event",
+    "kill-before-delete",
+    "function-timeout",
+    "unprocessed-items",
+    "throttling",
+    "server-errors",
+    "partial-sends",
+    "partial-events",
+    "dropped-events",
+    "two-aggregators",
+    "two-compactions",
+    "aggregator-down",
+    "poison-objects",
+    "poison-messages",
+    "dead-letter-redrive",
+}
+
+
+def fault(name: str) -> Fault:
+    """Return one fault."""
+    (found,) = faults_of([name])
+    return found
+
+
+def test_the_catalog_has_every_fault_with_a_sentence() -> None:
+    """What `--faults` promises is there, once, and says in a sentence what it does."""
+    assert set(names()) == WANTED
+    assert len(names()) == len(WANTED)
+    assert all(fault(name).about.endswith(".") for name in names())
+
+
+@pytest.mark.parametrize("name", sorted(WANTED - {"poison-messages"}))
+def test_each_fault_has_rules_of_its_own_names(name: str) -> None:
+    """Rules of all faults and stacks stand beside each other in one target, each under its own name."""
+    one = fault(name)
+    rules = [*named(one, one.rules, SCENE), *(named(one, one.then, SCENE) if one.then else ())]
+    assert rules
+    assert len({rule.name for rule in rules}) == len(rules)
+    assert {fault_of(rule) for rule in rules} == {name}
+    other = Scene(Outputs(**{field.name: f"other-{field.name}" for field in fields(Outputs)}), 7, SCENE.victims)
+    assert {rule.name for rule in rules}.isdisjoint(rule.name for rule in named(one, one.rules, other))
+
+
+def test_all_rules_go_together() -> None:
+    """No two faults have a rule of one name: one would replace the other."""
+    rules = [rule.name for one in faults_of(names()) for rule in named(one, one.rules, SCENE)]
+    assert len(set(rules)) == len(rules)
+
+
+def test_what_kills_or_times_out_is_bounded() -> None:
+    """A run ends: nothing is killed or held for ever."""
+    rules = [rule for one in faults_of(names()) for rule in one.rules(SCENE)]
+    hard = {Action.KILL_BEFORE, Action.KILL_AFTER, Action.DELAY}
+    assert all(rule.times is not None and rule.times <= 2 for rule in rules if rule.action in hard)
+
+
+def test_what_hits_everything_stands_behind_what_hits_some() -> None:
+    """The first rule that hits decides, so one that always hits would hide those behind it."""
+    rules = [rule for one in faults_of(names()) for rule in one.rules(SCENE)]
+    always: dict[tuple[str, str, str], str] = {}
+    for rule in rules:
+        place = (rule.service, rule.operation, rule.function)
+        assert place not in always, f"{rule} is never asked: {always[place]} hits first"
+        if rule.rate == 1 and rule.times is None and not rule.contains:
+            always[place] = rule.name
+
+
+def test_few_objects_give_fewer_victims_and_no_error() -> None:
+    """A workload of POSTs alone has nothing to poison; other faults still hit."""
+    nobody = Scene(OUTPUTS, 7, ())
+    assert fault("poison-objects").rules(nobody) == ()
+    assert fault("aggregator-down").rules(nobody) == ()
+    assert len(fault("poison-objects").rules(Scene(OUTPUTS, 7, SCENE.victims[:1]))) == 1
+
+
+def test_victims_differ() -> None:
+    """No object is spoiled by two faults: the second one would never be seen."""
+    spoilt = [rule.contains for one in faults_of(names()) if one.held for rule in one.rules(SCENE)]
+    assert len(set(spoilt)) == len(spoilt) == VICTIMS
+
+
+def test_the_lease_is_the_pipelines_own() -> None:
+    """The partition that is named here is the one in which aggregators elect."""
+    assert LEASE_PARTITION == PARTITION
+
+
+def test_an_unknown_name_is_told_the_known_ones() -> None:
+    """A typing error is one line that helps."""
+    with pytest.raises(BenchError, match=r"no fault kill-before-lunch: there are kill-before-writes, .* and all"):
+        faults_of(["throttling", "kill-before-lunch"])

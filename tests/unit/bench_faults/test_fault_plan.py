@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from bench.books import Clock, Progress
+from bench.deployment import Outputs
+from bench.errors import BenchError
+from bench.faults import plan as plan_module
+from bench.faults.catalog import VISIBILITY_S, faults_of, names
+from bench.faults.plan import LATE_CHECK, POISON_MESSAGES, FaultPlan
+from bench.redrive import Redriven
+from bench.truth import ObjectFile, PostBody
+from bench.verify import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bench.faults import FaultRule
+    from bench.pushing import Deployed
+
+OUTPUTS = Outputs(**{field.name: field.name for field in fields(Outputs)})
+PIECES: tuple[ObjectFile | PostBody, ...] = (
+    *(ObjectFile(place, f"object-{place}", Path("f"), 10, 100, "e", None) for place in range(9)),
+    PostBody(9, b"{}", 1),
+)
+#: All is done and rolled up.
+DONE = Progress(
+    ingests=10,
+    manifests=10,
+    ranges=10,
+    ranges_done=10,
+    ticks=100,
+    rejected=0,
+    pending=0,
+    hours=5,
+    hours_rolled_up=5,
+    queued=0,
+    in_flight=0,
+    dead_letters=0,
+)
+PROCESSING, INGESTION, AGGREGATOR = (
+    OUTPUTS.processing_dead_letter_queue_url,
+    OUTPUTS.ingestion_dead_letter_queue_url,
+    OUTPUTS.aggregator_dead_letter_queue_url,
+)
+
+
+@dataclass
+class World:
+    """A target that does what it is told, and a clock."""
+
+    letters: Counter[str] = field(default_factory=Counter)
+    sent: list[str] = field(default_factory=list)
+    visibility_s: str = "300"
+    rules: dict[str, FaultRule] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)
+    put_back: list[tuple[str, ...]] = field(default_factory=list)
+    time_s: float = 1000.0
+    late_reads: int = 0
+
+    # As boto3's client of SQS.
+    def client(self, _service: str) -> World:
+        """Return itself."""
+        return self
+
+    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
+        """Return what is asked for."""
+        known = {"ApproximateNumberOfMessages": str(self.letters[QueueUrl]), "VisibilityTimeout": self.visibility_s}
+        return {"Attributes": {name: known.get(name, "0") for name in AttributeNames}}
+
+    def set_queue_attributes(self, *, QueueUrl: str, Attributes: Mapping[str, str]) -> None:  # noqa: N803
+        """Take the visibility timeout."""
+        assert QueueUrl == OUTPUTS.queue_url
+        self.visibility_s = Attributes["VisibilityTimeout"]
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
+        """Remember the body."""
+        assert QueueUrl == OUTPUTS.queue_url
+        self.sent.append(MessageBody)
+
+    # As FaultInjector.
+    def add(self, rules: Iterable[FaultRule]) -> None:
+        """Have rules apply."""
+        self.rules |= {rule.name: rule for rule in rules}
+
+    def remove(self, name: str) -> None:
+        """Have one rule apply no more."""
+        self.rules.pop(name, None)
+
+    def hits(self) -> dict[str, int]:
+        """Return what the test counted."""
+        return dict(self.counted)
+
+    def marks(self) -> list[tuple[str, int]]:
+        """Return one mark for each rule that hit, at 2 s."""
+        return [(name, 2_000) for name, count in self.counted.items() if count]
+
+    # As bench.redrive.redrive.
+    def redrive(self, _target: object, queues: Mapping[str, Any]) -> tuple[Redriven, ...]:
+        """Empty the queues, but for the planted messages."""
+        self.put_back.append(tuple(queues))
+        done = []
+        for name, queue in queues.items():
+            stays = min(self.letters[queue.url], len(POISON_MESSAGES) if name == "processing" and self.sent else 0)
+            done.append(Redriven(name, self.letters[queue.url], self.letters[queue.url] - stays, stays, ()))
+            self.letters[queue.url] = stays
+        return tuple(done)
+
+    def read_late(self) -> Check:
+        """Count the reading."""
+        self.late_reads += 1
+        return Check(LATE_CHECK, passed=True, detail="as expected")
+
+    def of(self, fault: str) -> list[FaultRule]:
+        """Rules of a fault that apply now."""
+        return [rule for name, rule in self.rules.items() if name.startswith(f"{fault}/")]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """Replace what a plan acts on."""
+    made = World()
+    monkeypatch.setattr(plan_module, "FaultInjector", lambda _target: made)
+    monkeypatch.setattr(plan_module, "redrive", made.redrive)
+    return made
+
+
+def installed(world: World, *wanted: str, pieces: tuple[ObjectFile | PostBody, ...] = PIECES) -> FaultPlan:
+    """Install a plan in the world."""
+
+    @dataclass
+    class Stack:
+        target: World
+        outputs: Outputs
+
+    plan = FaultPlan.of(wanted, seed=3, clock=Clock(lambda: world.time_s, lambda _seconds: None))
+    plan.install(cast("Deployed", Stack(world, OUTPUTS)), pieces, world.read_late)
+    return plan
+
+
+def settle(world: World, plan: FaultPlan) -> None:
+    """Let the time pass in which a failed event could come again; nothing is waited for then."""
+    assert plan.look(DONE, sending=False) == "events that may be tried again"
+    world.time_s += 60
+    assert plan.look(DONE, sending=False) == ""
+
+
+def test_all_is_every_fault_and_says_how_the_stack_departs() -> None:
+    """`all` is the whole catalog; what differs from the deployed stack is told, and its parameters are the plan's."""
+    plan = FaultPlan.of(["all"], 1)
+    assert plan.names == names()
+    assert plan.parameters == {"CompactionThreshold": "4"}
+    assert len(plan.deviations) == 2
+
+
+def test_an_unknown_name_is_refused_before_anything_is_made() -> None:
+    """A typing error costs no run."""
+    with pytest.raises(BenchError, match="no fault sharks"):
+        FaultPlan.of(["throttling", "sharks"], 1)
+
+
+def test_equal_seeds_spoil_equal_objects(world: World) -> None:
+    """What is poisoned follows from the seed."""
+    installed(world, "poison-objects")
+    first = {rule.contains for rule in world.of("poison-objects")}
+    world.rules.clear()
+    installed(world, "poison-objects")
+    assert {rule.contains for rule in world.of("poison-objects")} == first
+    assert len(first) == 2
+
+
+def test_nothing_is_cured_while_sending_or_while_messages_are_under_way(world: World) -> None:
+    """Dead letters of a run in full swing are not all there are."""
+    plan = installed(world, "poison-objects")
+    world.letters.update({PROCESSING: 1, INGESTION: 1})
+    assert plan.look(DONE, sending=True)
+    assert plan.look(replace(DONE, queued=1), sending=False)
+    assert plan.look(replace(DONE, in_flight=1), sending=False)
+    assert len(world.of("poison-objects")) == 2
+    assert world.put_back == []
+
+
+def test_poisoned_objects_are_cured_when_all_are_dead_letters_then_put_back(world: World) -> None:
+    """First both rest in their queues, then the cause goes, then their messages are put back, then it is over."""
+    plan = installed(world, "poison-objects")
+    world.letters.update({PROCESSING: 1})
+    assert "ingestion" in plan.look(DONE, sending=False)
+    world.letters.update({INGESTION: 1})
+    assert plan.look(DONE, sending=False) == "dead letters that were put back to work"
+    assert world.of("poison-objects") == []
+    assert world.put_back == [("processing", "ingestion")]
+    settle(world, plan)
+
+
+def test_poison_messages_are_sent_and_stay_dead(world: World) -> None:
+    """They must all become dead letters, and are not put back with others."""
+    plan = installed(world, "poison-messages")
+    assert tuple(world.sent) == plan.expected_letters == POISON_MESSAGES
+    world.letters[PROCESSING] = 2
+    assert plan.look(DONE, sending=False) == "messages of nobody's to become dead letters"
+    world.letters[PROCESSING] = 4
+    assert plan.look(DONE, sending=False) == "dead letters that were put back to work"
+    assert world.letters[PROCESSING] == 3
+    settle(world, plan)
+
+
+def test_bars_are_read_while_the_aggregator_is_down_and_all_is_committed(world: World) -> None:
+    """It goes down when all but one object is rolled up, and comes back when that one was read while it was late."""
+    plan = installed(world, "aggregator-down")
+    assert len(world.of("aggregator-down")) == 1
+    world.letters[PROCESSING] = 1
+    assert plan.look(replace(DONE, hours_rolled_up=4), sending=False) == "all that is committed to be rolled up"
+    assert plan.look(replace(DONE, ranges_done=9), sending=False) == "dead letters that were put back to work"
+    (down,) = world.of("aggregator-down")
+    assert down.function == OUTPUTS.aggregator_function_name
+    assert plan.look(replace(DONE, ranges_done=9), sending=False) == "all ranges to be committed"
+    assert plan.look(DONE, sending=False) == "DataAggregator to be called while it is down"
+    world.counted[down.name] = 3
+    world.letters[AGGREGATOR] = 1
+    assert world.late_reads == 0
+    assert plan.look(DONE, sending=False) == "DataAggregator to work again"
+    assert world.late_reads == 1
+    assert world.of("aggregator-down") == []
+    assert plan.look(DONE, sending=False) == "dead letters that were put back to work"
+    settle(world, plan)
+    plan.finish()
+    assert [check.passed for check in plan.checks()] == [True, True]
+
+
+def test_dead_letters_that_always_come_back_are_given_up(world: World) -> None:
+    """A pipeline that is really broken ends the run; nothing goes round for ever."""
+    plan = installed(world, "throttling")
+    for _ in range(50):
+        world.letters[PROCESSING] = 1
+        awaited = plan.look(DONE, sending=False)
+    assert awaited == "dead letters that came back 8 times (processing)"
+    assert len(world.put_back) == 8
+
+
+def test_finishing_takes_all_faults_away(world: World) -> None:
+    """What is verified is verified in calm, and the queue is as it was deployed."""
+    plan = installed(world, "throttling", "poison-objects", "dropped-events")
+    assert world.rules
+    assert world.visibility_s == str(VISIBILITY_S)
+    plan.finish()
+    assert world.rules == {}
+    assert world.visibility_s == "300"
+
+
+def test_a_fault_that_hit_nothing_fails_and_is_named(world: World) -> None:
+    """No fault may silently do nothing."""
+    plan = installed(world, "throttling", "dropped-events")
+    (rule, *_) = world.of("throttling")
+    world.counted[rule.name] = 4
+    plan.finish()
+    (check,) = plan.checks()
+    assert not check.passed
+    assert "no occasion in this workload for dropped-events" in check.detail
+    facts = plan.facts(began_ms=500)
+    assert facts["injected"] == {"throttling": 4, "dropped-events": 0}
+    assert facts["marks"] == [{"name": "throttling", "at_s": 1.5}]
+
+
+def test_without_objects_there_is_nothing_to_poison(world: World) -> None:
+    """A run of POSTs ends all the same, and says that the fault had no occasion."""
+    plan = installed(world, "poison-objects", "aggregator-down", pieces=PIECES[9:])
+    settle(world, plan)
+    plan.finish()
+    assert [check.passed for check in plan.checks()] == [False, False]
+
+
+def test_the_order_is_the_catalogs_whatever_was_typed(world: World) -> None:
+    """Rules are asked in the order in which they were given: it must not depend on the command line."""
+    plan = installed(world, "duplicate-messages", "partial-sends", "duplicate-messages")
+    assert plan.names == tuple(fault.name for fault in faults_of(["partial-sends", "duplicate-messages"]))
+    assert [name.partition("/")[0] for name in world.rules] == list(plan.names)
