@@ -35,6 +35,8 @@ _KEYS_A_REQUEST: Final = 100
 _KEYS_A_LOOK: Final = 2_000
 _LOOKS_A_FULL_LOOK: Final = 5
 _DEAD_LETTERS_SETTLE_S: Final = 10.0
+#: What DataAggregator has begun may take its whole life to show, and a dead one's lease ends a little after that.
+_LEASE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,8 @@ def wait_until_balanced(
 
     is_sending: while it says so, nothing is balanced or stalled yet. stall_s: how long nothing may move where no
     message is out of sight; while some are, their visibility timeout is added, because until it ends a redelivery may
-    still bring them. conduct: gets every look after `show`; balanced books are the end only when it waits for nothing.
+    still bring them. conduct: gets every look after `show`; balanced books are the end only when it waits for nothing,
+    and what is to be rolled up has the time of one more aggregator.
     """
     clock = clock or Clock()
     hidden_s = books.visibility_timeout_s()
@@ -267,6 +270,8 @@ def wait_until_balanced(
             return Balance(balanced=True, last=last, nudges=nudges, explanation="the books balance")
         still_s = clock.now_s() - moved_at
         patience_s = stall_s + (hidden_s if last.in_flight else 0.0)
+        if conduct and last.pending:
+            patience_s += _LEASE_S
         if last.dead_letters and not (conduct or last.queued or last.in_flight or last.pending):
             patience_s = min(stall_s, _DEAD_LETTERS_SETTLE_S)
         if still_s > patience_s:

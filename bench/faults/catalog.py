@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 
 #: In place of 300 s: what failed comes again in seconds.
 VISIBILITY_S: Final = 6
-#: In place of 1,000: hours of a small workload are compacted too.
-COMPACTION_THRESHOLD: Final = 4
+#: In place of 1,000: busy hours of a small workload are compacted too, and not each of a large one again and again.
+COMPACTION_THRESHOLD: Final = 20
 #: Text in an event of S3, and in none of API Gateway.
 _OBJECT_EVENT: Final = "ObjectCreated"
 #: The partition in which aggregators elect who rolls up (`data_aggregator_election`).
 LEASE_PARTITION: Final = "aggregator#lease"
 #: How the sort key of a segment ends: the first digits of its suffix, which no slice's suffix has.
 _SEGMENT: Final = str(keys.FIRST_SEGMENT_SUFFIX)[:16]
-#: Chance of a request to be refused; clients of AWS try four times.
+#: Chance of a request to be refused, and how often each operation of a function is at most: AWS's clients try again
+#: after up to a second, and a function that asks thousands of times has 50 s.
 _REFUSED_RATE: Final = 0.02
+_REFUSED_TIMES: Final = 15
 #: There are few uploads.
 _UPLOAD_RATE: Final = 0.1
 _PART_RATE: Final = 0.25
+_PART_TIMES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,7 @@ def _server_errors(scene: Scene) -> tuple[FaultRule, ...]:
         contains=scene.outputs.bucket_name,
         code="InternalError",
         status=500,
+        times=_REFUSED_TIMES,
         rate=_UPLOAD_RATE,
         seed=scene.seed,
     )
@@ -204,6 +208,7 @@ def _refusals(scene: Scene, codes: Mapping[str, tuple[str, int]]) -> tuple[Fault
             function,
             code=codes[service][0],
             status=codes[service][1],
+            times=_REFUSED_TIMES,
             rate=_REFUSED_RATE,
             seed=scene.seed,
         )
@@ -236,7 +241,9 @@ def _partial_events(scene: Scene) -> tuple[FaultRule, ...]:
 
 
 def _in_part(name: str, service: str, operation: str, function: str, seed: int) -> FaultRule:
-    return FaultRule(name, service, operation, function, action=Action.PARTIAL, rate=_PART_RATE, seed=seed)
+    return FaultRule(
+        name, service, operation, function, times=_PART_TIMES, action=Action.PARTIAL, rate=_PART_RATE, seed=seed
+    )
 
 
 def _dropped_events(scene: Scene) -> tuple[FaultRule, ...]:

@@ -26,7 +26,7 @@ def test_the_books_balance_under_all_faults(target: Target, tmp_path: Path) -> N
     """Killed, throttled, delivered twice, poisoned and redriven: every tick is in its bar or rejected, once."""
     workload = load("smoke", ticks=2_000, range_bytes=65_536)
     plan = FaultPlan.of(["all"], workload.seed)
-    trial = MarketTrial(workload, {"RangeBytes": "65536"}, faults=plan)
+    trial = MarketTrial(workload, {"RangeBytes": "65536", "CompactionThreshold": "4"}, faults=plan)
     trial.prepare(tmp_path)
     deployment.deploy(target, ENVIRONMENT, trial.parameters)
     trial.push(target, ENVIRONMENT, Reporter(Console(file=io.StringIO())))

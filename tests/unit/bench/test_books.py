@@ -158,3 +158,10 @@ def test_dead_letters_of_a_plan_are_not_the_end() -> None:
     """What is a dead letter now may be put back to work: the whole patience applies."""
     script = Script([*[replace(DONE, ranges_done=4, dead_letters=1)] * 80, DONE])
     assert wait(script, conduct=Conduct(script, until_s=0.0)).balanced
+
+
+def test_under_faults_rolling_up_has_the_time_of_one_more_aggregator() -> None:
+    """One that was killed while it rolled up keeps the others away until its lease ends."""
+    script = Script([replace(DONE, pending=2)])
+    assert not wait(script, conduct=Conduct(script, until_s=0.0)).balanced
+    assert STALL_S + 60 < script.time_s < STALL_S + 62

@@ -11,7 +11,7 @@ from bench.books import Clock, Progress
 from bench.deployment import Outputs
 from bench.errors import BenchError
 from bench.faults import plan as plan_module
-from bench.faults.catalog import VISIBILITY_S, faults_of, names
+from bench.faults.catalog import COMPACTION_THRESHOLD, VISIBILITY_S, faults_of, names
 from bench.faults.plan import LATE_CHECK, POISON_MESSAGES, FaultPlan
 from bench.redrive import Redriven
 from bench.truth import ObjectFile, PostBody
@@ -154,7 +154,7 @@ def test_all_is_every_fault_and_says_how_the_stack_departs() -> None:
     """`all` is the whole catalog; what differs from the deployed stack is told, and its parameters are the plan's."""
     plan = FaultPlan.of(["all"], 1)
     assert plan.names == names()
-    assert plan.parameters == {"CompactionThreshold": "4"}
+    assert plan.parameters == {"CompactionThreshold": str(COMPACTION_THRESHOLD)}
     assert len(plan.deviations) == 2
 
 
