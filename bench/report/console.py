@@ -118,6 +118,7 @@ class Display(ABC):
         self._console: Console | None = None
         self._printed_at = self.started_s - _PLAIN_EVERY_S
         self._plain = ""
+        self._was_last = False
 
     def print_with(self, console: Console) -> None:
         """Print plain lines instead of being drawn."""
@@ -130,7 +131,9 @@ class Display(ABC):
     def changed(self, *, last: bool) -> None:
         """On a plain console print what has changed, at most every few seconds, but the last state in any case."""
         now = time.monotonic()
-        if self._console is None or (now - self._printed_at < _PLAIN_EVERY_S and not last):
+        due = now - self._printed_at >= _PLAIN_EVERY_S or (last and not self._was_last)
+        self._was_last = last
+        if self._console is None or not due:
             return
         if (text := self.text()) != self._plain:
             self._console.print(text, markup=False)
