@@ -133,7 +133,7 @@ class MarketTrial:
         """See Trial."""
         sent = {"input_file": self._input_path.name} if self._input_path else self._workload.facts()
         return {
-            "workload": sent,
+            "workload": {**sent, "ticks_a_second": self._rate},
             **pushed_facts(self._pushed),
             "deviations": list(self._plan.deviations) if self._plan else [],
             "faults": self._plan.facts(self._pushed.began_ms) if self._plan else None,
