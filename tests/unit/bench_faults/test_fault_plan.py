@@ -279,3 +279,39 @@ def test_the_order_is_the_catalogs_whatever_was_typed(world: World) -> None:
     plan = installed(world, "duplicate-messages", "partial-sends", "duplicate-messages")
     assert plan.names == tuple(fault.name for fault in faults_of(["partial-sends", "duplicate-messages"]))
     assert [name.partition("/")[0] for name in world.rules] == list(plan.names)
+
+
+def test_rollups_that_lost_a_range_to_an_older_one_are_seen_settled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two aggregators may overwrite each other's rollups; the schedule is called until it has mended them."""
+    plan = installed(world, "two-aggregators")
+    loose = [2, 1, 0]
+    called: list[int] = []
+
+    @dataclass
+    class Table:
+        loose_slices: int
+
+    monkeypatch.setattr(plan_module, "read_table", lambda *_: Table(loose.pop(0)))
+    monkeypatch.setattr(plan_module, "call_schedule", lambda *_: called.append(len(loose)))
+    plan.finish()
+    assert called == [2, 1]
+
+
+def test_rollups_that_are_never_mended_end_the_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict says what is left; the run does not wait for ever."""
+    plan = installed(world, "two-compactions")
+
+    @dataclass
+    class Table:
+        loose_slices: int = 1
+
+    def call(*_: object) -> None:
+        world.time_s += 30
+
+    monkeypatch.setattr(plan_module, "read_table", lambda *_: Table())
+    monkeypatch.setattr(plan_module, "call_schedule", call)
+    began_s = world.time_s
+    plan.finish()
+    assert 300 <= world.time_s - began_s < 360
