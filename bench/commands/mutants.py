@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bench.commands.options import add_command
 from bench.errors import BenchError
@@ -84,8 +84,13 @@ def _chosen(options: argparse.Namespace) -> tuple[Mutant, ...]:
     return tuple(known[name] for name in dict.fromkeys(wanted))
 
 
+def _name_column() -> Column:
+    # Whole on a narrow terminal too: it is what `--only` takes.
+    return Column("mutant", overflow="fold")
+
+
 def _listed(mutants: Sequence[Mutant]) -> Table:
-    table = Table("mutant", "what is broken", "under", "must be killed by")
+    table = Table(_name_column(), "what is broken", "under", "must be killed by")
     for mutant in mutants:
         table.add_row(mutant.name, mutant.broken, mutant.under.name, ", ".join(mutant.killed_by))
     return table
@@ -94,7 +99,7 @@ def _listed(mutants: Sequence[Mutant]) -> Table:
 def _table(findings: Sequence[Finding]) -> Table:
     from bench.mutants.run import GOOD, name_of  # noqa: PLC0415
 
-    table = Table("mutant", "what is broken", "result", "by", title="Mutants", title_justify="left")
+    table = Table(_name_column(), "what is broken", "result", "by", title="Mutants", title_justify="left")
     table.add_column("seconds", justify="right")
     for finding in findings:
         style = "green" if finding.fate in GOOD else "bold red"
