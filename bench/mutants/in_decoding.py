@@ -1,0 +1,236 @@
+"""Mutants in what makes bars and rejected rows of an object."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.mutants import conditions
+from bench.mutants.mutant import Edit, Mutant
+
+_STORED: Final = "bars in DynamoDB"
+_POSTED: Final = "bars through POST /bars"
+_REJECTED: Final = "rejected rows"
+_RECEIPTS: Final = "receipts"
+_RANGES: Final = "market_analytics/data_processor_ranges.py"
+_BARS: Final = "tickstream/bars.py"
+_SPANS: Final = "tickstream/ranges.py"
+_ROWS: Final = "tickstream/rows.py"
+_TEXT: Final = "tickstream/decoding/text.py"
+_CSV: Final = "tickstream/decoding/csv_blocks.py"
+_FOLD: Final = "tickstream/decoding/fold.py"
+
+CUTTING: Final = (
+    Mutant(
+        "last-row-dropped",
+        "the row that crosses the end of a range is read by nobody",
+        (
+            Edit(
+                _TEXT,
+                'end = data.find(b"\\n", span.end - 1 - first) + 1',
+                'end = data.rfind(b"\\n", 0, span.end - 1 - first) + 1',
+            ),
+        ),
+        (_STORED, _RECEIPTS),
+        conditions.CALM,
+    ),
+    Mutant(
+        "first-row-twice",
+        "ranges overlap: the first rows of a range are counted by the range before it too",
+        (Edit(_SPANS, "min(start + step_bytes, size_bytes)", "min(start + step_bytes + 64, size_bytes)"),),
+        (_STORED, _RECEIPTS),
+        conditions.CALM,
+    ),
+    Mutant(
+        "last-row-groups-dropped",
+        "row groups of Parquet behind the last full range are read by nobody",
+        (
+            Edit(
+                _SPANS,
+                "    if end > start:\n        spans.append(Span(len(spans), start, end))\n    return",
+                "    return",
+            ),
+        ),
+        (_STORED, _RECEIPTS),
+        conditions.CALM,
+    ),
+    Mutant(
+        "gzip-tail-dropped",
+        "the last row of a gzipped object is lost where no newline ends it",
+        (Edit(_TEXT, "    if carry:\n        yield offset, carry", "    carry = None"),),
+        (_STORED, _RECEIPTS),
+        conditions.CALM,
+    ),
+    Mutant(
+        "second-gzip-member-dropped",
+        "of a gzipped object made by joining two, the second is not read",
+        (
+            Edit(
+                _TEXT,
+                "packed = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail",
+                "packed = unpacker.unconsumed_tail",
+            ),
+        ),
+        (_STORED, _RECEIPTS),
+        conditions.CALM,
+    ),
+)
+
+COUNTING: Final = (
+    Mutant(
+        "content-deduplicated",
+        "ticks that are equal in every field are taken for duplicates",
+        (
+            Edit(
+                _FOLD,
+                "        self.ticks += ticks.height\n",
+                '        ticks = ticks.unique(["symbol", "timestamp", "price", "size"], maintain_order=True)\n'
+                "        self.ticks += ticks.height\n",
+            ),
+        ),
+        (_STORED, _RECEIPTS),
+        conditions.CALM,
+    ),
+    Mutant(
+        "keyed-by-symbol-and-timestamp",
+        "of several ticks of a symbol at one timestamp the last one replaces the others",
+        (
+            Edit(
+                _FOLD,
+                "        self.ticks += ticks.height\n",
+                '        ticks = ticks.unique(["symbol", "timestamp"], keep="last", maintain_order=True)\n'
+                "        self.ticks += ticks.height\n",
+            ),
+        ),
+        (_STORED, _RECEIPTS),
+        conditions.CALM,
+    ),
+    Mutant(
+        "float-prices",
+        "prices of CSV go through a 64-bit float",
+        (
+            Edit(
+                _CSV,
+                'pl.col("price").to_physical(),',
+                '(pl.col("price").cast(pl.Float64) * 1e9).cast(pl.Int128),',
+            ),
+        ),
+        (_STORED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "float-json-numbers",
+        "numbers of JSON go through a 64-bit float",
+        (Edit(_ROWS, "parse_float=JsonNumber,", "parse_float=lambda text: JsonNumber(float(text)),"),),
+        (_STORED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "float-notionals",
+        "the sum of price times size is a 64-bit float",
+        (
+            Edit(
+                _FOLD,
+                '(pl.col("price") * pl.col("size")).sum().alias("notional")',
+                '(pl.col("price") * pl.col("size")).sum().cast(pl.Float64).cast(pl.Int128).alias("notional")',
+            ),
+        ),
+        (_STORED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "whole-volumes",
+        "sizes are rounded up to whole shares",
+        (
+            Edit(
+                _FOLD,
+                'pl.col("size").sum().alias("volume")',
+                '((pl.col("size") + 10**9 - 1) // 10**9 * 10**9).sum().alias("volume")',
+            ),
+        ),
+        (_STORED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "ties-reordered",
+        "ticks of one timestamp within an object change places",
+        (
+            Edit(
+                _FOLD,
+                'ordered = ticks if ticks["timestamp"].is_sorted() else ticks.sort("timestamp", maintain_order=True)',
+                'ordered = ticks.reverse().sort("timestamp", maintain_order=True)',
+            ),
+        ),
+        (_STORED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "ties-by-arrival",
+        "of equal timestamps in two objects the one that is merged first opens and closes",
+        (
+            Edit(_BARS, "if one.first <= other.first else", "if one.first[0] <= other.first[0] else"),
+            Edit(_BARS, "if one.last >= other.last else", "if one.last[0] >= other.last[0] else"),
+        ),
+        (_STORED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "order-by-arrival",
+        "open and close follow the order in which ranges are merged, not the time of their ticks",
+        (
+            Edit(_BARS, "first = one if one.first <= other.first else other", "first = one"),
+            Edit(_BARS, "last = one if one.last >= other.last else other", "last = other"),
+        ),
+        (_STORED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "vwap-half-up",
+        "VWAP rounds a half up and not to even",
+        (Edit(_BARS, "(twice == self.volume_e9 and quotient % 2 == 1)", "twice == self.volume_e9"),),
+        (_POSTED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "wrong-hour",
+        "the last minute of each hour is filed under the next one",
+        (
+            Edit(
+                _FOLD,
+                "(symbol, bar.minute // MINUTES_PER_HOUR)",
+                "(symbol, (bar.minute + 1) // MINUTES_PER_HOUR)",
+            ),
+        ),
+        (_POSTED,),
+        conditions.CALM,
+    ),
+)
+
+REJECTING: Final = (
+    Mutant(
+        "rejects-not-recorded",
+        "bad rows are counted and nowhere written down",
+        (Edit(_RANGES, "rejects.add(reject_line(row))", "reject_line(row)"),),
+        (_REJECTED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "reject-text-cut",
+        "of a bad row only 16 bytes are kept",
+        (Edit(_RANGES, "MAX_RAW_BYTES: Final = 64 * 1024", "MAX_RAW_BYTES: Final = 16"),),
+        (_REJECTED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "reject-offset-of-range",
+        "a bad row's offset counts from its range and not from its object",
+        (
+            Edit(
+                _CSV,
+                "sink.add_text_row(block[start : start + length], offset + start, parse)",
+                "sink.add_text_row(block[start : start + length], start, parse)",
+            ),
+        ),
+        (_REJECTED,),
+        conditions.CALM,
+    ),
+)

@@ -1,0 +1,244 @@
+"""Mutants in what moves bars on: queues, keys, rollups, and the answers to readers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.mutants import conditions
+from bench.mutants.mutant import Edit, Mutant
+
+_STORED: Final = "bars in DynamoDB"
+_POSTED: Final = "bars through POST /bars"
+_BALANCE: Final = "books balance"
+_RECEIPTS: Final = "receipts"
+_ROLLED_UP: Final = "rollups include everything"
+_OBJECTS: Final = "market_analytics/data_ingestion_objects.py"
+_POSTS: Final = "market_analytics/data_ingestion_posts.py"
+_RANGES: Final = "market_analytics/data_processor_ranges.py"
+_PROCESSOR: Final = "market_analytics/data_processor.py"
+_ROLLUPS: Final = "market_analytics/data_aggregator_rollups.py"
+_AGGREGATED_HOURS: Final = "market_analytics/data_aggregator_hours.py"
+_QUERY: Final = "market_analytics/data_query_bars.py"
+_HOURS: Final = "tickstream/hours.py"
+_TABLE: Final = "services/dynamo_table.py"
+_QUEUE: Final = "services/queue.py"
+_EVENTS: Final = "services/events.py"
+_READER: Final = "services/objects.py"
+
+DELIVERING: Final = (
+    Mutant(
+        "random-slice-key",
+        "a range is stored under a key of its own each time it is processed",
+        (
+            Edit(
+                _RANGES,
+                "    range_id = keys.range_id(which.ingest_id, which.index)\n",
+                '    range_id = 1 + __import__("secrets").randbelow(keys.RANGE_ID_SPAN)\n',
+            ),
+            # Rollups take whatever stands in the hour: without a second delivery nobody would notice.
+            Edit(
+                _ROLLUPS,
+                "if (rollup and rollup.segments) or len(known | wanted[symbol_hour]) >= compaction_threshold:",
+                "if True:",
+            ),
+            Edit(_ROLLUPS, "    lost = wanted - included\n", "    lost = set[int]()\n"),
+        ),
+        (_STORED,),
+        conditions.TWICE,
+    ),
+    Mutant(
+        "new-ingest-for-each-event",
+        "a second event for the same object begins a second ingest of it",
+        (
+            Edit(
+                _OBJECTS,
+                "    manifest, is_new = _freeze(planned, table)\n",
+                "    manifest, is_new = _freeze(planned, table)\n"
+                "    if not is_new:\n"
+                '        replace = __import__("dataclasses").replace\n'
+                "        manifest, is_new = replace(manifest, ingest_id=manifest.ingest_id[::-1]), True\n",
+            ),
+        ),
+        (_STORED, _RECEIPTS),
+        conditions.TWICE,
+    ),
+    Mutant(
+        "idempotency-key-ignored",
+        "a POST that is sent again under its Idempotency-Key is a new one",
+        (Edit(_POSTS, "    if key is None:\n", "    if key is not None or key is None:\n"),),
+        (_STORED,),
+        conditions.LOST_ANSWER,
+    ),
+    Mutant(
+        "deleted-on-error",
+        "a message whose range failed is deleted like any other",
+        (Edit(_PROCESSOR, "    return failures_answer(failed)", "    return failures_answer([])"),),
+        (_BALANCE, _RECEIPTS, _STORED),
+        conditions.HELD,
+    ),
+    Mutant(
+        "version-not-frozen",
+        "a range reads the newest version of its object and not the one that was announced",
+        (Edit(_READER, 'request["VersionId"] = self._source.version_id', "pass"),),
+        (_STORED,),
+        conditions.HELD,
+    ),
+    Mutant(
+        "unprocessed-items-ignored",
+        "what BatchWriteItem leaves undone stays undone",
+        (
+            Edit(
+                _TABLE,
+                'request = answer.get("UnprocessedItems")\n            if not request:\n                break',
+                "break",
+            ),
+        ),
+        (_STORED,),
+        conditions.PARTIAL,
+    ),
+    Mutant(
+        "failed-sends-ignored",
+        "messages that SendMessageBatch could not send are not sent again",
+        (
+            Edit(
+                _QUEUE,
+                'waiting = {entry["Id"]: waiting[entry["Id"]] for entry in failed}',
+                "waiting = {}",
+            ),
+        ),
+        (_BALANCE, _RECEIPTS, _STORED),
+        conditions.PARTIAL,
+    ),
+    Mutant(
+        "failed-events-ignored",
+        "events that PutEvents could not put are taken for put",
+        (
+            Edit(
+                _EVENTS,
+                'undone = {position: result for position, result in results if result.get("ErrorCode")}',
+                "undone = {}",
+            ),
+        ),
+        ("every range was announced",),
+        conditions.PARTIAL,
+    ),
+    Mutant(
+        "receipt-before-slices",
+        "a range is committed before its slices are written",
+        (
+            Edit(
+                _RANGES,
+                "    stores.table.batch_write(written.items)\n    if written.receipt_parts:\n",
+                "    stores.table.put(written.receipt_head)\n"
+                "    stores.table.batch_write(written.items)\n    if written.receipt_parts:\n",
+            ),
+        ),
+        ("every row accounted for",),
+        conditions.NEVER_WRITTEN,
+    ),
+)
+
+ROLLING_UP: Final = (
+    Mutant(
+        "not-listed-as-pending",
+        "a committed range is not put on the aggregator's list",
+        (
+            Edit(
+                _RANGES,
+                "    items.append(pending_item(Pending(which.ingest_id, which.index, which.received_ms)))\n",
+                "",
+            ),
+        ),
+        (_ROLLED_UP,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "late-slices-ignored",
+        "an hour that has a rollup is not rolled up again",
+        (Edit(_ROLLUPS, "        elif wanted[symbol_hour] - known:\n", "        elif rollup is None:\n"),),
+        (_ROLLED_UP,),
+        conditions.HELD,
+    ),
+    Mutant(
+        "compacted-slices-count-again",
+        "a slice counts although a segment holds it",
+        (
+            Edit(
+                _HOURS,
+                "included = self.compacted() | (rollup.ranges if rollup else frozenset())",
+                "included = rollup.ranges if rollup else frozenset()",
+            ),
+        ),
+        (_STORED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "compaction-deletes-what-came-meanwhile",
+        "with the slices of a segment those are deleted that came after it",
+        (
+            Edit(
+                _HOURS,
+                "return tuple(piece for piece in self.slices if piece.range_id in compacted)",
+                "return self.slices if compacted else ()",
+            ),
+            Edit(
+                _AGGREGATED_HOURS,
+                "            if len(hour.slices) >= MAX_SLICES_A_READ:\n",
+                "            if leftovers:\n",
+            ),
+        ),
+        (_STORED,),
+        conditions.HELD,
+    ),
+    Mutant(
+        "segment-after-its-slices",
+        "slices are deleted before the segment is written that shall hold them",
+        (
+            Edit(
+                _AGGREGATED_HOURS,
+                "        table.put_if_absent(segment_item(next_segment(hour)))",
+                "        segment = segment_item(next_segment(hour))\n"
+                "        table.batch_write((), [_slice_key(piece) for piece in hour.slices])\n"
+                "        table.put_if_absent(segment)",
+            ),
+        ),
+        (_STORED,),
+        conditions.SEGMENT_REFUSED,
+    ),
+)
+
+READING: Final = (
+    Mutant(
+        "last-hour-not-read",
+        "the query for bars ends an hour early",
+        (
+            Edit(
+                _QUERY,
+                "last = keys.sort_key((end - 1) // keys.MINUTES_PER_HOUR + 1, 0) - 1",
+                "last = keys.sort_key((end - 1) // keys.MINUTES_PER_HOUR, 0) - 1",
+            ),
+        ),
+        (_POSTED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "bar-between-pages",
+        "the next page begins one minute too late",
+        (Edit(_QUERY, "return tuple(bars), bar.minute\n", "return tuple(bars), bar.minute + 1\n"),),
+        ("bars through GET /bars",),
+        conditions.CALM,
+    ),
+    Mutant(
+        "rollup-trusted-alone",
+        "readers take the rollup and leave out the slices that it misses",
+        (
+            Edit(
+                _HOURS,
+                "return merge_bars(items._base_bars(), *_bars_of(items.loose_slices()))",
+                "return merge_bars(items._base_bars())",
+            ),
+        ),
+        ("bars while rollups are late",),
+        conditions.AGGREGATOR_DOWN,
+    ),
+)
