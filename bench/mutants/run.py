@@ -124,7 +124,7 @@ def _run(mutant: Mutant, environment: str, target: Target) -> Finding:
     with tempfile.TemporaryDirectory(prefix="mutant-", dir=target.scratch_dir) as name:
         folder = Path(name)
         build = build_mutant(mutant, environment, folder)
-        trial = MutantTrial(mutant.under)
+        trial = MutantTrial(mutant.under, intact=not mutant.edits)
         deployment.create(target, environment, build, trial.parameters)
         trial.prepare(folder)
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere:

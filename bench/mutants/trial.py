@@ -12,7 +12,7 @@ from bench import deployment
 from bench.errors import BenchError
 from bench.faults import FaultInjector
 from bench.faults.plan import FaultPlan
-from bench.market_trial import MarketTrial
+from bench.market_trial import DEFAULT_STALL_S, MarketTrial
 from bench.mutants.edges import HELD_PREFIX, make_edges
 from bench.state import read_table
 from bench.truth import ObjectFile
@@ -33,7 +33,7 @@ _TICKS: Final = 1_200
 _RANGE_BYTES: Final = 65_536
 #: Small objects are cut into several ranges, and an hour that six objects share is compacted.
 _PARAMETERS: Final = {"RangeBytes": str(_RANGE_BYTES), "CompactionThreshold": "4"}
-#: Nothing moves for so long only where nothing will: a cold start takes a few seconds.
+#: In a broken pipeline nothing moves for so long only where nothing will: a cold start takes a few seconds.
 _STALL_S: Final = 20.0
 #: In place of 300 s: what failed comes again in seconds.
 _VISIBILITY_S: Final = 10
@@ -51,12 +51,12 @@ def workload() -> Workload:
 
 
 class MutantTrial(MarketTrial):
-    """The synthetic day and the edge objects, under a condition."""
+    """The synthetic day and the edge objects, under a condition; of the real pipeline (`intact`) or of a broken one."""
 
-    def __init__(self, condition: Condition) -> None:
+    def __init__(self, condition: Condition, *, intact: bool) -> None:
         plan = FaultPlan.of(condition.faults, _SEED) if condition.faults else None
         parameters = {**_PARAMETERS, **condition.parameters}
-        super().__init__(workload(), parameters, stall_s=_STALL_S, faults=plan)
+        super().__init__(workload(), parameters, stall_s=DEFAULT_STALL_S if intact else _STALL_S, faults=plan)
         self._condition = condition
         self._edges: tuple[ObjectFile, ...] = ()
 
