@@ -49,11 +49,13 @@ def read_by_post(api: ApiClient, symbols: Sequence[str], window: Window) -> Answ
     return bars
 
 
-def read_by_get(api: ApiClient, symbols: Iterable[str], window: Window, *, bars_a_page: int) -> AnsweredBars:
-    """All one-minute bars of the symbols through `GET /bars/{symbol}`; a symbol that is unknown has none."""
+def read_by_get(
+    api: ApiClient, symbols: Iterable[str], window: Window, *, bars_a_page: int, interval: str = "1m"
+) -> AnsweredBars:
+    """All bars of an interval of the symbols through `GET /bars/{symbol}`; a symbol that is unknown has none."""
     bars: AnsweredBars = {}
     for symbol in symbols:
-        request = {"interval": "1m", "limit": str(bars_a_page), **window.parameters()}
+        request = {"interval": interval, "limit": str(bars_a_page), **window.parameters()}
         of_symbol = bars.setdefault(symbol, {})
         for page in _pages(lambda fields, path=f"/bars/{symbol}": api.get(path, fields), request):
             _collect(of_symbol, symbol, page["bars"])

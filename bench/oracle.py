@@ -56,6 +56,28 @@ class PlantedReject:
     reason: str
 
 
+def coarser(bars: Mapping[int, ExpectedBar], minutes: int) -> dict[int, ExpectedBar]:
+    """Return the bars of an interval, aligned to 1970, by the minute in which each starts."""
+    found: dict[int, ExpectedBar] = {}
+    for minute in sorted(bars):
+        bar, start = bars[minute], minute - minute % minutes
+        whole = found.get(start)
+        found[start] = (
+            bar
+            if whole is None
+            else ExpectedBar(
+                open_e9=whole.open_e9,
+                high_e9=max(whole.high_e9, bar.high_e9),
+                low_e9=min(whole.low_e9, bar.low_e9),
+                close_e9=bar.close_e9,
+                volume_e9=whole.volume_e9 + bar.volume_e9,
+                ticks=whole.ticks + bar.ticks,
+                notional_e18=whole.notional_e18 + bar.notional_e18,
+            )
+        )
+    return found
+
+
 class Oracle:
     """Answers from the truth table, for the sources that were acknowledged (each once, however often sent)."""
 

@@ -10,6 +10,7 @@ from bench.answers import Window, read_by_get, read_by_post
 from bench.doubts import resolved
 from bench.errors import ApiError, ReadBackError
 from bench.ledger import origins_of
+from bench.oracle import coarser
 from bench.state import RecordedReject, read_dead_letters, read_rejects, read_table
 from bench.verify import (
     UNANNOUNCED,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 _SYMBOLS_BY_GET: Final = 10
 # Small, so that one hour-long symbol takes many pages and a page often ends in the middle of an hour.
 _BARS_A_PAGE_BY_GET: Final = 97
+#: The API's intervals above a minute, in minutes.
+_INTERVALS: Final = {"5m": 5, "15m": 15, "1h": 60, "1d": 1_440}
 _INGESTS_ASKED: Final = 25
 _SYMBOLS_READ_LATE: Final = 100
 
@@ -109,12 +112,14 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
         "wrong bars": stored.wrong_bars,
     }
     by_post, by_get, symbols = _answered(api, expected)
+    by_interval = _at_intervals(api, expected)
     checks = (
         judge_acknowledged(outcomes, evidence.attempted),
         Check("books balance", evidence.balance.balanced, evidence.balance.explanation),
         _bars("bars in DynamoDB", stored),
         _bars("bars through POST /bars", by_post),
         _bars(f"bars through GET /bars ({symbols} symbols)", by_get),
+        _intervals(by_interval),
         _rejects("rejected rows", recorded),
         _rejects("refused in answers", refused),
         _receipts(kept, table, planted),
@@ -125,7 +130,8 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
         _account(counts),
         *evidence.checks,
     )
-    differences = [*stored.examples, *by_post.examples, *by_get.examples]
+    coarse = [one for found in by_interval.values() for one in found.examples]
+    differences = [*stored.examples, *by_post.examples, *by_get.examples, *coarse]
     examples = [f"{one.symbol} minute {one.minute}: {one.field} {one.expected}, got {one.got}" for one in differences]
     return Verdict(
         counts=counts,
@@ -180,6 +186,31 @@ def _answered(
     by_post = compare_bars(expected, read_by_post(api, sorted(expected), window))
     answered = read_by_get(api, some, window, bars_a_page=_BARS_A_PAGE_BY_GET)
     return by_post, compare_bars({symbol: expected[symbol] for symbol in some}, answered), len(some)
+
+
+def _at_intervals(api: ApiClient, expected: Mapping[str, Mapping[int, ExpectedBar]]) -> dict[str, BarFindings]:
+    """Bars of each interval above a minute, of the busiest, the quietest and a middling symbol."""
+    minutes = [minute for bars in expected.values() for minute in bars]
+    if not minutes:
+        return {}
+    # From the start of the day: what is asked for are the bars that start in the window.
+    window = Window(min(minutes) - min(minutes) % _INTERVALS["1d"], max(minutes) + 1)
+    ordered = sorted(expected, key=lambda symbol: len(expected[symbol]))
+    some = sorted({ordered[0], ordered[len(ordered) // 2], ordered[-1]})
+    return {
+        interval: compare_bars(
+            {symbol: coarser(expected[symbol], length) for symbol in some},
+            read_by_get(api, some, window, bars_a_page=_BARS_A_PAGE_BY_GET, interval=interval),
+        )
+        for interval, length in _INTERVALS.items()
+    }
+
+
+def _intervals(found: Mapping[str, BarFindings]) -> Check:
+    said = ", ".join(f"{one.bars:,} of {interval}" for interval, one in found.items())
+    wrong = sum(one.wrong_bars for one in found.values())
+    detail = f"{said or '0'} bars, {wrong:,} of them not the oracle's in every field"
+    return Check("bars of longer intervals", all(one.passed for one in found.values()), detail)
 
 
 def _recorded_rejects(

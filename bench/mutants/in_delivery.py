@@ -20,6 +20,7 @@ _ROLLUPS: Final = "market_analytics/data_aggregator_rollups.py"
 _AGGREGATED_HOURS: Final = "market_analytics/data_aggregator_hours.py"
 _QUERY: Final = "market_analytics/data_query_bars.py"
 _HOURS: Final = "tickstream/hours.py"
+_BARS: Final = "tickstream/bars.py"
 _TABLE: Final = "services/dynamo_table.py"
 _QUEUE: Final = "services/queue.py"
 _EVENTS: Final = "services/events.py"
@@ -219,6 +220,13 @@ READING: Final = (
             ),
         ),
         (_POSTED,),
+        conditions.CALM,
+    ),
+    Mutant(
+        "intervals-aligned-to-the-first-bar",
+        "bars of longer intervals start where the first minute is, not where the interval does",
+        (Edit(_BARS, "start = bar.minute - bar.minute % interval_minutes\n", "start = bar.minute\n"),),
+        ("bars of longer intervals",),
         conditions.CALM,
     ),
     Mutant(

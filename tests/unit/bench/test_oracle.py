@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.oracle import Oracle, Origin
+from bench.oracle import ExpectedBar, Oracle, Origin, coarser
 from bench.truth import write_part
 
 if TYPE_CHECKING:
@@ -125,3 +125,17 @@ def test_good_ticks_of_an_extent_are_counted(tmp_path: Path) -> None:
     """Ticks of one dead-lettered range are those whose rows begin in it."""
     store(tmp_path, [[("A", START_NS, 1, 1)] * 10])
     assert Oracle(tmp_path, [Origin(0, "k", "e")]).good_ticks(0, 3, 7) == 4
+
+
+def test_longer_intervals_are_added_up_from_minutes() -> None:
+    """Opened by the first minute, closed by the last, aligned to 1970."""
+    first = ExpectedBar(open_e9=5, high_e9=9, low_e9=4, close_e9=6, volume_e9=1, ticks=1, notional_e18=10)
+    later = ExpectedBar(open_e9=7, high_e9=8, low_e9=2, close_e9=3, volume_e9=2, ticks=3, notional_e18=20)
+    other = ExpectedBar(open_e9=1, high_e9=1, low_e9=1, close_e9=1, volume_e9=1, ticks=1, notional_e18=1)
+
+    found = coarser({14: later, 11: first, 15: other}, 5)
+
+    assert found == {
+        10: ExpectedBar(open_e9=5, high_e9=9, low_e9=2, close_e9=3, volume_e9=3, ticks=4, notional_e18=30),
+        15: other,
+    }
