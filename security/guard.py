@@ -63,7 +63,15 @@ def _install(folder: Path) -> None:
     if npm is None:
         raise SecurityCheckError("npm is missing: install Node.js; npm fetches cfn-guard and its rules")
     folder.mkdir(parents=True, exist_ok=True)
-    options = ("--ignore-scripts", "--omit=peer", "--no-audit", "--no-fund", "--no-save", "--loglevel=error")
+    options = (
+        "--ignore-scripts",
+        "--omit=peer",
+        "--no-audit",
+        "--no-fund",
+        "--no-save",
+        "--fetch-retries=1",
+        "--loglevel=error",
+    )
     command = [npm, "install", "--prefix", str(folder), *options, f"{PACKAGE}@{VERSION}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
