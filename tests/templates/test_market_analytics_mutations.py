@@ -168,6 +168,22 @@ FAULTS = [
         sub("arn:aws:s3:::other/*"),
     ),
     Fault("plain HTTP to the queue", checks.m07_queue, ("ProcessingQueuePolicy", *_POLICY, _TLS), GONE),
+    Fault("strangers at the queue", checks.m07_queue, ("ProcessingQueuePolicy", *_POLICY, "DenyStrangers"), GONE),
+    Fault(
+        "EventBridge is a stranger",
+        checks.m08_dead_letters,
+        ("RuleDeadLetterQueuePolicy", *_POLICY, "DenyStrangers", "Condition", "BoolIfExists"),
+        GONE,
+    ),
+    Fault(
+        "unsigned calls are spared",
+        checks.m07_queue,
+        ("ProcessingQueuePolicy", *_POLICY, "DenyStrangers", "Condition"),
+        {
+            "StringNotEquals": {"aws:PrincipalAccount": ref("AWS::AccountId")},
+            "Bool": {"aws:PrincipalIsAWSService": "false"},
+        },
+    ),
     Fault(
         "the queue is not encrypted",
         checks.m20_encryption,
