@@ -8,10 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from troposphere import AWSHelperFn, Ref, Sub
+from troposphere import AWSHelperFn, Equals, GetAtt, If, Not, NoValue, Ref, Sub, iam
 from troposphere import apigateway as gateway
 
-from generator.blocks import logs
+from generator.blocks import logs, policies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,26 @@ if TYPE_CHECKING:
 
 FUNCTION_TIMEOUT_S = 29
 """The gateway waits no longer for an answer, so a function that answers calls need not work longer."""
+
+ACCESS_LINE = {
+    "requestId": "$context.requestId",
+    "extendedRequestId": "$context.extendedRequestId",
+    "time": "$context.requestTimeEpoch",
+    "caller": "$context.identity.userArn",
+    "sourceIp": "$context.identity.sourceIp",
+    "method": "$context.httpMethod",
+    "resource": "$context.resourcePath",
+    "status": "$context.status",
+    "latencyMs": "$context.responseLatency",
+    "integrationStatus": "$context.integration.status",
+    "integrationLatencyMs": "$context.integration.latency",
+    "integrationError": "$context.integration.error",
+    "refusal": "$context.error.responseType",
+}
+"""One line a call. The resource and not the path: nothing that a caller may write freely can break or forge a line."""
+
+_LOGGED = "ApiIsLogged"
+_OWNS_ROLE = "ApiLoggingRoleIsCreated"
 
 _JSON = "application/json"
 _SCHEMA_DIALECT = "http://json-schema.org/draft-04/schema#"
@@ -185,12 +205,11 @@ class Api:
         )
 
     def deploy(self, throttle: Throttle) -> None:
-        """Publish the routes on the stage, throttled, and own the log group that the gateway would make.
+        """Publish the routes on the stage, throttled, and own both log groups: one the gateway would make for ever.
 
         A deployment is a snapshot: its logical id carries a hash of all it shows, so that a change of any of it makes
         a new one. Logs are off by default, because API Gateway logs only in a region whose account-wide logging
-        role somebody has set, which is not this stack's to own: setting it here, one stack's deletion would break
-        every other API of the region.
+        role somebody has set (see `_logging_role`). One parameter switches execution logs and access logs.
         """
         parts = json.dumps([(part.title, part.to_dict()) for part in self._routes], sort_keys=True)
         digest = hashlib.sha256(parts.encode()).hexdigest()[:12]
@@ -207,13 +226,17 @@ class Api:
             "OFF",
             "ERROR",
             "INFO",
-            text="Execution logs of the API; needs the region's account-wide API Gateway logging role",
+            text="Access logs, and execution logs of this level; needs the region's logging role of API Gateway",
         )
+        self._stack.template.add_condition(_LOGGED, Not(Equals(Ref(level), "OFF")))
         group = logs.log_group(
             self._stack,
             f"{self.title}LogGroup",
             Sub(f"API-Gateway-Execution-Logs_${{{self.title}}}/{self.stage}"),
         )
+        access_name = f"/aws/apigateway/{self.physical_name}"
+        access = logs.log_group(self._stack, f"{self.title}AccessLogGroup", access_name)
+        account = self._logging_role()
         self._stack.add(
             gateway.Stage(
                 f"{self.title}Stage",
@@ -232,9 +255,54 @@ class Api:
                         MetricsEnabled=False,
                     )
                 ],
+                AccessLogSetting=If(
+                    _LOGGED,
+                    gateway.AccessLogSetting(
+                        # By name: the group's own attribute ends in `:*`, which is not the form that the gateway keeps.
+                        DestinationArn=self._stack.arn("logs", f"log-group:{access_name}"),
+                        Format=json.dumps(ACCESS_LINE),
+                    ),
+                    NoValue,
+                ),
                 Tags=self._stack.tags(),
-                DependsOn=group.title,
+                # A stage that is to log is refused before the role is set. By reference, because DependsOn may not name
+                # what a condition leaves out.
+                Description=If(_OWNS_ROLE, Sub(f"Logs with the role that ${{{account.title}}} sets"), NoValue),
+                DependsOn=[group.title, access.title],
             )
+        )
+
+    def _logging_role(self) -> Any:
+        """Add the role with which the gateway writes logs, for who asks for it, and return the setting that names it.
+
+        The setting is the account's, one for a region and all its APIs, so that by default the stack keeps out of it.
+        Deleting a stack that made it deletes the role but not the setting: every API of the region goes on answering
+        and stops logging, until somebody sets another role. AWS's managed policy, because the gateway refuses a role
+        that may not write to any group.
+        """
+        chosen = self._stack.choice(
+            "ApiLoggingRole",
+            "KEEP",
+            "CREATE",
+            text="CREATE sets the region's logging role of API Gateway; deleting it ends the logs of all its APIs",
+        )
+        self._stack.template.add_condition(_OWNS_ROLE, Equals(Ref(chosen), "CREATE"))
+        name = f"{self.title}LoggingRole"
+        role = self._stack.add(
+            iam.Role(
+                name,
+                RoleName=Sub(f"{self._stack.spell(name)}-${{AWS::Region}}-{self.stage}"),
+                Description="With which API Gateway writes the logs of all APIs of the region.",
+                AssumeRolePolicyDocument=policies.assumed_by("apigateway.amazonaws.com"),
+                ManagedPolicyArns=[
+                    Sub("arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
+                ],
+                Tags=self._stack.tags(),
+                Condition=_OWNS_ROLE,
+            )
+        )
+        return self._stack.add(
+            gateway.Account(f"{self.title}Logging", CloudWatchRoleArn=GetAtt(role, "Arn"), Condition=_OWNS_ROLE)
         )
 
     def _part(self, resource: Any) -> Any:

@@ -197,8 +197,9 @@ class Function:
     def permit(self, title: str, principal: str, source_arn: object) -> None:
         """Let an AWS service invoke the function on behalf of one resource.
 
-        Without SourceAccount: `source_arn` has the account in it, and EventBridge sends no such key, so that asking
-        for it makes every delivery fail in silence. Only S3 needs it (see `Bucket.notify`).
+        Without SourceAccount: `source_arn` has the account in it, and EventBridge is reported to send no such key, so
+        that asking for it makes every delivery fail in silence (SECURITY.md says who reports it). Only S3 needs it
+        (see `Bucket.notify`).
         """
         self._stack.add(
             Permission(

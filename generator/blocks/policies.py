@@ -19,14 +19,17 @@ from awacs.aws import (
     Action,
     Allow,
     Bool,
+    BoolIfExists,
     Condition,
     Deny,
     PolicyDocument,
     Principal,
     Statement,
     StringEquals,
+    StringNotEquals,
 )
 from awacs.sts import AssumeRole
+from troposphere import AccountId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +101,28 @@ def deny_insecure_transport(
         Resource=list(resources),
         Condition=Condition(Bool({"aws:SecureTransport": "false"})),
         **optional,
+    )
+
+
+def deny_strangers(actions: Sequence[Action], resources: Sequence[Any]) -> Statement:
+    """Return the statement of a resource's policy that refuses who is neither of this account nor an AWS service.
+
+    Whatever else may come to allow them. Services are spared because some call as themselves and not with a role of
+    the account (EventBridge, to a dead-letter queue); the policy's other statements say which of them may do what.
+    An unsigned call has neither key: it counts as not equal, and IfExists makes it no service.
+    """
+    return Statement(
+        Sid="DenyStrangers",
+        Effect=Deny,
+        Principal=Principal("*"),
+        Action=list(actions),
+        Resource=list(resources),
+        Condition=Condition(
+            [
+                StringNotEquals({"aws:PrincipalAccount": AccountId}),
+                BoolIfExists({"aws:PrincipalIsAWSService": "false"}),
+            ]
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Queues: encrypted, TLS only, each with the statements its users need."""
+"""Queues: encrypted, TLS only, closed to other accounts, each with the statements its users need."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_MESSAGE_BYTES = 1_048_576
 
 
 class Queue:
-    """A queue, encrypted with SQS's own key, that refuses everything outside TLS.
+    """A queue, encrypted with SQS's own key, that refuses everything outside TLS or from other accounts.
 
     SQS's own key and not KMS: EventBridge cannot write under the AWS-managed KMS key of SQS.
 
@@ -109,6 +109,7 @@ class Queue:
                         policies.deny_insecure_transport(
                             [sqs.Action("*")], [self.arn_by_name], principal=Principal("*")
                         ),
+                        policies.deny_strangers([sqs.Action("*")], [self.arn_by_name]),
                         *senders,
                     ]
                 ),

@@ -83,7 +83,13 @@ def test_m18_one_deletion_under_upload_load_leaves_nothing(target: EmbeddedTarge
     """Deleting the stack while objects still come succeeds, refuses what comes late, and leaves nothing behind."""
     before = inventory(target)
     environment = "deleted"
-    everything = {"Alarms": "ENABLED", "AlarmEmail": "oncall@example.com", "Dashboard": "ENABLED"}
+    everything = {
+        "Alarms": "ENABLED",
+        "AlarmEmail": "oncall@example.com",
+        "ApiLoggingLevel": "INFO",
+        "ApiLoggingRole": "CREATE",
+        "Dashboard": "ENABLED",
+    }
     deployment.deploy(target, environment, {"RangeBytes": "65536", **everything})
     assert {"alarm ProcessingQueueLateAlarm-deleted", "dashboard MarketAnalytics-deleted"} <= inventory(target) - before
     stack = MarketStack(target, deployment.flat_outputs(target, environment), environment)

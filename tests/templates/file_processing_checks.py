@@ -88,9 +88,9 @@ def f07_dead_letters(template: Template) -> None:
     assert variables(template, "DeadLetterRecorder") == wanted
     assert properties(template, "ParkedQueue")["MessageRetentionPeriod"] == 14 * 24 * 3600
     senders = {
-        title.removesuffix("Role")
-        for title in of_type(template, "AWS::IAM::Role")
-        for one in statements(template, title)
+        function
+        for function in SYSTEM.functions
+        for one in statements(template, f"{function}Role")
         if one["Effect"] == "Allow" and arn("sqs", SYSTEM.queues["ParkedQueue"].name) in one["Resource"]
     }
     assert senders == {"DeadLetterRecorder"}

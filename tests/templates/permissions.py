@@ -20,6 +20,8 @@ WITHOUT_RESOURCES = {"cloudwatch:PutMetricData", "xray:PutTelemetryRecords", "xr
 
 CONDITION_KEYS = {
     # Global keys: IAM user guide, "AWS global condition context keys".
+    "aws:PrincipalAccount",
+    "aws:PrincipalIsAWSService",
     "aws:SecureTransport",
     "aws:SourceAccount",
     "aws:SourceArn",

@@ -151,7 +151,7 @@ def redrive(template: Template, source: str, dead_letters: str) -> None:
 
 
 def encrypted_queue(template: Template, title: str, name: str) -> None:
-    """Check that a queue is encrypted and that its policy refuses everything outside TLS."""
+    """Check that a queue is encrypted, and refuses everything outside TLS and everyone but the account and services."""
     queue = properties(template, title, "AWS::SQS::Queue")
     assert queue.get("SqsManagedSseEnabled") is True
     # EventBridge and Lambda cannot write under the AWS-managed KMS key of SQS.
@@ -161,6 +161,18 @@ def encrypted_queue(template: Template, title: str, name: str) -> None:
     assert len(refusals) == 1
     assert refusals[0]["Principal"] == "*"
     assert refusals[0]["Resource"] == [arn("sqs", name)]
+    assert at(statements(template, f"{title}Policy"), "DenyStrangers") == {
+        "Sid": "DenyStrangers",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["sqs:*"],
+        "Resource": [arn("sqs", name)],
+        # Both must hold for a refusal. Unsigned calls have neither key: without IfExists they would be spared.
+        "Condition": {
+            "StringNotEquals": {"aws:PrincipalAccount": ref("AWS::AccountId")},
+            "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+        },
+    }
 
 
 def asynchronous(template: Template, system: System, function: str, queue: str) -> None:

@@ -13,6 +13,7 @@ from tests.templates.reading import (
     ENV,
     Json,
     Template,
+    arn,
     arn_of,
     at,
     denies_insecure_transport,
@@ -49,6 +50,7 @@ NAME_PROPERTIES = {
     "AWS::SQS::Queue": "QueueName",
 }
 NAMELESS = {
+    "AWS::ApiGateway::Account",
     "AWS::ApiGateway::Deployment",
     "AWS::ApiGateway::GatewayResponse",
     "AWS::ApiGateway::Method",
@@ -62,6 +64,24 @@ NAMELESS = {
     "AWS::SQS::QueuePolicy",
     "Custom::BucketContents",
 }
+
+LOGGED_OF_A_CALL = {
+    # API Gateway developer guide, "Variables for access logging".
+    "$context.error.responseType",
+    "$context.extendedRequestId",
+    "$context.httpMethod",
+    "$context.identity.sourceIp",
+    "$context.identity.userArn",
+    "$context.integration.error",
+    "$context.integration.latency",
+    "$context.integration.status",
+    "$context.requestId",
+    "$context.requestTimeEpoch",
+    "$context.resourcePath",
+    "$context.responseLatency",
+    "$context.status",
+}
+"""No path, query, header or body: they carry what callers write."""
 
 
 def all_statements(template: Template) -> Iterator[tuple[str, Json]]:
@@ -87,7 +107,8 @@ def roles(template: Template, system: System) -> None:
     """Check that each function has a role of its own which allows exactly what is listed, and what it denies."""
     known_words(template)
     found = of_type(template, "AWS::IAM::Role")
-    assert found.keys() == {f"{function}Role" for function in system.functions}
+    api_logging_role(template, system)
+    assert found.keys() == {*(f"{function}Role" for function in system.functions), f"{system.api}LoggingRole"}
     for function, wanted in system.functions.items():
         role = f"{function}Role"
         assert properties(template, function)["Role"] == arn_of(role)
@@ -110,6 +131,38 @@ def roles(template: Template, system: System) -> None:
         assert {"dynamodb:DeleteTable", "s3:DeleteBucket", "sqs:DeleteQueue"} <= set(destruction["Action"])
 
 
+def api_logging_role(template: Template, system: System) -> None:
+    """Check that the region's logging role of API Gateway is touched by who asks for it only, and is AWS's own."""
+    assert at(template, "Parameters", "ApiLoggingRole", "Default") == "KEEP"
+    wanted = {"Fn::Equals": [ref("ApiLoggingRole"), "CREATE"]}
+    setting, role = f"{system.api}Logging", f"{system.api}LoggingRole"
+    for title in (setting, role):
+        condition = at(template, "Resources", title, "Condition")
+        assert at(template, "Conditions", condition) == wanted, f"{title} would be there for everyone"
+    assert properties(template, setting, "AWS::ApiGateway::Account") == {"CloudWatchRoleArn": arn_of(role)}
+    trust = at(properties(template, role), "AssumeRolePolicyDocument", "Statement")
+    assert [one["Principal"] for one in trust] == [{"Service": "apigateway.amazonaws.com"}]
+    managed = "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+    assert properties(template, role)["ManagedPolicyArns"] == [sub(managed)]
+    assert "Policies" not in properties(template, role)
+    # A stage that is to log is refused before the setting is there.
+    assert setting in must_outlive(template, f"{system.api}Stage")
+
+
+def access_logs(template: Template, system: System) -> None:
+    """Check that calls are logged in a group of the stack's, on one line of JSON, without what callers may write."""
+    chosen = at(properties(template, f"{system.api}Stage"), "AccessLogSetting", "Fn::If")
+    assert at(template, "Conditions", chosen[0]) == {"Fn::Not": [{"Fn::Equals": [ref("ApiLoggingLevel"), "OFF"]}]}
+    assert chosen[2] == ref("AWS::NoValue")
+    group = f"{system.api}AccessLogGroup"
+    name = properties(template, group, "AWS::Logs::LogGroup")["LogGroupName"]
+    assert name == f"/aws/apigateway/{system.api_name}"
+    assert at(chosen[1], "DestinationArn") == arn("logs", f"log-group:{name}")
+    assert group in depends_on(template, f"{system.api}Stage")
+    assert "\n" not in at(chosen[1], "Format")
+    assert set(json.loads(chosen[1]["Format"]).values()) == LOGGED_OF_A_CALL
+
+
 def log_groups(template: Template, system: System) -> None:
     """Check that the stack owns each function's log group, for a week, and that no function may make one."""
     groups = of_type(template, "AWS::Logs::LogGroup")
@@ -122,7 +175,8 @@ def log_groups(template: Template, system: System) -> None:
     of_api = f"{system.api}LogGroup"
     assert groups[of_api]["LogGroupName"] == sub(f"API-Gateway-Execution-Logs_${{{system.api}}}/{ENV}")
     assert of_api in depends_on(template, f"{system.api}Stage")
-    assert len(groups) == len(system.functions) + 1
+    access_logs(template, system)
+    assert len(groups) == len(system.functions) + 2
     for group in groups.values():
         assert group["RetentionInDays"] == 7
 

@@ -168,6 +168,22 @@ FAULTS = [
         sub("arn:aws:s3:::other/*"),
     ),
     Fault("plain HTTP to the queue", checks.m07_queue, ("ProcessingQueuePolicy", *_POLICY, _TLS), GONE),
+    Fault("strangers at the queue", checks.m07_queue, ("ProcessingQueuePolicy", *_POLICY, "DenyStrangers"), GONE),
+    Fault(
+        "EventBridge is a stranger",
+        checks.m08_dead_letters,
+        ("RuleDeadLetterQueuePolicy", *_POLICY, "DenyStrangers", "Condition", "BoolIfExists"),
+        GONE,
+    ),
+    Fault(
+        "unsigned calls are spared",
+        checks.m07_queue,
+        ("ProcessingQueuePolicy", *_POLICY, "DenyStrangers", "Condition"),
+        {
+            "StringNotEquals": {"aws:PrincipalAccount": ref("AWS::AccountId")},
+            "Bool": {"aws:PrincipalIsAWSService": "false"},
+        },
+    ),
     Fault(
         "the queue is not encrypted",
         checks.m20_encryption,
@@ -215,6 +231,43 @@ FAULTS = [
     ),
     Fault("logs for ever", checks.m14_log_groups, ("DataQueryLogGroup", "RetentionInDays"), GONE),
     Fault("another function's logs", checks.m14_log_groups, ("DataQueryLogGroup", "LogGroupName"), "/aws/lambda/Query"),
+    Fault(
+        "the path of a call is logged",
+        checks.m14_log_groups,
+        ("MarketDataAPIStage", "AccessLogSetting", "Fn::If", 1, "Format"),
+        '{"path": "$context.path"}',
+    ),
+    Fault(
+        "calls are logged where no role is",
+        checks.m14_log_groups,
+        ("MarketDataAPIStage", "AccessLogSetting", "Fn::If", 2),
+        {"DestinationArn": arn("logs", f"log-group:/aws/apigateway/MarketDataAPI-{ENV}")},
+    ),
+    Fault(
+        "calls are logged in another group",
+        checks.m14_log_groups,
+        ("MarketDataAPIStage", "AccessLogSetting", "Fn::If", 1, "DestinationArn"),
+        arn("logs", "log-group:other"),
+    ),
+    Fault("calls are logged for ever", checks.m14_log_groups, ("MarketDataAPIAccessLogGroup", "RetentionInDays"), GONE),
+    Fault(
+        "the stage logs before there is a role",
+        checks.m13_roles,
+        ("MarketDataAPIStage", "Description"),
+        GONE,
+    ),
+    Fault(
+        "anyone may assume the logging role",
+        checks.m13_roles,
+        ("MarketDataAPILoggingRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal"),
+        {"AWS": "*"},
+    ),
+    Fault(
+        "the logging role may do anything",
+        checks.m13_roles,
+        ("MarketDataAPILoggingRole", "ManagedPolicyArns"),
+        ["arn:aws:iam::aws:policy/AdministratorAccess"],
+    ),
     Fault("a tag is missing", checks.m16_tags, ("ProcessingQueue", "Tags", 1), GONE),
     Fault("no tags at all", checks.m16_tags, ("AggregationSchedule", "Tags"), GONE),
     Fault("a name without environment", checks.m17_names, ("ProcessingQueue", "QueueName"), "ProcessingQueue"),
@@ -255,6 +308,14 @@ def test_a_stack_that_cannot_be_deleted_is_noticed(template: Template, title: st
     plant(template, ["Resources", title, attribute], value)
     with pytest.raises(AssertionError):
         checks.m18_destroyable(template)
+
+
+@pytest.mark.parametrize("title", ["MarketDataAPILogging", "MarketDataAPILoggingRole"])
+def test_a_setting_of_the_whole_region_that_nobody_asked_for_is_noticed(template: Template, title: str) -> None:
+    """Without its condition the stack would take over the logging role of all the region's APIs."""
+    plant(template, ["Resources", title, "Condition"], GONE)
+    with pytest.raises(AssertionError):
+        checks.m13_roles(template)
 
 
 def test_a_bucket_that_does_not_wait_for_its_permission_is_noticed(template: Template) -> None:

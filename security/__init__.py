@@ -1,0 +1,1 @@
+"""Runs three checkers over the committed templates and explains every finding, or fails."""
