@@ -12,6 +12,7 @@ from bench.leftovers import inventory
 from bench.report.console import Reporter
 from bench.standing import down
 from bench.targets import Capability, Kind, TargetChoice, open_target, require
+from generator.bundles import BuiltBundles
 
 if TYPE_CHECKING:
     from bench.targets.embedded import EmbeddedTarget
@@ -42,7 +43,7 @@ def test_b02_a_run_that_fails_leaves_no_stack_on_somebody_elses_server(choice: T
         '{"Parameters": {"CodeBucket": {"Type": "String"}, "CodePrefix": {"Type": "String"}, "Architecture": '
         '{"Type": "String"}}, "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}'
     )
-    build = deployment.Build(deployment.PIPELINE, template, deployment.BuiltBundles("p", {}), "x86_64")
+    build = deployment.Build(deployment.PIPELINE, template, BuiltBundles("p", {}), "x86_64")
     with open_target(choice) as server:
         before = inventory(server)
 

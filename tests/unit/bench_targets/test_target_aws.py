@@ -13,6 +13,7 @@ from bench import deployment
 from bench.errors import TargetError
 from bench.targets import RunRequest, aws
 from bench.targets.cost import estimate
+from generator.bundles import BuiltBundles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +140,7 @@ def test_a_bucket_outside_the_first_region_is_made_where_the_stack_is(stubbed: S
     located = {"Bucket": bucket, "CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}
     stub.add_response("create_bucket", {}, located)
     stub.add_response("put_object", {}, {"Bucket": bucket, "Key": "p/market-analytics.json", "Body": ANY})
-    build = deployment.Build("market-analytics", "{}", deployment.BuiltBundles("p", {}), "arm64")
+    build = deployment.Build("market-analytics", "{}", BuiltBundles("p", {}), "arm64")
     with aws.AwsTarget(confirmed=True) as target:
         request = deployment._request(target, "mine", {}, build)
     assert request["TemplateURL"] == f"https://{bucket}.s3.eu-west-1.amazonaws.com/p/market-analytics.json"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -108,7 +109,7 @@ def test_a_container_that_ends_while_starting_is_removed_and_quoted(
     """What the container said last is in the error, and neither it nor its folder stays."""
     engine = Engine(dies=True)
     monkeypatch.setattr(docker_target, "_engine", lambda: engine)
-    monkeypatch.setattr(docker_target.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("DOCKER_HOST", "unix:///no/such/socket")
     with pytest.raises(TargetError, match="no space left on device"):
         DockerTarget("image").start()
