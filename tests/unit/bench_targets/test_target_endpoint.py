@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 TEMPLATE = deployment.generate("unit")
-SERVICES = ("apigateway", "cloudformation", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sqs", "sts")
+SERVICES = (
+    "apigateway",
+    "cloudformation",
+    "cloudwatch",
+    "dynamodb",
+    "events",
+    "iam",
+    "lambda",
+    "logs",
+    "s3",
+    "sns",
+    "sqs",
+    "sts",
+)
 REQUEST = RunRequest(TEMPLATE, "market-analytics-unit", "src-market-analytics-unit", 1000)
 GOOD_HOST = FunctionHost("x86_64", "3.13", has_boto3=True, endpoint_url="http://127.0.0.1:1")
 
