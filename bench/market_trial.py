@@ -93,6 +93,8 @@ class MarketTrial:
         outputs = deployment.outputs_of(target, environment)
         api = ApiClient(target, target.api_url(outputs.rest_api_id, environment))
         self._deployed = Deployed(target, outputs, api)
+        for line in self._plan.about if self._plan else ():
+            reporter.line(line)
         display = ProgressDisplay(sum(piece.rows for piece in self._pieces))
         with reporter.progress(display):
             self._pushed = push(

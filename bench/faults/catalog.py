@@ -34,7 +34,6 @@ _REFUSED_RATE: Final = 0.02
 _REFUSED_TIMES: Final = 15
 #: There are few uploads.
 _UPLOAD_RATE: Final = 0.1
-_PART_RATE: Final = 0.25
 _PART_TIMES: Final = 100
 
 
@@ -227,23 +226,21 @@ def _unprocessed_items(scene: Scene) -> tuple[FaultRule, ...]:
         (outputs.aggregator_function_name, "BatchGetItem"),
     )
     return tuple(
-        _in_part(f"{function} {operation}", "dynamodb", operation, function, scene.seed)
+        _in_part(f"{function} {operation}", "dynamodb", operation, function, scene.seed, 0.25)
         for function, operation in batches
     )
 
 
 def _partial_sends(scene: Scene) -> tuple[FaultRule, ...]:
-    return (_in_part("batch", "sqs", "SendMessageBatch", scene.outputs.ingestion_function_name, scene.seed),)
+    return (_in_part("batch", "sqs", "SendMessageBatch", scene.outputs.ingestion_function_name, scene.seed, 0.5),)
 
 
 def _partial_events(scene: Scene) -> tuple[FaultRule, ...]:
-    return (_in_part("batch", "events", "PutEvents", scene.outputs.processor_function_name, scene.seed),)
+    return (_in_part("batch", "events", "PutEvents", scene.outputs.processor_function_name, scene.seed, 0.5),)
 
 
-def _in_part(name: str, service: str, operation: str, function: str, seed: int) -> FaultRule:
-    return FaultRule(
-        name, service, operation, function, times=_PART_TIMES, action=Action.PARTIAL, rate=_PART_RATE, seed=seed
-    )
+def _in_part(name: str, service: str, operation: str, function: str, seed: int, rate: float) -> FaultRule:
+    return FaultRule(name, service, operation, function, times=_PART_TIMES, action=Action.PARTIAL, rate=rate, seed=seed)
 
 
 def _dropped_events(scene: Scene) -> tuple[FaultRule, ...]:

@@ -58,8 +58,8 @@ _LATER_QUEUES: Final = ("aggregator", "rule")
 class FaultPlan:
     """The faults of one run: made before it, installed in its stack, looked at on its way, finished after it.
 
-    names: in the order of the catalog. parameters: what the stack gets unless it is given others.
-    deviations: sentences for the report. expected_letters: bodies that must be dead letters at the end.
+    names: in the order of the catalog. about: a line on each. parameters: what the stack gets unless it is given
+    others. deviations: sentences for the report. expected_letters: bodies that must be dead letters at the end.
     """
 
     def __init__(self, faults: Sequence[Fault], seed: int, clock: Clock | None = None) -> None:
@@ -67,6 +67,7 @@ class FaultPlan:
         self._seed = seed
         self._clock = clock or Clock()
         self.names = tuple(fault.name for fault in faults)
+        self.about = tuple(f"fault {fault.name}: {fault.about}" for fault in faults)
         self.expected_letters = POISON_MESSAGES if "poison-messages" in self.names else ()
         self.parameters = {name: value for fault in faults for name, value in fault.parameters.items()}
         shortened = (

@@ -154,6 +154,7 @@ def test_all_is_every_fault_and_says_how_the_stack_departs() -> None:
     """`all` is the whole catalog; what differs from the deployed stack is told, and its parameters are the plan's."""
     plan = FaultPlan.of(["all"], 1)
     assert plan.names == names()
+    assert plan.about[0].startswith("fault kill-before-writes: DataProcessor and DataIngestion are killed")
     assert plan.parameters == {"CompactionThreshold": str(COMPACTION_THRESHOLD)}
     assert len(plan.deviations) == 2
 
