@@ -226,20 +226,20 @@ def _unprocessed_items(scene: Scene) -> tuple[FaultRule, ...]:
         (outputs.aggregator_function_name, "BatchGetItem"),
     )
     return tuple(
-        _in_part(f"{function} {operation}", "dynamodb", operation, function, scene.seed, 0.25)
+        _in_part(f"{function} {operation}", "dynamodb", operation, function, scene.seed, rate=0.25)
         for function, operation in batches
     )
 
 
 def _partial_sends(scene: Scene) -> tuple[FaultRule, ...]:
-    return (_in_part("batch", "sqs", "SendMessageBatch", scene.outputs.ingestion_function_name, scene.seed, 0.5),)
+    return (_in_part("batch", "sqs", "SendMessageBatch", scene.outputs.ingestion_function_name, scene.seed, rate=0.5),)
 
 
 def _partial_events(scene: Scene) -> tuple[FaultRule, ...]:
-    return (_in_part("batch", "events", "PutEvents", scene.outputs.processor_function_name, scene.seed, 0.5),)
+    return (_in_part("batch", "events", "PutEvents", scene.outputs.processor_function_name, scene.seed, rate=0.5),)
 
 
-def _in_part(name: str, service: str, operation: str, function: str, seed: int, rate: float) -> FaultRule:
+def _in_part(name: str, service: str, operation: str, function: str, seed: int, *, rate: float) -> FaultRule:
     return FaultRule(name, service, operation, function, times=_PART_TIMES, action=Action.PARTIAL, rate=rate, seed=seed)
 
 
