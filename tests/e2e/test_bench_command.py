@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.result import SCHEMA_VERSION
+
 ROOT = Path(__file__).parents[2]
 RUN = ("run", "--ticks", "6000", "--symbols", "6", "--range-bytes", "65536")
 
@@ -48,20 +50,29 @@ def test_a_run_ends_in_a_verdict_and_a_result_file(tmp_path: Path) -> None:
         "rejected rows",
         "one deletion leaves nothing",
     }
-    assert result["schema_version"] == 1
+    assert result["schema_version"] == SCHEMA_VERSION
     assert result["ticks_per_s"] > 0
     assert result["not_emulated"]
+    assert "PASSED" in path.with_name("report.html").read_text()
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_ends_clean(tmp_path: Path, number: signal.Signals, status: int) -> None:
-    """Ctrl-C and SIGTERM end LocalStack, functions and files, and are said in one line."""
-    process = start(tmp_path, *RUN, "--env", "cmdint", "--results", str(tmp_path / "results"))
+@pytest.mark.parametrize(
+    ("number", "status", "after", "more"),
+    [
+        (signal.SIGINT, 130, "start embedded", ()),
+        (signal.SIGTERM, 143, "lint (beside)", ()),
+        (signal.SIGINT, 130, "deploy", ("--faults", "all")),
+    ],
+    ids=["before the deployment", "while it deploys", "while ticks flow under faults"],
+)
+def test_an_interrupted_run_ends_clean(
+    tmp_path: Path, number: signal.Signals, status: int, after: str, more: tuple[str, ...]
+) -> None:
+    """Ctrl-C and SIGTERM end LocalStack, functions and files whatever goes on, and are said in one line."""
+    process = start(tmp_path, *RUN, *more, "--env", "cmdint", "--results", str(tmp_path / "results"))
     assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("start LocalStack"):
-            break
+    assert any(line.startswith(after) for line in process.stdout), f"the run ended before {after!r}"
     process.send_signal(number)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == status, said
