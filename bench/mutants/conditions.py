@@ -101,6 +101,7 @@ NEVER_WRITTEN: Final = Condition(
         "bars in DynamoDB",
         "bars through POST /bars",
         "bars through GET /bars",
+        "bars of longer intervals",
         "receipts",
         "GET /ingest",
         "dead-letter queues",
