@@ -223,9 +223,15 @@ READING: Final = (
         conditions.CALM,
     ),
     Mutant(
-        "intervals-aligned-to-the-first-bar",
-        "bars of longer intervals start where the first minute is, not where the interval does",
-        (Edit(_BARS, "start = bar.minute - bar.minute % interval_minutes\n", "start = bar.minute\n"),),
+        "interval-keeps-its-last-minute",
+        "a bar of a longer interval is its last minute instead of all of them together",
+        (
+            Edit(
+                _BARS,
+                "merged[start] = bar if known is None else merge_two(known, bar)\n",
+                "merged[start] = bar\n",
+            ),
+        ),
         ("bars of longer intervals",),
         conditions.CALM,
     ),
