@@ -16,7 +16,7 @@ GIVEN = {"range_bytes": 1_024}
 
 def test_every_workload_of_the_issue_can_be_loaded() -> None:
     """Each file is a whole workload under its own name, and says what it is for."""
-    assert set(names()) == {"smoke", "trading-day", "burst", "streams", "api", "soak", "dirty", DEFAULT}
+    assert set(names()) == {"smoke", "trading-day", "burst", "streams", "api", "soak", "dirty", "reference", DEFAULT}
     for name in names():
         assert load(name).name == name
         text = resources.files("bench.workloads").joinpath(f"{name}.toml").read_text(encoding="utf-8")
@@ -30,11 +30,13 @@ def test_workloads_are_what_their_names_promise() -> None:
     assert (load("streams").streams, load("streams").ticks) == (2_000, 1_000_000)
     assert load("api").posts.share == 1
     assert (load("soak").market.volume, load("soak").duration_s >= 120) == (Volume.CONSTANT, True)
+    reference = load("reference")
+    assert (reference.ticks, reference.symbols, reference.attempted) == (10_000_000, 500, 10_000_000)
     dirty = load("dirty")
     market = dirty.market
     assert min(market.late_share, market.displaced_share, market.tied_share, market.repeated_share) >= 0.1
     assert min(dirty.corrupt_fraction, dirty.objects.uploaded_twice_share) >= 0.1
-    assert {name for name in names() if load(name).duration_s == 0} == {"smoke", "dirty", DEFAULT}
+    assert {name for name in names() if load(name).duration_s == 0} == {"smoke", "dirty", "reference", DEFAULT}
 
 
 def test_options_override_the_file_and_nothing_else() -> None:
