@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bench.errors import DeploymentError, TargetError
+from bench.files import write_whole
 from bench.stack_tags import stack_tags
 from bench.targets import REGION, RunRequest
 from bench.targets.architectures import host_architecture as host_architecture  # noqa: PLC0414 - asked for here, too
@@ -225,17 +225,8 @@ def flat_outputs(target: Target, environment: str, pipeline: str = PIPELINE) -> 
 
 
 def write_flat_outputs(outputs: Mapping[str, str], path: Path = FLAT_OUTPUTS) -> None:
-    """Write the outputs as one flat JSON object; a reader sees the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".flat-outputs-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(dict(outputs), file, indent=2, sort_keys=True)
-            file.write("\n")
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    """Write the outputs as one flat JSON object."""
+    write_whole(path, json.dumps(dict(outputs), indent=2, sort_keys=True) + "\n")
 
 
 def code_bucket(target: Target, environment: str, pipeline: str = PIPELINE) -> str:

@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import subprocess
-import tempfile
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from bench.errors import ResultError
+from bench.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,15 +65,7 @@ def result_folder(results: Path, seed: int, now: datetime) -> Path:
 def write_result(folder: Path, fields: Mapping[str, Any]) -> Path:
     """Write `result.json`, whole or not at all."""
     path = folder / FILE_NAME
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".result-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"schema_version": SCHEMA_VERSION, **fields}, file, indent=2)
-            file.write("\n")
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(path, json.dumps({"schema_version": SCHEMA_VERSION, **fields}, indent=2) + "\n")
     return path
 
 

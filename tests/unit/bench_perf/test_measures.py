@@ -1,0 +1,66 @@
+"""The benchmarks measure what they say, and a run that goes wrong is no figure."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench.__main__ import main
+from bench.perf import commands, decoding
+from bench.perf.figures import Better
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_decoding_is_measured_against_bare_polars_on_the_same_rows() -> None:
+    """Both sides read one range of whole rows; each repeat gives one ratio."""
+    ratio, speed = decoding.measure(2)
+    assert (ratio.goal, ratio.better, len(ratio.samples)) == (0.7, Better.MORE, 2)
+    assert min(*ratio.samples, *speed.samples) > 0
+    sample = decoding._sample()
+    assert sample.content[sample.span.end - 1 : sample.span.end] == b"\n"
+
+
+def test_the_generator_is_measured_against_all_that_it_imports() -> None:
+    """The bare side imports every module of troposphere and awacs that the generator ends up with."""
+    modules = commands._output("-c", commands._USED_MODULES).strip().split(",")
+    assert {"troposphere.awslambda", "troposphere.dynamodb", "awacs.aws"} <= set(modules)
+    ratio, _ = commands.generator(1)
+    assert ratio.samples[0] > 0.5
+
+
+def _answered(status: int, out: str = "", error: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.CompletedProcess([sys.executable], status, out, error)
+
+
+def test_a_failed_run_is_told_and_is_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the verdict fails, the command ends in 1 with the run's last words, and writes no file."""
+    monkeypatch.setattr("bench.perf.runs.subprocess.run", lambda *_, **__: _answered(1, out="lost 3\nFAILED"))
+    assert main(["perf", "--only", "streams", "--results", str(tmp_path)]) == 1
+    assert "lost 3" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_could_not_be_made_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run's own sentence comes through, with status 2."""
+    monkeypatch.setattr("bench.perf.runs.subprocess.run", lambda *_, **__: _answered(2, error="bench: no space left"))
+    assert main(["perf", "--only", "streams", "--results", str(tmp_path)]) == 2
+    assert "no space left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--repeats", "0"], ["--only", "speed"]])
+def test_a_mistake_is_one_line_before_anything_runs(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong number or name is answered at once."""
+    assert main(["perf", *arguments, "--results", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "none").exists()
