@@ -1,7 +1,7 @@
-"""What metric filters count: the matching lines of their own log group.
+"""What log lines come to in CloudWatch: metric filters count their own group's, and functions embed metrics in theirs.
 
 LocalStack counts every line of every group for every filter, whatever its pattern, by one request to CloudWatch each:
-the numbers mean nothing, and a function's log costs more than its work.
+the numbers mean nothing, and a function's log costs more than its work. Embedded metrics it does not read.
 """
 
 import logging
@@ -16,7 +16,7 @@ from localstack.services.moto import call_moto
 from localstack.utils.patch import patch
 from moto.logs.models import logs_backends
 
-from bench.emulator import filter_patterns
+from bench.emulator import embedded_metrics, filter_patterns
 
 LOG = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _compiled: Final = lru_cache(maxsize=256)(filter_patterns.compiled)
 
 
 def install() -> None:
-    """Have filters count what they should; called once, while LocalStack starts."""
+    """Have filters count what they should, and embedded metrics be seen; called once, while LocalStack starts."""
 
     @patch(LogsProvider.put_log_events)  # type: ignore[untyped-decorator] # LocalStack is untyped here
     def put_log_events(
@@ -39,8 +39,13 @@ def install() -> None:
         answer = call_moto(context)
         backend = logs_backends[context.account_id][context.region]
         filters = [one for one in backend.filters.metric_filters if one["logGroupName"] == log_group_name]
-        if filters:
-            _publish(context, counts(filters, [str(event["message"]) for event in log_events]))
+        messages = [str(event["message"]) for event in log_events]
+        data: dict[str, list[dict[str, Any]]] = {}
+        if log_group_name.startswith(embedded_metrics.FUNCTION_GROUPS):
+            data = embedded_metrics.embedded(messages)
+        for (namespace, name), value in counts(filters, messages).items():
+            data.setdefault(namespace, []).append({"MetricName": name, "Value": value})
+        _publish(context, data)
         return answer
 
 
@@ -58,9 +63,10 @@ def counts(filters: Iterable[Mapping[str, Any]], messages: Sequence[str]) -> dic
     return found
 
 
-def _publish(context: RequestContext, values: Mapping[tuple[str, str], float]) -> None:
-    if not values:
+def _publish(context: RequestContext, data: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Publish entries of PutMetricData by namespace; of one line or a few, so far below a request's 1,000."""
+    if not data:
         return
     client = connect_to(aws_access_key_id=context.account_id, region_name=context.region).cloudwatch
-    for (namespace, name), value in values.items():
-        client.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": name, "Value": value}])
+    for namespace, entries in data.items():
+        client.put_metric_data(Namespace=namespace, MetricData=entries)

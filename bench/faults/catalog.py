@@ -151,7 +151,6 @@ def _throttling(scene: Scene) -> tuple[FaultRule, ...]:
         "s3": ("SlowDown", 503),
         "sqs": ("ThrottlingException", 400),
         "events": ("ThrottlingException", 400),
-        "cloudwatch": ("ThrottlingException", 400),
     }
     return _refusals(scene, codes)
 
@@ -162,7 +161,6 @@ def _server_errors(scene: Scene) -> tuple[FaultRule, ...]:
         "s3": ("InternalError", 500),
         "sqs": ("InternalError", 500),
         "events": ("InternalException", 500),
-        "cloudwatch": ("InternalServiceError", 500),
     }
     # The uploads too: whoever uploads is not told whether the object is there, and tries again.
     upload = FaultRule(
@@ -195,7 +193,6 @@ def _refusals(scene: Scene, codes: Mapping[str, tuple[str, int]]) -> tuple[Fault
         },
         outputs.aggregator_function_name: {
             "dynamodb": ("GetItem", "UpdateItem", "PutItem", "DeleteItem", "BatchGetItem", "BatchWriteItem", "Query"),
-            "cloudwatch": ("PutMetricData",),
         },
         outputs.query_function_name: {"dynamodb": ("Query",)},
     }

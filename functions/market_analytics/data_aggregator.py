@@ -18,7 +18,7 @@ from market_analytics.data_aggregator_settling import SETTLE_AFTER_MS, Survey, s
 from services import settings
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
-from services.metrics import Metric, put_metrics
+from services.metrics import Metric, publish
 from tickstream.errors import MalformedItem
 from tickstream.ingests import Pending
 from tickstream.items import key_of_pending
@@ -47,7 +47,6 @@ class Settings:
     """The function's environment."""
 
     table_name: str
-    metrics_namespace: str
     compaction_threshold: int
     overdue_seconds: int
 
@@ -56,7 +55,6 @@ class Settings:
         """Read it. Raises ConfigurationError naming what is missing."""
         return cls(
             table_name=settings.text("TABLE_NAME"),
-            metrics_namespace=settings.text("METRICS_NAMESPACE"),
             compaction_threshold=settings.whole_number("COMPACTION_THRESHOLD", minimum=2),
             overdue_seconds=settings.whole_number("OVERDUE_SECONDS", minimum=1),
         )
@@ -85,7 +83,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     if detail_type == EVENT_DETAIL_TYPE:
         on_processed(event.get("detail") or {}, table, config, clock)
     elif detail_type == SCHEDULED_DETAIL_TYPE:
-        put_metrics(config.metrics_namespace, on_schedule(table, config, clock))
+        publish(on_schedule(table, config, clock), function_request_id=context.aws_request_id)
     else:
         raise MalformedItem(f"not an event for this function: detail-type {detail_type!r}")
 

@@ -6,7 +6,7 @@ They are shared by threads (clients are thread-safe, their creation is not: make
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.config import Config
@@ -31,14 +31,6 @@ _CONFIG: Final = Config(
 )
 
 
-class CloudWatch(Protocol):
-    """What is used of CloudWatch's client (its types are a package of their own, for one call)."""
-
-    def put_metric_data(self, *, Namespace: str, MetricData: list[dict[str, Any]]) -> object:  # noqa: N803 - AWS's
-        """Publish."""
-        ...
-
-
 @cache
 def dynamodb() -> DynamoDBClient:
     """Return the process's client of DynamoDB."""
@@ -61,9 +53,3 @@ def s3() -> S3Client:
 def events() -> EventBridgeClient:
     """Return the process's client of EventBridge."""
     return boto3.client("events", config=_CONFIG)
-
-
-@cache
-def cloudwatch() -> CloudWatch:
-    """Return the process's client of CloudWatch."""
-    return cast("CloudWatch", boto3.client("cloudwatch", config=_CONFIG))

@@ -1,20 +1,27 @@
-"""Publishing metrics: one PutMetricData request with everything that one pass has to say."""
+"""Publishing metrics: one line of log with everything that one pass has to say.
+
+Metrics travel in CloudWatch's embedded metric format
+(https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html):
+CloudWatch takes them out of the function's own log group. So they cost no request, cannot fail the function, and need
+no permission beside the one to write logs. Each has one dimension, `service`, the name of the function without its
+environment (the namespace has it).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from services import clients
-from services.failures import explained
+from aws_lambda_powertools.metrics import EphemeralMetrics
+
+from services import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from services.clients import CloudWatch
-
-#: PutMetricData's limit.
-MAX_METRICS_A_REQUEST: Final = 1_000
+#: What powertools reads too; the stack sets both.
+NAMESPACE_VARIABLE: Final = "POWERTOOLS_METRICS_NAMESPACE"
+SERVICE_VARIABLE: Final = "POWERTOOLS_SERVICE_NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +33,22 @@ class Metric:
     unit: Literal["Count", "Seconds"]
 
 
-def put_metrics(namespace: str, metrics: Iterable[Metric], client: CloudWatch | None = None) -> None:
-    """Publish the metrics in one request. Raises ServiceIncomplete, ServiceRefused or ValueError (too many)."""
-    data: list[dict[str, Any]] = [
-        {"MetricName": metric.name, "Value": metric.value, "Unit": metric.unit} for metric in metrics
-    ]
-    if len(data) > MAX_METRICS_A_REQUEST:
-        raise ValueError(f"{len(data)} metrics; a request takes {MAX_METRICS_A_REQUEST}")
-    with explained(f"CloudWatch PutMetricData in {namespace}"):
-        (client or clients.cloudwatch()).put_metric_data(Namespace=namespace, MetricData=data)
+def publish(metrics: Iterable[Metric], **names: str) -> None:
+    """Publish the metrics, unless all of them are zero.
+
+    A metric is billed for the hours in which it has values, so a stack at rest says nothing. Zeros beside something
+    else are said: they end an alarm.
+
+    names: what else the line says, for who finds it in the log: the request's id, the ingest's.
+
+    Raises ConfigurationError where the stack has not set the namespace or the service.
+    """
+    values = tuple(metrics)
+    if not any(metric.value for metric in values):
+        return
+    line = EphemeralMetrics(namespace=settings.text(NAMESPACE_VARIABLE), service=settings.text(SERVICE_VARIABLE))
+    for metric in values:
+        line.add_metric(metric.name, metric.unit, metric.value)
+    for name, value in names.items():
+        line.add_metadata(name, value)
+    line.flush_metrics()

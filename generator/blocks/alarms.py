@@ -152,9 +152,9 @@ class Alarms:
         )
         self._widgets += [("API 5xx", [failed]), ("API latency, p99, ms", [latency])]
 
-    def none_overdue(self, metric: str) -> None:
-        """Watch the stack's own count of ingests that are incomplete past their time."""
-        overdue = Metric(self._stack.metrics_namespace, metric, {}, "Maximum")
+    def none_overdue(self, counter: Function, metric: str) -> None:
+        """Watch the count, which a function publishes, of ingests that are incomplete past their time."""
+        overdue = Metric(self._stack.metrics_namespace, metric, {"service": counter.service}, "Maximum")
         self._alarm(metric, "Ingests are incomplete past their time.", [overdue], above=0, periods=2)
         self._widgets.append(("Overdue ingests", [overdue]))
 

@@ -112,6 +112,7 @@ class Function:
         self.title = title
         self.timeout_s = timeout_s
         self.physical_name = stack.name(title)
+        self.service = stack.spell(title)
         self.arn_by_name = stack.arn("lambda", f"function:{self.physical_name}")
         self.arn = GetAtt(title, "Arn")
         self.name = Ref(title)
@@ -139,7 +140,12 @@ class Function:
                 Role=GetAtt(role, "Arn"),
                 Code=Code(S3Bucket=Ref(runtime.bucket), S3Key=Sub(f"${{{runtime.prefix.title}}}/{title}.zip")),
                 Environment=Variables(
-                    Variables={"POWERTOOLS_SERVICE_NAME": stack.spell(title), "LOG_LEVEL": "INFO", **variables}
+                    Variables={
+                        "LOG_LEVEL": "INFO",
+                        "POWERTOOLS_METRICS_NAMESPACE": stack.metrics_namespace,
+                        "POWERTOOLS_SERVICE_NAME": self.service,
+                        **variables,
+                    }
                 ),
                 LoggingConfig=LoggingConfig(LogFormat="JSON", LogGroup=Ref(group)),
                 TracingConfig=TracingConfig(Mode="Active"),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from awacs import (
     awslambda,
-    cloudwatch,
     dynamodb,
     events,
     iam,
@@ -25,7 +24,6 @@ from awacs.aws import (
     PolicyDocument,
     Principal,
     Statement,
-    StringEquals,
     StringNotEquals,
 )
 from awacs.sts import AssumeRole
@@ -138,16 +136,6 @@ def deny_destruction() -> Statement:
 def trace() -> Statement:
     """Return what active tracing needs; X-Ray has no resources to narrow it to."""
     return allow("Trace", [xray.PutTraceSegments, xray.PutTelemetryRecords], ["*"])
-
-
-def put_metrics(namespace: str) -> Statement:
-    """Return the right to publish metrics in one namespace; PutMetricData has no resources, only this condition."""
-    return allow(
-        "PublishMetrics",
-        [cloudwatch.PutMetricData],
-        ["*"],
-        conditions=[StringEquals({"cloudwatch:namespace": namespace})],
-    )
 
 
 def assumed_by(service: str) -> PolicyDocument:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from awacs import dynamodb
 from troposphere import Ref
 
-from generator.blocks import policies, rule
+from generator.blocks import rule
 from generator.blocks.alarms import Alarms
 from generator.blocks.api import FUNCTION_TIMEOUT_S, Api, Throttle
 from generator.blocks.bucket import Bucket, passing_through
@@ -169,11 +169,9 @@ def build(environment: Environment) -> Template:
                 dynamodb.Query,
                 dynamodb.UpdateItem,
             ),
-            policies.put_metrics(stack.metrics_namespace),
         ],
         variables={
             "TABLE_NAME": state.name,
-            "METRICS_NAMESPACE": stack.metrics_namespace,
             "COMPACTION_THRESHOLD": Ref(compaction),
             "OVERDUE_SECONDS": Ref(overdue),
         },
@@ -227,6 +225,7 @@ def build(environment: Environment) -> Template:
         work=work,
         dead_letters=[processing_failed, ingestion_failed, aggregation_failed, undelivered],
         functions=[ingestion, processor, aggregator, query],
+        counter=aggregator,
     )
 
     stack.output("apiUrl", api.url, "Address of the API, without a slash at its end")
@@ -250,13 +249,19 @@ def build(environment: Environment) -> Template:
 
 
 def _watch(
-    stack: Stack, api: Api, *, work: Queue, dead_letters: Sequence[Queue], functions: Sequence[Function]
+    stack: Stack,
+    api: Api,
+    *,
+    work: Queue,
+    dead_letters: Sequence[Queue],
+    functions: Sequence[Function],
+    counter: Function,
 ) -> None:
-    """Add what calls a person."""
+    """Add what calls a person; `counter` is the function that counts overdue ingests."""
     alarms = Alarms(stack)
     alarms.not_empty(*dead_letters)
     alarms.not_late(work, oldest_s=LATE_S)
     alarms.no_failures(functions)
-    alarms.none_overdue("OverdueIngests")
+    alarms.none_overdue(counter, "OverdueIngests")
     alarms.healthy(api, slowest_ms=SLOW_CALL_MS)
     alarms.draw()

@@ -14,7 +14,7 @@ CHAIN = {"DataProcessorQueue": ("FileValidator", "DataProcessor"), "ResultAggreg
 def variables(template: Template, function: str) -> Json:
     """Return a function's environment variables, without those that every function has."""
     found = at(properties(template, function), "Environment", "Variables")
-    return {key: value for key, value in found.items() if key not in {"POWERTOOLS_SERVICE_NAME", "LOG_LEVEL"}}
+    return {key: value for key, value in found.items() if not key.startswith("POWERTOOLS_") and key != "LOG_LEVEL"}
 
 
 def f01_bucket(template: Template) -> None:

@@ -67,7 +67,7 @@ SYSTEM = System(
         "ProcessingQueueLateAlarm": Alarm([(_AGE, f"ProcessingQueue-{ENV}")], 900),
         "FunctionErrorsAlarm": Alarm([("Errors", name) for name in _CALLED], 0),
         "FunctionThrottlesAlarm": Alarm([("Throttles", name) for name in _CALLED], 0),
-        "OverdueIngestsAlarm": Alarm([("OverdueIngests", "")], 0),
+        "OverdueIngestsAlarm": Alarm([("OverdueIngests", "DataAggregator")], 0),
         "MarketDataAPIFailingAlarm": Alarm([("5XXError", f"MarketDataAPI-{ENV}")], 0),
         "MarketDataAPISlowAlarm": Alarm([("Latency", f"MarketDataAPI-{ENV}")], 5_000),
     },
@@ -90,7 +90,6 @@ SYSTEM = System(
             use_table(
                 _TABLE, "BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"
             ),
-            (("cloudwatch:PutMetricData",), ("*",)),
         ],
         "DataQuery": [use_table(_TABLE, "Query")],
         "BucketEmptier": empty_buckets("market-data", "market-data-rejected"),

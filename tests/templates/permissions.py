@@ -15,7 +15,7 @@ from tests.templates.systems import bucket_arn
 if TYPE_CHECKING:
     from tests.templates.systems import Grant
 
-WITHOUT_RESOURCES = {"cloudwatch:PutMetricData", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+WITHOUT_RESOURCES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 """Actions for which AWS offers nothing narrower than every resource."""
 
 CONDITION_KEYS = {
@@ -25,8 +25,7 @@ CONDITION_KEYS = {
     "aws:SecureTransport",
     "aws:SourceAccount",
     "aws:SourceArn",
-    # Service keys: service authorization reference, CloudWatch and EventBridge.
-    "cloudwatch:namespace",
+    # Service keys: service authorization reference, EventBridge.
     "events:source",
 }
 """Every condition key that the templates use, spelt as AWS does; IAM treats an unknown key as absent, in silence."""

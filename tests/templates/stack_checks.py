@@ -258,6 +258,7 @@ def errors(template: Template, system: System) -> None:
         assert at(function, "LoggingConfig", "LogFormat") == "JSON"
         variables = at(function, "Environment", "Variables")
         assert variables["POWERTOOLS_SERVICE_NAME"] == system.functions[title].name
+        assert variables["POWERTOOLS_METRICS_NAMESPACE"] == system.namespace
         assert variables["LOG_LEVEL"] == "INFO"
     refusals = {one["ResponseType"]: one for one in of_type(template, "AWS::ApiGateway::GatewayResponse").values()}
     assert {"DEFAULT_4XX", "DEFAULT_5XX", "BAD_REQUEST_BODY", "ACCESS_DENIED", "THROTTLED"} <= refusals.keys()

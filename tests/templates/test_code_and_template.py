@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+from itertools import batched
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,8 @@ import pytest
 from generator.bundles import BUNDLES, Bundle, own_files
 from tests.templates import file_processing_system, market_analytics_system
 from tests.templates.permissions import consume, send
-from tests.templates.reading import Template, at, of_type, properties
+from tests.templates.planting import plant
+from tests.templates.reading import ENV, Json, Template, at, of_type, properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
@@ -18,6 +21,17 @@ if TYPE_CHECKING:
     from tests.templates.systems import System
 
 SYSTEMS = {"market-analytics": market_analytics_system.SYSTEM, "file-processing": file_processing_system.SYSTEM}
+
+AWS_METRICS = {
+    "AWS/SQS": ({"ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"}, {"QueueName"}),
+    "AWS/Lambda": ({"Duration", "Errors", "Throttles"}, {"FunctionName"}),
+    "AWS/ApiGateway": ({"5XXError", "Latency"}, {"ApiName", "Stage"}),
+}
+"""What is used of the metrics that services publish by themselves, each with its dimensions.
+
+SQS developer guide, "Available CloudWatch metrics for Amazon SQS"; Lambda developer guide, "Types of metrics for Lambda
+functions"; API Gateway developer guide, "Amazon API Gateway dimensions and metrics".
+"""
 
 TABLE = {
     "add": "UpdateItem",
@@ -45,7 +59,6 @@ SERVICES = {
     "LineWriter": {"s3:PutObject", "s3:AbortMultipartUpload"},
     "Queue": {"sqs:SendMessage"},
     "EventBus": {"events:PutEvents"},
-    "put_metrics": {"cloudwatch:PutMetricData"},
     "make_move": {"dynamodb:GetItem", "dynamodb:PutItem"},
 }
 """What may be imported from `services` and called, and the actions that it takes."""
@@ -60,6 +73,7 @@ HARMLESS = {
     "failures_answer",
     "process_created",
     "process_in_order",
+    "publish",  # by way of the log
     "settings",
 }
 """What is imported from `services` and asks nothing of AWS by itself."""
@@ -160,7 +174,7 @@ def test_an_environment_has_what_its_function_reads(
         if called in {"settings.text", "settings.whole_number"}
     }
     given: Set[str] = at(properties(templates[pipeline], bundle.name), "Environment", "Variables").keys()
-    assert given - {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"} == read
+    assert given - {"LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"} == read
 
 
 @pytest.mark.parametrize(
@@ -178,3 +192,75 @@ def test_every_method_of_a_table_is_known(file: str, interface: str, known: dict
         if isinstance(node, ast.FunctionDef)
     }
     assert methods == known.keys()
+
+
+type Published = tuple[str, str, frozenset[tuple[str, str]]]
+"""A metric: its namespace, its name, its dimensions."""
+
+
+def published(pipeline: str, template: Template) -> set[Published]:
+    """Return what comes to be in the stack's own namespace: what functions publish, and what filters count."""
+    found: set[Published] = set()
+    for bundle in BUNDLES[pipeline]:
+        variables = at(properties(template, bundle.name), "Environment", "Variables")
+        namespace, service = variables["POWERTOOLS_METRICS_NAMESPACE"], variables["POWERTOOLS_SERVICE_NAME"]
+        names = {ast.literal_eval(call.args[0]) for called, call in calls(bundle) if called == "Metric"}
+        found |= {(namespace, name, frozenset({("service", service)})) for name in names}
+    for one in of_type(template, "AWS::Logs::MetricFilter").values():
+        (counted,) = one["MetricTransformations"]
+        found.add((counted["MetricNamespace"], counted["MetricName"], frozenset()))
+    return found
+
+
+def watched(template: Template) -> set[Published]:
+    """Return every metric that an alarm watches or the dashboard draws."""
+    alarms = of_type(template, "AWS::CloudWatch::Alarm").values()
+    plain = [alarm for alarm in alarms if "Metrics" not in alarm]
+    stats = [one["MetricStat"]["Metric"] for alarm in alarms for one in alarm.get("Metrics", ()) if "MetricStat" in one]
+    found = {
+        (
+            one["Namespace"],
+            one["MetricName"],
+            frozenset((dimension["Name"], dimension["Value"]) for dimension in one["Dimensions"]),
+        )
+        for one in (*plain, *stats)
+    }
+    (board,) = of_type(template, "AWS::CloudWatch::Dashboard").values()
+    for widget in json.loads(board["DashboardBody"]["Fn::Sub"])["widgets"]:
+        for namespace, name, *dimensions, _how in widget["properties"]["metrics"]:
+            found.add((namespace, name, frozenset(batched(dimensions, 2, strict=True))))
+    return found
+
+
+@pytest.mark.parametrize("pipeline", SYSTEMS)
+def test_what_is_watched_is_published(pipeline: str, templates: dict[str, Template]) -> None:
+    """An alarm on a metric that nothing publishes, or under other dimensions, never calls."""
+    template = templates[pipeline]
+    names = {name for queue in of_type(template, "AWS::SQS::Queue").values() for name in [queue["QueueName"]]}
+    names |= {function["FunctionName"] for function in of_type(template, "AWS::Lambda::Function").values()}
+    names |= {api["Name"] for api in of_type(template, "AWS::ApiGateway::RestApi").values()} | {ENV}
+    for metric in watched(template) - published(pipeline, template):
+        namespace, name, dimensions = metric
+        known, keys = AWS_METRICS.get(namespace, (set(), set()))
+        assert name in known, f"nothing publishes {metric}"
+        assert {key for key, _ in dimensions} == keys, f"{name} has other dimensions"
+        assert {value for _, value in dimensions} <= names, f"{metric} is of nothing in this stack"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["Dimensions"], []),
+        (["Dimensions", 0, "Value"], "DataProcessor"),
+        (["MetricName"], "IngestsOverdue"),
+        (["Namespace"], "MarketAnalytics"),
+    ],
+)
+def test_an_alarm_on_what_nothing_publishes_is_noticed(
+    templates: dict[str, Template], path: list[str | int], value: Json
+) -> None:
+    """Each part of a metric's identity counts."""
+    template = templates["market-analytics"]
+    plant(template, ["Resources", "OverdueIngestsAlarm", "Properties", *path], value)
+    with pytest.raises(AssertionError):
+        test_what_is_watched_is_published("market-analytics", templates)

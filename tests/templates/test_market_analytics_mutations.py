@@ -139,10 +139,10 @@ FAULTS = [
         ["dynamodb:Query", "dynamodb:Scan"],
     ),
     Fault(
-        "metrics of any namespace",
+        "a misspelt condition key",
         checks.m13_roles,
-        ("DataAggregatorRole", *_ROLE, "PublishMetrics", "Condition"),
-        {"StringEquals": {"cloudwatch:namespaces": f"MarketAnalytics/{ENV}"}},
+        ("DataProcessorRole", *_ROLE, "PutEvents", "Condition"),
+        {"StringEquals": {"events:sources": "market.analytics.processor"}},
     ),
     Fault("events of any source", checks.m09_event_rule, ("DataProcessorRole", *_ROLE, "PutEvents", "Condition"), {}),
     Fault("a role allows no TLS", checks.m13_roles, ("DataQueryRole", *_ROLE, _TLS), GONE),
@@ -272,6 +272,12 @@ FAULTS = [
     Fault("no tags at all", checks.m16_tags, ("AggregationSchedule", "Tags"), GONE),
     Fault("a name without environment", checks.m17_names, ("ProcessingQueue", "QueueName"), "ProcessingQueue"),
     Fault("a name is left out", checks.m17_names, ("DataQueryRole", "RoleName"), GONE),
+    Fault(
+        "metrics of another stack",
+        checks.m21_errors,
+        ("DataAggregator", "Environment", "Variables", "POWERTOOLS_METRICS_NAMESPACE"),
+        "MarketAnalytics/prod",
+    ),
     Fault("text logs", checks.m21_errors, ("DataQuery", "LoggingConfig", "LogFormat"), "Text"),
     Fault(
         "a refusal names a role",

@@ -54,7 +54,7 @@ class World:
     @property
     def settings(self) -> Settings:
         """What the stack would set."""
-        return Settings("table", "namespace", self.threshold, overdue_seconds=900)
+        return Settings("table", self.threshold, overdue_seconds=900)
 
     @property
     def clock(self) -> Clock:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bench.emulator.embedded_metrics import embedded
 from market_analytics import data_aggregator, data_aggregator_settling
-from services.metrics import Metric, put_metrics
 from tests.unit.market_analytics.aggregator_world import RECEIVED_MS, World, ingest_id_of
 from tickstream.errors import ConfigurationError, MalformedItem
 from tickstream.messages import EVENT_DETAIL_TYPE, ProcessedEvent, event_detail
@@ -28,25 +28,14 @@ class Context:
         return 50_000
 
 
-class Published:
-    """CloudWatch, as far as it is used."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, list[dict[str, Any]]]] = []
-
-    def put_metric_data(self, *, Namespace: str, MetricData: list[dict[str, Any]]) -> object:  # noqa: N803 - AWS's
-        """Keep it."""
-        self.requests.append((Namespace, MetricData))
-        return {}
-
-
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A market in memory behind the handler, and the environment that the stack sets."""
     world = World()
     for name, value in {
         "TABLE_NAME": "table",
-        "METRICS_NAMESPACE": "MarketAnalytics/dev",
+        "POWERTOOLS_METRICS_NAMESPACE": "MarketAnalytics/dev",
+        "POWERTOOLS_SERVICE_NAME": "DataAggregator",
         "COMPACTION_THRESHOLD": "4",
         "OVERDUE_SECONDS": "900",
     }.items():
@@ -68,15 +57,20 @@ def test_m09_a_processed_event_rolls_up(world: World) -> None:
     world.check_settled()
 
 
-def test_m10_the_schedule_rolls_up_and_publishes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One request with the five metrics, in the namespace that the role allows."""
-    published = Published()
-    monkeypatch.setattr("services.clients.cloudwatch", lambda: published)
+def published(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """Return the lines with metrics, which go to the log by themselves."""
+    lines = capsys.readouterr().out.splitlines()
+    return [json.loads(line) for line in lines if '"_aws"' in line]
+
+
+def test_m10_the_schedule_rolls_up_and_publishes(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line with the five metrics, in the stack's namespace, that names the request."""
     world.process("file", 0, ["A"])
     world.open("file", 1)
     invoke({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}})
     world.check_settled()
-    ((namespace, metrics),) = published.requests
+    (line,) = published(capsys)
+    ((namespace, metrics),) = embedded([json.dumps(line)]).items()
     assert namespace == "MarketAnalytics/dev"
     assert {metric["MetricName"] for metric in metrics} == {
         "TicksProcessed",
@@ -85,20 +79,22 @@ def test_m10_the_schedule_rolls_up_and_publishes(world: World, monkeypatch: pyte
         "OpenIngests",
         "OverdueIngests",
     }
+    assert all(metric["Dimensions"] == [{"Name": "service", "Value": "DataAggregator"}] for metric in metrics)
+    assert line["function_request_id"] == "request-1"
 
 
-def test_too_many_metrics_for_one_request_are_refused() -> None:
-    """The service would refuse all of them."""
-    with pytest.raises(ValueError, match="1001"):
-        put_metrics("n", [Metric("M", 1, "Count")] * 1_001, Published())
+def test_m22_a_market_at_rest_publishes_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """A metric costs money for each hour in which it has a value, a zero too."""
+    invoke({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}})
+    assert published(capsys) == []
 
 
 def test_an_unknown_event_and_a_missing_setting_fail_aloud(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lambda's retries and then the dead-letter queue have the event; nothing is swallowed."""
     with pytest.raises(MalformedItem, match="Something Else"):
         invoke({"detail-type": "Something Else"})
-    monkeypatch.delenv("METRICS_NAMESPACE")
-    with pytest.raises(ConfigurationError, match="METRICS_NAMESPACE"):
+    monkeypatch.delenv("TABLE_NAME")
+    with pytest.raises(ConfigurationError, match="TABLE_NAME"):
         invoke({"detail-type": "Scheduled Event"})
 
 
