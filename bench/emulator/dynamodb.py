@@ -18,11 +18,10 @@ from localstack.http import Response
 from localstack.services.moto import dispatch_to_moto
 from localstack.services.plugins import Service
 from moto.dynamodb.models import dynamodb_backends
-from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 
-from bench.emulator import dynamodb_table
-from bench.emulator.dynamodb_table import MAX_ITEM_SIZE_BYTES, item_size_bytes
+from bench.emulator import dynamodb_table, dynamodb_units
+from bench.emulator.dynamodb_table import MAX_ITEM_SIZE_BYTES, item_size_bytes, wire_size_bytes
 
 MAX_BATCH_WRITES: Final = 25
 # A partition key of at most 2,048 bytes, a sort key of at most 1,024, and their names.
@@ -46,12 +45,15 @@ def _dispatch_table(provider: object) -> DispatchTable:
 
 def _serve(context: RequestContext, request: ServiceRequest | None) -> Response:
     operation = context.operation.name
+    asked: Mapping[str, Any] = request or {}
+
+    def serve() -> Response:
+        return _update(context, asked) if operation == "UpdateItem" else dispatch_to_moto(context)
+
     with _lock:
-        if operation == "UpdateItem":
-            return _update(context, request or {})
         if operation in _CHECKS:
-            _CHECKS[operation](context, request or {})
-        return dispatch_to_moto(context)
+            _CHECKS[operation](context, asked)
+        return dynamodb_units.metered(context, asked, serve)
 
 
 def _table(context: RequestContext, name: str) -> Table:
@@ -90,7 +92,7 @@ def _update(context: RequestContext, request: Mapping[str, Any]) -> Response:
     backend = dynamodb_backends[context.account_id][context.region]
     item = backend.get_item(request["TableName"], request["Key"])
     values = request.get("ExpressionAttributeValues") or {}
-    largest = (item_size_bytes(item) if item else 0) + item_size_bytes(Item(None, None, values))
+    largest = (item_size_bytes(item) if item else 0) + wire_size_bytes(values)
     if largest + MAX_KEY_BYTES <= MAX_ITEM_SIZE_BYTES:
         return dispatch_to_moto(context)
     before = copy.deepcopy(item)
@@ -107,7 +109,7 @@ def _update(context: RequestContext, request: Mapping[str, Any]) -> Response:
 
 
 def _check_size(item: Mapping[str, Any]) -> None:
-    if item_size_bytes(Item(None, None, item)) > MAX_ITEM_SIZE_BYTES:
+    if wire_size_bytes(item) > MAX_ITEM_SIZE_BYTES:
         raise _invalid("Item size has exceeded the maximum allowed size")
 
 

@@ -91,6 +91,8 @@ class PartitionedTable(Table):  # type: ignore[misc] # moto is untyped here
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
+        #: Of the items that the last Query looked at: what DynamoDB bills it by.
+        self.looked_at_bytes = 0
         if self.has_range_key:
             self.items: defaultdict[DynamoType, Partition] = defaultdict(Partition)
 
@@ -120,6 +122,7 @@ class PartitionedTable(Table):  # type: ignore[misc] # moto is untyped here
             )  # fmt: skip
         forward = scan_index_forward is not False
         partition = self.items.get(hash_key)
+        self.looked_at_bytes = 0
         if partition is None:
             return [], 0, None
         low, high = partition.positions(range_comparison, [value.cast_value for value in range_objs])
@@ -129,7 +132,7 @@ class PartitionedTable(Table):  # type: ignore[misc] # moto is untyped here
                 low = max(low, partition.after(start))
             else:
                 high = min(high, partition.before(start))
-        page, ended_early = _page(partition.between(low, high, forward=forward), limit)
+        page, ended_early, self.looked_at_bytes = _page(partition.between(low, high, forward=forward), limit)
         go_on_from = self._get_last_evaluated_key(page[-1], None) if ended_early else None
         items: Iterable[Item] = page
         if filter_expression is not None:
@@ -139,18 +142,19 @@ class PartitionedTable(Table):  # type: ignore[misc] # moto is untyped here
         return list(items), len(page), go_on_from
 
 
-def _page(items: Iterator[Item], limit: int | None) -> tuple[list[Item], bool]:
-    """Return the items of one page and whether the page ended before the items did."""
+def _page(items: Iterator[Item], limit: int | None) -> tuple[list[Item], bool, int]:
+    """Return the items of one page, whether the page ended before the items did, and the items' bytes."""
     page: list[Item] = []
     page_bytes = 0
     for item in items:
-        page_bytes += item_size_bytes(item)
-        if page and page_bytes > PAGE_SIZE_BYTES:
-            return page, True
+        size_bytes = item_size_bytes(item)
+        if page and page_bytes + size_bytes > PAGE_SIZE_BYTES:
+            return page, True, page_bytes
+        page_bytes += size_bytes
         page.append(item)
         if len(page) == limit:
-            return page, True
-    return page, False
+            return page, True, page_bytes
+    return page, False, page_bytes
 
 
 def item_size_bytes(item: Item) -> int:
@@ -158,12 +162,30 @@ def item_size_bytes(item: Item) -> int:
     return sum(len(name.encode()) + _value_size_bytes(value) for name, value in item.attrs.items())
 
 
+def wire_size_bytes(attributes: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return the same of an item as a request has it, without making moto's objects of it first."""
+    return sum(len(name.encode()) + _wire_value_size_bytes(value) for name, value in attributes.items())
+
+
+def _wire_value_size_bytes(value: Mapping[str, Any]) -> int:
+    ((kind, content),) = value.items()
+    if kind in SCALAR_SIZES:
+        return SCALAR_SIZES[kind](content)
+    if kind[:-1] in SCALAR_SIZES:  # a set
+        return sum(map(SCALAR_SIZES[kind[:-1]], content))
+    if kind == "L":
+        return 3 + sum(1 + _wire_value_size_bytes(element) for element in content)
+    if kind == "M":
+        return 3 + len(content) + wire_size_bytes(content)
+    return 1
+
+
 def _value_size_bytes(value: DynamoType) -> int:
     content = value.value
-    if value.type in _SCALAR_SIZES:
-        return _SCALAR_SIZES[value.type](content)
-    if value.type[:-1] in _SCALAR_SIZES:  # a set
-        return sum(map(_SCALAR_SIZES[value.type[:-1]], content))
+    if value.type in SCALAR_SIZES:
+        return SCALAR_SIZES[value.type](content)
+    if value.type[:-1] in SCALAR_SIZES:  # a set
+        return sum(map(SCALAR_SIZES[value.type[:-1]], content))
     if value.type == "L":
         return 3 + sum(1 + _value_size_bytes(element) for element in content)
     if value.type == "M":
@@ -187,7 +209,7 @@ def _number_size_bytes(content: str) -> int:
     return -(-digits // 2) + 1 + negative
 
 
-_SCALAR_SIZES: Final[dict[str, Callable[[Any], int]]] = {
+SCALAR_SIZES: Final[dict[str, Callable[[Any], int]]] = {
     "S": _string_size_bytes,
     "B": _binary_size_bytes,
     "N": _number_size_bytes,
@@ -203,7 +225,9 @@ def _number(text: str) -> int | Decimal:
 
 
 def install() -> None:
-    """Make moto create its tables as `PartitionedTable` and treat numbers exactly; once a process."""
+    """Make moto create its tables as `PartitionedTable` and treat numbers exactly; a second call changes nothing."""
+    if backend.Table is PartitionedTable:
+        return
     backend.Table = PartitionedTable
     inexact_cast, inexact_operand = DynamoType.cast_value.fget, comparisons.AttributeValue.expr
 

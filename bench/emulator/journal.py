@@ -25,6 +25,8 @@ from localstack.utils.aws.request_context import extract_access_key_id_from_auth
 from localstack.utils.patch import patch
 from moto.sts.models import sts_backends
 
+from bench.emulator.billed_chunks import chunks_of
+from bench.emulator.dynamodb_units import NOTHING, Units, units_of
 from bench.measure.journal import JOURNAL_PATH, FunctionUse, RequestCount
 from tickstream import keys
 from tickstream.errors import MalformedItem
@@ -39,6 +41,8 @@ _API_CALL: Final = re.compile(r"/_aws/execute-api/[^/]+/[^/]+/(?P<resource>[^/]*
 _REPORT: Final = re.compile(
     r"^REPORT RequestId: .*\tBilled Duration: (?P<billed_ms>\d+) ms\tMemory Size: (?P<memory_mb>\d+) MB", re.MULTILINE
 )
+#: What CloudWatch Logs adds to each event when it counts what it ingests.
+_LOG_LINE_BYTES: Final = 26
 #: Access keys whose owner is remembered: LocalStack looks through all sessions ever made for one.
 _MAX_KNOWN_KEYS: Final = 10_000
 
@@ -52,6 +56,10 @@ class _Tally:
     items: int = 0
     request_bytes: int = 0
     response_bytes: int = 0
+    write_units: int = 0
+    read_half_units: int = 0
+    chunks: int = 0
+    fifo_chunks: int = 0
 
 
 @dataclass(slots=True)
@@ -61,6 +69,7 @@ class _Use:
     invocations: int = 0
     errors: int = 0
     billed_ms: int = 0
+    log_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -82,7 +91,10 @@ class _Book:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One request that was answered. answer: None where it failed, or where its service gave nothing to read."""
+    """One request that was answered. answer: None where it failed, or where its service gave nothing to read.
+
+    units: what DynamoDB consumed.
+    """
 
     service: str
     operation: str
@@ -92,6 +104,7 @@ class Served:
     response_bytes: int
     request: Parameters
     answer: Parameters | None
+    units: Units = NOTHING
 
 
 class Journal:
@@ -106,6 +119,8 @@ class Journal:
         """Count a request, and mark the ranges that it brought further."""
         failed = served.status >= 400
         done = _Done() if failed else _done(served)
+        chunks = chunks_of(served)
+        is_fifo = served.service == "sqs" and str(served.request.get("QueueUrl", "")).endswith(".fifo")
         now_ms = self._now_ms()
         with self._lock:
             book = self._book
@@ -115,6 +130,10 @@ class Journal:
             tally.items += done.items
             tally.request_bytes += served.request_bytes
             tally.response_bytes += served.response_bytes
+            tally.write_units += served.units.write
+            tally.read_half_units += served.units.read_halves
+            tally.chunks += 0 if is_fifo else chunks
+            tally.fifo_chunks += chunks if is_fifo else 0
             # The first time counts: after a redelivery a range is announced and listed again.
             for range_id in done.announced:
                 times = book.ranges.setdefault(range_id, _Times())
@@ -125,12 +144,15 @@ class Journal:
 
     def note_invocation(self, function: str, log: str, *, failed: bool) -> None:
         """Count an invocation by the REPORT lines in its log, of which an event that ran twice has two."""
+        log_bytes = len(log.encode()) + _LOG_LINE_BYTES * log.count("\n")
         with self._lock:
             for found in _REPORT.finditer(log):
                 use = self._book.functions.setdefault((function, int(found["memory_mb"])), _Use())
                 use.invocations += 1
                 use.errors += failed
                 use.billed_ms += int(found["billed_ms"])
+                use.log_bytes += log_bytes
+                log_bytes = 0
 
     def reset(self) -> None:
         """Forget all counts. Ranges stay: their ids tell runs apart, and another run may go on beside this one."""
@@ -285,6 +307,7 @@ def served_of(context: RequestContext, response: Response, callers: Callers) -> 
         response_bytes=(response.calculate_content_length() or 0) if length is None else length,
         request=context.service_request or {},
         answer=context.service_response if isinstance(context.service_response, Mapping) else None,
+        units=units_of(context),
     )
 
 

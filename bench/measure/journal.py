@@ -31,6 +31,10 @@ class RequestCount:
     of AWS sends in the pipeline's name and AWS bills; `localstack` for what LocalStack asks itself.
     errors: answered with a status of 400 or more; they have no items. items: entries that were done, items that were
     written or returned. request_bytes, response_bytes: bodies alone.
+
+    What AWS bills by, errors included where it bills them: write_units, read_half_units: of DynamoDB, request units of
+    writes and halves of those of reads. chunks: begun 64 KB of each request to SQS or of each event to EventBridge;
+    fifo_chunks: those of requests to FIFO queues, which cost more, and are not in chunks.
     """
 
     service: str
@@ -41,17 +45,25 @@ class RequestCount:
     items: int
     request_bytes: int
     response_bytes: int
+    write_units: int = 0
+    read_half_units: int = 0
+    chunks: int = 0
+    fifo_chunks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionUse:
-    """What Lambda bills of one function. billed_ms: the sum of the REPORT lines' billed durations."""
+    """What Lambda bills of one function. billed_ms: the sum of the REPORT lines' billed durations.
+
+    log_bytes: what CloudWatch Logs bills of its log: UTF-8, and 26 bytes a line.
+    """
 
     function: str
     memory_mb: int
     invocations: int
     errors: int
     billed_ms: int
+    log_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

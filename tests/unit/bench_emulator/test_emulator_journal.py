@@ -8,6 +8,7 @@ import pytest
 from localstack.http import Request, Response
 
 from bench.emulator import journal as journal_module
+from bench.emulator.dynamodb_units import Units
 from bench.emulator.journal import Callers, Journal, Served, served_of
 from tickstream import keys
 from tickstream.ingests import Pending
@@ -60,8 +61,8 @@ def test_requests_are_counted_by_service_operation_and_caller() -> None:
     _note(journal, "s3", "GetObject", {}, None, status=503)
     _note(journal, "s3", "GetObject", {}, {}, caller="bench")
     assert _counts(journal) == [
-        ("s3", "GetObject", "bench", 1, 0, 1, 10, 20),
-        ("s3", "GetObject", "f", 3, 1, 2, 30, 45),
+        ("s3", "GetObject", "bench", 1, 0, 1, 10, 20, 0, 0, 0, 0),
+        ("s3", "GetObject", "f", 3, 1, 2, 30, 45, 0, 0, 0, 0),
     ]
 
 
@@ -129,8 +130,10 @@ def test_invocations_are_billed_by_their_report_lines() -> None:
     log = f"START RequestId: 1-2\nsaid REPORT RequestId: x\n{report.format(11)}\n"
     journal.note_invocation("f", log, failed=False)
     journal.note_invocation("f", log + report.format(100) + "\n", failed=True)
+    # 26 bytes a line beside the text; a log with two reports is one log.
+    log_bytes = 2 * len(log) + len(report.format(100)) + 1 + 26 * 7
     assert journal.facts()["functions"] == [
-        {"function": "f", "memory_mb": 512, "invocations": 3, "errors": 2, "billed_ms": 122}
+        {"function": "f", "memory_mb": 512, "invocations": 3, "errors": 2, "billed_ms": 122, "log_bytes": log_bytes}
     ]
 
 
@@ -222,3 +225,40 @@ def test_calls_of_the_api_are_requests_and_other_routes_are_not() -> None:
     assert (served.service, served.operation, served.caller) == ("execute-api", "GET /bars", "bench")
     called.request = Request("GET", "/_localstack/health")
     assert served_of(called, Response(b"{}"), Callers()) is None
+
+
+def _chunks(service: str, operation: str, request: Any, answer: Any = None, **more: Any) -> tuple[int, int]:
+    journal = Journal()
+    _note(journal, service, operation, request, answer or {}, **more)
+    (found,) = journal.facts()["requests"]
+    return found["chunks"], found["fifo_chunks"]
+
+
+def test_sqs_is_billed_by_begun_64_kb_of_a_request() -> None:
+    """AWS's page: a request of 256 KB is four; an empty receive is one; FIFO queues have their own price."""
+    kib = "x" * 1024
+    batch = {"Entries": [{"MessageBody": kib * 32}] * 8}
+    assert _chunks("sqs", "SendMessageBatch", batch) == (4, 0)
+    assert _chunks("sqs", "SendMessage", {"MessageBody": kib * 64}) == (1, 0)
+    assert _chunks("sqs", "SendMessage", {"MessageBody": kib * 64 + "x"}) == (2, 0)
+    assert _chunks("sqs", "ReceiveMessage", {}) == (1, 0)
+    assert _chunks("sqs", "ReceiveMessage", {}, {"Messages": [{"Body": "é" * 40_000}]}) == (2, 0)
+    assert _chunks("sqs", "DeleteMessage", {"QueueUrl": "http://x/stages-dev.fifo"}) == (0, 1)
+    assert _chunks("s3", "PutObject", {}) == (0, 0)
+
+
+def test_eventbridge_is_billed_by_begun_64_kb_of_each_event_that_it_took() -> None:
+    """Two small events are two; one of more than 64 KB with its source and type is two; a refused one is none."""
+    small, large = {"Source": "s", "DetailType": "d", "Detail": "{}"}, {"Source": "s", "Detail": "x" * 65_536}
+    answer = {"Entries": [{"EventId": "1"}, {"EventId": "2"}, {"ErrorCode": "InternalFailure"}]}
+    assert _chunks("events", "PutEvents", {"Entries": [small, large, small]}, answer) == (3, 0)
+    assert _chunks("events", "PutEvents", {"Entries": [small]}, {"Entries": []}) == (0, 0)
+
+
+def test_what_dynamodb_consumed_is_added_up_also_of_failures() -> None:
+    """A failed condition is an error without items, and is billed."""
+    journal = Journal()
+    for status in (200, 400):
+        _note(journal, "dynamodb", "PutItem", {}, {}, status=status, units=Units(write=3, read_halves=1))
+    (found,) = journal.facts()["requests"]
+    assert (found["items"], found["errors"], found["write_units"], found["read_half_units"]) == (1, 1, 6, 2)
