@@ -1,4 +1,4 @@
-"""The generator's command line: prints, writes or checks templates."""
+"""The generator's command line: prints, writes or checks templates and descriptions of the APIs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from generator.environment import Environment
 from generator.errors import GeneratorError
 from generator.pipelines import PIPELINES
-from generator.templates import Format, check_templates, render, write_templates
+from generator.templates import Format, check_files, check_templates, render, write_files, write_templates
 from generator.usage import OneLineParser
 
 if TYPE_CHECKING:
@@ -26,9 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.pipeline is not None and (options.out or options.check):
         parser.error("--pipeline chooses what is printed; --out and --check always take every pipeline")
+    if options.openapi and (options.env is not None or options.format is not None):
+        parser.error("--env and --format are of templates; --openapi has neither")
     try:
-        environment = Environment(options.env)
-        template_format: Format = options.format
+        if options.openapi:
+            _descriptions(options)
+            return 0
+        environment = Environment("dev" if options.env is None else options.env)
+        template_format: Format = options.format or "json"
         if options.out is not None:
             for path in write_templates(environment, options.out, template_format):
                 print(path)
@@ -49,15 +54,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _descriptions(options: argparse.Namespace) -> None:
+    """Print, write or check the APIs' descriptions."""
+    # Only here: templates need none of it.
+    from generator import openapi  # noqa: PLC0415
+
+    if options.out is not None:
+        for path in write_files(openapi.render_all(), options.out):
+            print(path)
+    elif options.check is not None:
+        check_files(openapi.render_all(), options.check, f"python -m generator --openapi --out {options.check}")
+    else:
+        sys.stdout.write(openapi.render(openapi.CONTRACTS[options.pipeline or next(iter(PIPELINES))]))
+    sys.stdout.flush()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="python -m generator",
         description="Build CloudFormation templates from typed Python.",
         epilog="example: python -m generator --env dev > templates/market-analytics-dev.json",
     )
-    parser.add_argument("--env", default="dev", help="environment, part of every name (default: dev)")
+    parser.add_argument("--env", help="environment, part of every name (default: dev)")
     parser.add_argument("--pipeline", choices=sorted(PIPELINES), help="which template to print")
-    parser.add_argument("--format", choices=("json", "yaml"), default="json", help="(default: json)")
+    parser.add_argument("--format", choices=("json", "yaml"), help="(default: json)")
+    parser.add_argument(
+        "--openapi",
+        action="store_true",
+        help="the APIs' descriptions (OpenAPI, JSON) instead of the templates; they are the same for every environment",
+    )
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--out", type=Path, metavar="DIR", help="write every template into this directory")
     target.add_argument(

@@ -4,7 +4,7 @@
 GeneratorError            exit status 2: the user can cure it; the message is one line
 ├── EnvironmentNameError  an environment name that some AWS service would refuse
 ├── BundleError           a function bundle cannot be built
-└── StaleTemplatesError   exit status 1: committed templates are not what the generator writes
+└── StaleTemplatesError   exit status 1: committed templates or descriptions are not what the generator writes
 ```
 """
 
@@ -26,6 +26,6 @@ class BundleError(GeneratorError):
 
 
 class StaleTemplatesError(GeneratorError):
-    """The committed templates differ from what the generator writes."""
+    """The committed templates, or descriptions of the APIs, differ from what the generator writes."""
 
     exit_status = 1

@@ -13,6 +13,8 @@ from generator.errors import GeneratorError, StaleTemplatesError
 from generator.pipelines import PIPELINES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from troposphere import Template
 
     from generator.environment import Environment
@@ -46,8 +48,13 @@ def write_templates(environment: Environment, directory: Path, template_format: 
         GeneratorError: a file cannot be written.
 
     """
+    return write_files(render_all(environment, template_format), directory)
+
+
+def write_files(texts: Mapping[str, str], directory: Path) -> list[Path]:
+    """Write generated texts by file name, each in one step, and return the paths. Raises GeneratorError."""
     paths = []
-    for name, text in render_all(environment, template_format).items():
+    for name, text in texts.items():
         path = directory / name
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -66,7 +73,18 @@ def check_templates(environment: Environment, directory: Path, template_format: 
         GeneratorError: the directory cannot be read.
 
     """
-    wanted = render_all(environment, template_format)
+    command = f"python -m generator --env {environment.name} --format {template_format} --out {directory}"
+    check_files(render_all(environment, template_format), directory, command)
+
+
+def check_files(wanted: Mapping[str, str], directory: Path, command: str) -> None:
+    """Compare a directory with the texts that belong there, in both directions; `command` would mend it.
+
+    Raises:
+        StaleTemplatesError: a file is missing, differs, or is nobody's; the message names each and the command.
+        GeneratorError: the directory cannot be read.
+
+    """
     problems = []
     try:
         present = {path.name: path for path in directory.iterdir() if not path.name.startswith(".")}
@@ -81,7 +99,6 @@ def check_templates(environment: Environment, directory: Path, template_format: 
     orphans = [present[name] for name in sorted(present.keys() - wanted.keys())]
     problems += [f"{path} belongs to no pipeline (delete it)" for path in orphans]
     if problems:
-        command = f"python -m generator --env {environment.name} --format {template_format} --out {directory}"
         raise StaleTemplatesError(f"{'; '.join(problems)}; to regenerate: {command}")
 
 

@@ -19,7 +19,6 @@ from services.status_table import make_move
 from tickstream.decoding import Limits, decode_pieces
 from tickstream.errors import ObjectRejected, ServiceIncomplete
 from tickstream.file_status import (
-    MAX_BAD_ROWS,
     Failure,
     FileFault,
     Outcome,
@@ -31,6 +30,7 @@ from tickstream.file_status import (
     move_of,
     outcome_of,
 )
+from tickstream.promises import MAX_BAD_ROWS
 from tickstream.ranges import plan_spans
 from tickstream.symbol_statistics import StatisticsFold, pack_statistics
 

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 from services.status_table import make_move
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.file_status import (
-    MAX_BAD_ROWS,
     Failure,
     FileFault,
     Move,
@@ -34,6 +33,7 @@ from tickstream.file_status import (
 )
 from tickstream.files import FilePointer, file_id_of
 from tickstream.layouts import sniff
+from tickstream.promises import MAX_BAD_ROWS
 from tickstream.row_samples import sample_rows
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
@@ -13,6 +13,7 @@ from services import settings
 from services.api_answers import answer_with
 from services.status_table import DynamoStatusTable
 from tickstream.errors import BadRequest
+from tickstream.promises import MAX_FILE_ID_BYTES
 from tickstream.status_items import status_fields
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from services.status_table import StatusTable
-
-#: A bucket's name has 63 characters, a key 1,024 bytes.
-_MAX_FILE_ID_BYTES: Final = 63 + 1 + 1024
 
 logger = Logger()
 
@@ -75,6 +73,6 @@ def file_id_from(parameters: Mapping[str, str]) -> str:
     except UnicodeDecodeError as error:
         raise BadRequest("bad_file_id", "the file id is not UTF-8") from error
     bucket, slash, key = file_id.partition("/")
-    if not (bucket and slash and key) or len(file_id.encode(errors="surrogatepass")) > _MAX_FILE_ID_BYTES:
+    if not (bucket and slash and key) or len(file_id.encode(errors="surrogatepass")) > MAX_FILE_ID_BYTES:
         raise BadRequest("bad_file_id", "a file id is BUCKET/KEY, of at most 1,088 bytes")
     return file_id

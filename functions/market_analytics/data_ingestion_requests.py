@@ -5,23 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from services.api_requests import body_of
 from tickstream.errors import BadRequest, Reason, RowRejected
+from tickstream.promises import MAX_IDEMPOTENCY_KEY_CHARACTERS, MAX_INGEST_BYTES, MAX_REASONS, MAX_TICKS
 from tickstream.rows import JsonNumber, tick_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tickstream.ticks import Tick
-
-MAX_TICKS: Final = 10_000
-#: 10,000 ticks of the longest form take 980 KB in a message, of which SQS takes 1 MiB: what passes here fits there.
-MAX_BODY_BYTES: Final = 900 * 1024
-MAX_IDEMPOTENCY_KEY_CHARACTERS: Final = 255
-#: An answer lists so many refused ticks and counts the others: 10,000 of them would be longer than the request.
-MAX_REASONS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,7 @@ class _Ambiguous:
 
 def read_request(event: Mapping[str, Any]) -> PostedTicks:
     """Read an API Gateway proxy event. Raises BadRequest."""
-    body = body_of(event, MAX_BODY_BYTES, "send more in an object through S3")
+    body = body_of(event, MAX_INGEST_BYTES, "send more in an object through S3")
     return PostedTicks(
         caller=_caller(event.get("requestContext") or {}),
         entries=_entries(body),

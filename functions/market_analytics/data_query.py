@@ -10,13 +10,14 @@ from aws_lambda_powertools import Logger
 
 from market_analytics.data_query_bars import PAGE_SECONDS, bar_fields, read_page
 from market_analytics.data_query_ingest import ingest_status
-from market_analytics.data_query_request import MAX_BODY_BYTES, BarsQuery, encode_token, query_of_body, query_of_path
+from market_analytics.data_query_request import BarsQuery, encode_token, query_of_body, query_of_path
 from services import settings
 from services.api_answers import answer_with
 from services.api_requests import body_of
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
 from tickstream.errors import BadRequest
+from tickstream.promises import MAX_QUESTION_BYTES
 from tickstream.times import iso_8601
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def respond(event: Mapping[str, Any], table: Table, config: Settings, now_ns: in
         return _bars_of_one(table, query_of_path(path.get("symbol", ""), _parameters(event), now_ns))
     if route == ("POST", "/bars"):
         _refuse_parameters(event)
-        return _bars_of_many(table, query_of_body(body_of(event, MAX_BODY_BYTES), now_ns))
+        return _bars_of_many(table, query_of_body(body_of(event, MAX_QUESTION_BYTES), now_ns))
     if route == ("GET", "/ingest/{ingestId}"):
         _refuse_parameters(event)
         return ingest_status(table, path.get("ingestId", ""), now_ns // 10**6, config.overdue_seconds)

@@ -9,12 +9,13 @@ from tickstream import keys
 from tickstream.errors import BadRequest
 from tickstream.ingests import IngestState, Manifest, Refusal
 from tickstream.items import PROGRESS_ATTRIBUTES, commit_from, manifest_from, sort_key_of
+from tickstream.promises import INGEST_ID_PATTERN
 from tickstream.times import iso_8601
 
 if TYPE_CHECKING:
     from services.table import Table
 
-_INGEST_ID: Final = re.compile(r"[0-9a-f]{32}")
+_INGEST_ID: Final = re.compile(INGEST_ID_PATTERN)
 
 
 def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: int) -> dict[str, Any]:

@@ -15,22 +15,21 @@ from urllib.parse import unquote
 
 from tickstream.errors import BadRequest, RowRejected
 from tickstream.keys import NS_PER_HOUR, NS_PER_MINUTE
+from tickstream.promises import (
+    DEFAULT_INTERVAL,
+    DEFAULT_LIMIT,
+    INTERVALS,
+    MAX_LIMIT,
+    MAX_SYMBOLS,
+    MAX_TOKEN_CHARACTERS,
+)
 from tickstream.rows import JsonNumber, load_json
 from tickstream.ticks import parse_symbol, parse_timestamp_ns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Minutes by the name of the interval. All are aligned to 1970, so days are UTC days.
-INTERVALS: Final[Mapping[str, int]] = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "1d": 1440}
-DEFAULT_INTERVAL: Final = "1m"
-DEFAULT_LIMIT: Final = 1_000
-MAX_LIMIT: Final = 5_000
-MAX_SYMBOLS: Final = 100
 DEFAULT_SPAN_NS: Final = 24 * NS_PER_HOUR
-#: A page token is some 200 characters, a body of 100 symbols some 5,000.
-MAX_TOKEN_CHARACTERS: Final = 1_000
-MAX_BODY_BYTES: Final = 64 * 1024
 
 _PARAMETERS: Final = frozenset({"from", "to", "interval", "limit", "nextToken"})
 _TOKEN_VERSION: Final = 1

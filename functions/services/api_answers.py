@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 # Decimals go out as text and numbers as of now: nothing on the way may keep an answer or guess its type.
-_HEADERS: Final = {
+HEADERS: Final[Mapping[str, str]] = {
     "Content-Type": "application/json",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -22,7 +22,7 @@ _HEADERS: Final = {
 
 def answer(status: int, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Build an answer with a JSON body."""
-    return {"statusCode": status, "headers": dict(_HEADERS), "body": json.dumps(fields, separators=(",", ":"))}
+    return {"statusCode": status, "headers": dict(HEADERS), "body": json.dumps(fields, separators=(",", ":"))}
 
 
 def error_answer(status: int, code: str, message: str, **details: Any) -> dict[str, Any]:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 #: Statuses expire this long after the file was received.
 RETENTION_SECONDS: Final = 30 * 24 * 3600
-#: What is shown of the bad rows; all of them are counted.
-MAX_BAD_ROWS: Final = 10
 #: A file that is driven again and again must not make its item grow without end.
 MAX_HISTORY: Final = 100
 _MAX_DETAIL_CHARACTERS: Final = 300

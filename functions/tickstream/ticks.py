@@ -29,15 +29,16 @@ SYMBOL_PATTERN: Final = r"[A-Z0-9.\-/_]{1,32}"
 # Nine integer digits keep a value below 10^9 by form alone; no sign, no exponent, digits on both sides of the point.
 DECIMAL_PATTERN: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 NANOSECONDS_PATTERN: Final = r"[0-9]{1,19}"
+_SECONDS: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_FRACTION: Final = "[0-9]{1,9}"
+_OFFSET: Final = "Z|[+-][0-9]{2}:[0-9]{2}"
+ISO_8601_PATTERN: Final = rf"{_SECONDS}(?:\.{_FRACTION})?(?:{_OFFSET})"
 
 # fullmatch and [0-9], never `$` and `\d`: those let a trailing newline and other scripts' digits through.
 _SYMBOL: Final = re.compile(SYMBOL_PATTERN)
 _DECIMAL: Final = re.compile(DECIMAL_PATTERN)
 _NANOSECONDS: Final = re.compile(NANOSECONDS_PATTERN)
-_ISO_8601: Final = re.compile(
-    r"(?P<seconds>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})"
-    r"(?:\.(?P<fraction>[0-9]{1,9}))?(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})"
-)
+_ISO_8601: Final = re.compile(rf"(?P<seconds>{_SECONDS})(?:\.(?P<fraction>{_FRACTION}))?(?P<offset>{_OFFSET})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from generator.blocks.function import Function
     from generator.blocks.stack import Stack
+    from generator.contracts.operation import Contract, Operation
 
 FUNCTION_TIMEOUT_S = 29
 """The gateway waits no longer for an answer, so a function that answers calls need not work longer."""
@@ -69,6 +70,7 @@ class Refusal:
     Attributes:
         kind: the gateway's response type.
         status: HTTP status; None where several share the type and each keeps its own.
+        of_bodies: only a call that takes a body is refused so.
         code: snake_case code for programs.
         message: one sentence for people.
 
@@ -78,20 +80,25 @@ class Refusal:
     status: int | None
     code: str
     message: str
+    of_bodies: bool = False
 
 
 REFUSALS = (
     Refusal("ACCESS_DENIED", 403, "access_denied", "You are not allowed to make this call."),
-    Refusal("BAD_REQUEST_BODY", 400, "invalid_body", "The body does not have the form that this call takes."),
+    Refusal(
+        "BAD_REQUEST_BODY", 400, "invalid_body", "The body does not have the form that this call takes.", of_bodies=True
+    ),
     Refusal("BAD_REQUEST_PARAMETERS", 400, "invalid_parameters", "A parameter of this call is missing."),
     Refusal("EXPIRED_TOKEN", 403, "expired_token", "The credentials of this call have expired."),
     Refusal("INTEGRATION_FAILURE", 504, "unavailable", "The service did not answer; try again."),
     Refusal("INTEGRATION_TIMEOUT", 504, "timeout", "The service did not answer in time; try again."),
     Refusal("INVALID_SIGNATURE", 403, "invalid_signature", "The signature of this call is wrong."),
     Refusal("MISSING_AUTHENTICATION_TOKEN", 403, "unsigned_or_unknown", "There is no such call, or it is not signed."),
-    Refusal("REQUEST_TOO_LARGE", 413, "body_too_large", "The body is larger than this call takes."),
+    Refusal("REQUEST_TOO_LARGE", 413, "body_too_large", "The body is larger than this call takes.", of_bodies=True),
     Refusal("THROTTLED", 429, "throttled", "Too many calls at once; slow down and try again."),
-    Refusal("UNSUPPORTED_MEDIA_TYPE", 415, "unsupported_media_type", "Send the body as application/json."),
+    Refusal(
+        "UNSUPPORTED_MEDIA_TYPE", 415, "unsupported_media_type", "Send the body as application/json.", of_bodies=True
+    ),
     Refusal("DEFAULT_4XX", None, "refused", "This call was refused."),
     Refusal("DEFAULT_5XX", None, "internal_error", "The service failed; try again."),
 )
@@ -100,17 +107,19 @@ REFUSALS = (
 class Api:
     """A regional REST API with one stage, named after the environment.
 
-    Call `route` for each method, then `deploy` once.
+    Call `route` for each of the contract's calls, then `deploy` once.
 
     Args:
         stack: what it is added to.
         title: logical id; the physical name is `TITLE-ENV`.
+        contract: what it takes and answers.
         does: one sentence, shown in the console.
 
     """
 
-    def __init__(self, stack: Stack, title: str, *, does: str) -> None:
+    def __init__(self, stack: Stack, title: str, contract: Contract, *, does: str) -> None:
         self._stack = stack
+        self._contract = contract
         self.title = title
         self.physical_name = stack.name(title)
         self.id = Ref(title)
@@ -144,38 +153,19 @@ class Api:
             f"https://${{{self.title}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{self.stage}",
         )
 
-    def route(
-        self,
-        method: str,
-        path: str,
-        function: Function,
-        *,
-        model: Mapping[str, Any] | None = None,
-        parameters: Mapping[str, bool] | None = None,
-    ) -> None:
-        """Route signed calls to a function.
-
-        Args:
-            method: HTTP method.
-            path: such as `/bars/{symbol+}`.
-            function: what answers, by proxy.
-            model: JSON schema (draft 4) of the body's envelope, and of no more: one bad tick must not refuse the
-                others, and only the function can say which is bad.
-            parameters: query parameters and whether they must be there.
-
-        """
+    def route(self, operation: Operation, function: Function) -> None:
+        """Route an operation's signed calls to a function."""
+        method, path = operation.method, operation.path
         title = _title(method, path)
         optional: dict[str, Any] = {}
-        if model is not None:
+        if operation.body is not None:
             optional["RequestModels"] = dict.fromkeys(
                 # Without $default a body of another content type would pass unchecked.
                 (_JSON, "$default"),
-                Ref(self._model(title, model)),
+                Ref(self._model(title, self._contract.envelope(operation.body))),
             )
-        names = {f"method.request.path.{name.rstrip('+')}": True for name in re.findall(r"\{(.+?)\}", path)}
-        names |= {f"method.request.querystring.{name}": must for name, must in (parameters or {}).items()}
-        if names:
-            optional["RequestParameters"] = names
+        if operation.request_parameters:
+            optional["RequestParameters"] = operation.request_parameters
         self._part(
             gateway.Method(
                 title,

@@ -33,6 +33,7 @@ from generator.blocks.function import Function, common_runtime
 from generator.blocks.queue import CONSUMER_TIMEOUT_S, LONGEST_RETENTION_S, Queue, dead_letter_queue, max_receives
 from generator.blocks.stack import Stack, kebab_case
 from generator.blocks.table import Table
+from generator.contracts.file_processing import CONTRACT
 
 if TYPE_CHECKING:
     from troposphere import Template
@@ -184,9 +185,9 @@ def build(environment: Environment) -> Template:
     aggregator.consume(to_aggregate, max_concurrency=workers)
     for dead_letters in (validation_failed, processing_failed, aggregation_failed):
         recorder.consume(dead_letters)
-    api = Api(stack, "ProcessingApi", does="How far each file is; every call signed.")
-    api.route("GET", "/status/{fileId+}", query)
-    api.route("GET", "/status", query)
+    api = Api(stack, "ProcessingApi", CONTRACT, does="How far each file is; every call signed.")
+    for operation in CONTRACT.operations:
+        api.route(operation, query)
     api.deploy(THROTTLE)
 
     # What a person must look at. The dead-letter queues are emptied by the recorder: what is in one for long is stuck.

@@ -37,6 +37,7 @@ from generator.blocks.queue import (
 from generator.blocks.rule import Rule
 from generator.blocks.stack import Stack
 from generator.blocks.table import Table
+from generator.contracts.market_analytics import CONTRACT, POST_TICKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +66,6 @@ LATE_S = 900
 """Three visibility timeouts: a message this old has failed twice, or there is too much work for the ceiling."""
 
 SLOW_CALL_MS = 5_000
-
-_ENVELOPE = {"type": "object"}
 
 
 def build(environment: Environment) -> Template:
@@ -207,16 +206,9 @@ def build(environment: Environment) -> Template:
         target=aggregator,
         dead_letters=undelivered,
     )
-    api = Api(stack, "MarketDataAPI", does="Ticks in, bars out; every call signed.")
-    api.route("POST", "/ingest", ingestion, model=_ENVELOPE)
-    api.route("GET", "/ingest/{ingestId}", query)
-    api.route("POST", "/bars", query, model=_ENVELOPE)
-    api.route(
-        "GET",
-        "/bars/{symbol+}",
-        query,
-        parameters=dict.fromkeys(("from", "to", "interval", "limit", "nextToken"), False),
-    )
+    api = Api(stack, "MarketDataAPI", CONTRACT, does="Ticks in, bars out; every call signed.")
+    for operation in CONTRACT.operations:
+        api.route(operation, ingestion if operation is POST_TICKS else query)
     api.deploy(THROTTLE)
 
     _watch(

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market_analytics.data_ingestion_requests import MAX_BODY_BYTES, MAX_TICKS, check_ticks, read_request
+from market_analytics.data_ingestion_requests import check_ticks, read_request
 from tickstream.errors import BadRequest, Reason
 from tickstream.messages import InlineTicks, encode_message
+from tickstream.promises import MAX_INGEST_BYTES, MAX_TICKS
 from tickstream.ticks import Tick
 
 RECEIVED_NS = 1_767_623_400_123_456_789
@@ -91,8 +92,8 @@ def test_i5_a_bad_tick_is_refused_alone(entry: str, reason: Reason) -> None:
         ('{"ticks":[]}', 400, "no_ticks"),
         ("\ud800", 400, "not_utf8"),
         (json.dumps({"ticks": [1] * (MAX_TICKS + 1)}), 413, "too_many_ticks"),
-        (" " * (MAX_BODY_BYTES + 1), 413, "body_too_large"),
-        ("\u00e9" * (MAX_BODY_BYTES // 2 + 1), 413, "body_too_large"),
+        (" " * (MAX_INGEST_BYTES + 1), 413, "body_too_large"),
+        ("\u00e9" * (MAX_INGEST_BYTES // 2 + 1), 413, "body_too_large"),
     ],
 )
 def test_a_bad_body_has_a_clear_answer(body: str | None, status: int, code: str) -> None:

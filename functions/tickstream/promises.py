@@ -1,0 +1,43 @@
+"""What the APIs promise their callers in figures and words; the published documents are made of it.
+
+It imports nothing, so that the generator may read it at no cost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# --- POST /ingest ----------------------------------------------------------------------------------------------------
+
+MAX_TICKS: Final = 10_000
+#: 10,000 ticks of the longest form take 980 KB in a message, of which SQS takes 1 MiB: what passes here fits there.
+MAX_INGEST_BYTES: Final = 900 * 1024
+MAX_IDEMPOTENCY_KEY_CHARACTERS: Final = 255
+#: An answer lists so many refused ticks and counts the others: 10,000 of them would be longer than the request.
+MAX_REASONS: Final = 100
+
+# --- GET /ingest/{ingestId} ------------------------------------------------------------------------------------------
+
+INGEST_ID_PATTERN: Final = "[0-9a-f]{32}"
+
+# --- GET /bars/{symbol+}, POST /bars ---------------------------------------------------------------------------------
+
+#: Minutes by the name of the interval. All are aligned to 1970, so days are UTC days.
+INTERVALS: Final[Mapping[str, int]] = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "1d": 1440}
+DEFAULT_INTERVAL: Final = "1m"
+DEFAULT_LIMIT: Final = 1_000
+MAX_LIMIT: Final = 5_000
+MAX_SYMBOLS: Final = 100
+#: A page token is some 200 characters, a body of 100 symbols some 5,000.
+MAX_TOKEN_CHARACTERS: Final = 1_000
+MAX_QUESTION_BYTES: Final = 64 * 1024
+
+# --- GET /status/{fileId+} -------------------------------------------------------------------------------------------
+
+#: A bucket's name has 63 characters, a key 1,024 bytes.
+MAX_FILE_ID_BYTES: Final = 63 + 1 + 1024
+#: What is shown of the bad rows; all of them are counted.
+MAX_BAD_ROWS: Final = 10

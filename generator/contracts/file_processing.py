@@ -1,0 +1,97 @@
+"""File processing's API: how far each file is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from generator.contracts.operation import (
+    COUNT,
+    DECIMAL,
+    REASON,
+    TEXT,
+    UTC,
+    Contract,
+    Operation,
+    Parameter,
+    Refused,
+    choice_of,
+    record,
+    refer,
+    whole,
+)
+from tickstream.promises import MAX_BAD_ROWS, MAX_FILE_ID_BYTES
+
+if TYPE_CHECKING:
+    from generator.contracts.operation import Schema
+
+_FILE_ID: Schema = {
+    "type": "string",
+    "pattern": whole(r"[^/]+/[\s\S]+"),
+    "maxLength": MAX_FILE_ID_BYTES,
+    "example": "file-processing-dev/feeds/2026-01-05.csv",
+}
+
+# `tickstream.file_status.Status` and `Stage`, which cost too much to import here; a test compares them.
+_STATUSES = ("validated", "processed", "completed", "failed")
+_STAGES = ("validator", "processor", "aggregator")
+
+_GET_STATUS = Operation(
+    "GET",
+    "/status/{fileId+}",
+    "getStatus",
+    "Tell how far a file is.",
+    "Statuses are forgotten 30 days after the file came.",
+    (
+        Parameter(
+            "fileId",
+            "path",
+            refer("FileId"),
+            f"`bucket/key`, at most {MAX_FILE_ID_BYTES:,} bytes, percent-encoded once: a plus is a plus. "
+            "Slashes may stand as they are.",
+            required=True,
+        ),
+    ),
+    answer=record(
+        {
+            "fileId": TEXT,
+            "status": choice_of(_STATUSES),
+            "stage": choice_of(_STAGES),
+            "lastUpdated": refer("Utc"),
+            "bucketName": TEXT,
+            "objectKey": TEXT,
+        },
+        {
+            "reason": REASON,
+            "badRows": {"type": "array", "items": refer("BadRow"), "maxItems": MAX_BAD_ROWS},
+            "rejected": COUNT,
+            "totals": refer("Totals"),
+        },
+    ),
+    refused={400: Refused(("bad_file_id", "missing_file_id")), 404: Refused(("unknown_file",))},
+)
+_GET_NO_STATUS = Operation(
+    "GET",
+    "/status",
+    "getStatusOfNothing",
+    "Refuse a call that names no file.",
+    refused={400: Refused(("missing_file_id",))},
+)
+
+CONTRACT = Contract(
+    "Tickstream file processing",
+    "How far each file is, and its totals once it is done.",
+    (_GET_STATUS, _GET_NO_STATUS),
+    {
+        "FileId": _FILE_ID,
+        "Utc": UTC,
+        "Decimal": DECIMAL,
+        "BadRow": record({"offset": COUNT, "reason": TEXT, "detail": TEXT}),
+        "Totals": record(
+            {
+                **dict.fromkeys(("ticks", "rejected", "symbols", "bars"), COUNT),
+                **dict.fromkeys(("volume", "notional"), refer("Decimal")),
+            },
+            dict.fromkeys(("firstTick", "lastTick"), refer("Utc")),
+        ),
+    },
+)

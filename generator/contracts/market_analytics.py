@@ -1,0 +1,259 @@
+"""Market analytics' API: ticks in, bars out. Limits and patterns are the functions' own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from generator.contracts.operation import (
+    COUNT,
+    DECIMAL,
+    REASON,
+    TEXT,
+    UTC,
+    Body,
+    Contract,
+    Operation,
+    Parameter,
+    Refused,
+    choice_of,
+    record,
+    refer,
+    whole,
+)
+from tickstream import promises
+from tickstream.errors import Reason
+from tickstream.ticks import DECIMAL_PATTERN, ISO_8601_PATTERN, NANOSECONDS_PATTERN, SYMBOL_PATTERN
+
+if TYPE_CHECKING:
+    from generator.contracts.operation import Schema
+
+_SYMBOL: Schema = {"type": "string", "pattern": whole(SYMBOL_PATTERN), "example": "AAPL"}
+_INGEST_ID: Schema = {"type": "string", "pattern": whole(promises.INGEST_ID_PATTERN)}
+_MOMENT: Schema = {
+    "type": "string",
+    "pattern": whole(f"{NANOSECONDS_PATTERN}|{ISO_8601_PATTERN}"),
+    "description": "Unix nanoseconds, or ISO 8601 with an offset; within 1990 to 2100.",
+    "example": "2026-01-05T14:30:00Z",
+}
+_MOMENT_OR_NUMBER: Schema = {"anyOf": [refer("Moment"), {"type": "integer", "format": "int64"}]}
+_FIGURE: Schema = {
+    "description": "Above 0 and below 10^9, at most 9 fractional digits; no exponent, no sign.",
+    "anyOf": [
+        {"type": "string", "pattern": whole(DECIMAL_PATTERN), "example": "187.50"},
+        {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 10**9, "exclusiveMaximum": True},
+    ],
+}
+
+_TICK: Schema = {
+    "type": "object",
+    "description": (
+        "A trade. `volume` is another name of `size`; only one of them may stand there. Without a timestamp it is the "
+        "time of receipt. Other fields are not looked at."
+    ),
+    "required": ["symbol", "price"],
+    "oneOf": [{"required": ["size"]}, {"required": ["volume"]}],
+    "properties": {
+        "symbol": refer("Symbol"),
+        "timestamp": _MOMENT_OR_NUMBER,
+        "price": refer("Figure"),
+        "size": refer("Figure"),
+        "volume": refer("Figure"),
+    },
+}
+#: `tickstream.ingests.IngestState`, which costs too much to import here; a test compares them.
+_STATES = ("processing", "complete", "rejected", "overdue")
+#: What a posted tick may be refused for; the other reasons are about objects and their lines.
+_TICK_REASONS = (
+    Reason.MALFORMED_ROW,
+    Reason.MISSING_FIELD,
+    Reason.BAD_SYMBOL,
+    Reason.BAD_TIMESTAMP,
+    Reason.TIMESTAMP_OUT_OF_RANGE,
+    Reason.BAD_PRICE,
+    Reason.BAD_SIZE,
+)
+_BAR: Schema = record(
+    {
+        "start": refer("Utc"),
+        **dict.fromkeys(("open", "high", "low", "close", "volume"), refer("Decimal")),
+        "ticks": {"type": "integer", "minimum": 1},
+        **dict.fromkeys(("notional", "vwap"), refer("Decimal")),
+    }
+)
+_BARS: Schema = {"type": "array", "items": refer("Bar"), "maxItems": promises.MAX_LIMIT}
+_INTERVAL: Schema = choice_of(promises.INTERVALS)
+_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": promises.MAX_LIMIT}
+_TOKEN: Schema = {
+    "type": "string",
+    "pattern": whole(r"[A-Za-z0-9_-]+"),
+    "minLength": 1,
+    "maxLength": promises.MAX_TOKEN_CHARACTERS,
+}
+_WINDOW: dict[str, Schema] = {"interval": _INTERVAL, "from": refer("Utc"), "to": refer("Utc")}
+_REFUSED_TICKS: dict[str, Schema] = {
+    "reasons": {"type": "array", "items": refer("RefusedTick"), "maxItems": promises.MAX_REASONS},
+    "reasonsOmitted": COUNT,
+}
+
+_ASKED: dict[str, tuple[Schema, str]] = {
+    "from": (refer("Moment"), "Bars that start then or later; by default 24 hours before `to`."),
+    "to": (refer("Moment"), "Bars that start before; by default now."),
+    "interval": (_INTERVAL, f"Length of a bar, aligned to UTC; by default {promises.DEFAULT_INTERVAL}."),
+    "limit": (_LIMIT, f"Bars a page; by default {promises.DEFAULT_LIMIT:,}."),
+    "nextToken": (_TOKEN, "Of the page before, with the same question."),
+}
+_QUESTION = ("bad_limit", "bad_symbol", "bad_timestamp", "bad_token", "from_after_to", "unknown_interval")
+
+POST_TICKS = Operation(
+    "POST",
+    "/ingest",
+    "postTicks",
+    "Take ticks: a 200 means that they are queued and will be counted.",
+    (
+        f"At most {promises.MAX_TICKS:,} ticks and {promises.MAX_INGEST_BYTES // 1024} KB. Bad ticks are refused one "
+        "by one, each with its position (from 0) and reason, of which the first "
+        f"{promises.MAX_REASONS} are listed; where all are bad the answer is a 400. Retry a 503 or a lost answer under "
+        "the same Idempotency-Key: it counts once within 24 hours."
+    ),
+    (
+        Parameter(
+            "Idempotency-Key",
+            "header",
+            {
+                "type": "string",
+                "pattern": whole("[ -~]+"),
+                "minLength": 1,
+                "maxLength": promises.MAX_IDEMPOTENCY_KEY_CHARACTERS,
+            },
+            "Chosen by the caller, one for each request and its retries.",
+        ),
+    ),
+    Body(
+        {"anyOf": [refer("Tick"), refer("Ticks")]},
+        promises.MAX_INGEST_BYTES,
+        {"ticks": [{"symbol": "AAPL", "timestamp": "2026-01-05T14:30:00Z", "price": "187.50", "size": "100"}]},
+    ),
+    record(
+        {
+            "ingestId": refer("IngestId"),
+            "accepted": {"type": "integer", "minimum": 1},
+            "rejected": COUNT,
+            **_REFUSED_TICKS,
+            "receivedAt": refer("Utc"),
+            "receivedNs": {"type": "string", "pattern": whole(NANOSECONDS_PATTERN)},
+        }
+    ),
+    {
+        400: Refused(
+            (
+                "all_ticks_rejected",
+                "bad_idempotency_key",
+                "empty_body",
+                "no_ticks",
+                "not_json",
+                "not_ticks",
+                "not_utf8",
+            ),
+            _REFUSED_TICKS,
+        ),
+        409: Refused(("idempotency_key_reused",)),
+        413: Refused(("body_too_large", "too_many_ticks")),
+    },
+)
+_GET_INGEST = Operation(
+    "GET",
+    "/ingest/{ingestId}",
+    "getIngest",
+    "Tell how far an ingest is.",
+    "Its counts grow until it is complete. Ingests are forgotten after 60 days.",
+    (Parameter("ingestId", "path", refer("IngestId"), "As POST /ingest answered it.", required=True),),
+    answer=record(
+        {
+            "ingestId": refer("IngestId"),
+            "state": choice_of(_STATES),
+            "ranges": record({"total": COUNT, "done": COUNT}),
+            "ticks": COUNT,
+            "rejected": COUNT,
+            "receivedAt": refer("Utc"),
+        },
+        {"reason": REASON, "source": TEXT},
+    ),
+    refused={400: Refused(("bad_ingest_id", "unknown_parameter")), 404: Refused(("unknown_ingest",))},
+)
+_GET_BARS = Operation(
+    "GET",
+    "/bars/{symbol+}",
+    "getBars",
+    "Read the bars of one symbol that start in [from, to).",
+    "A symbol's slashes may stand in the path as they are.",
+    (
+        Parameter("symbol", "path", refer("Symbol"), "Percent-encoded once.", required=True),
+        *(Parameter(name, "query", schema, does) for name, (schema, does) in _ASKED.items()),
+    ),
+    answer=record({"symbol": refer("Symbol"), **_WINDOW, "bars": _BARS}, {"nextToken": _TOKEN}),
+    refused={
+        400: Refused((*_QUESTION, "repeated_parameter", "unknown_parameter")),
+        404: Refused(("unknown_symbol",)),
+    },
+)
+_POST_BARS = Operation(
+    "POST",
+    "/bars",
+    "postBars",
+    f"Read the bars of up to {promises.MAX_SYMBOLS} symbols that start in [from, to).",
+    "Symbols of which no tick ever came are listed under `unknown`; those that a page has not reached are in neither.",
+    body=Body(
+        record(
+            {
+                "symbols": {
+                    "type": "array",
+                    "items": refer("Symbol"),
+                    "minItems": 1,
+                    "maxItems": promises.MAX_SYMBOLS,
+                    "uniqueItems": True,
+                }
+            },
+            {
+                name: {"allOf": [schema], "description": does}
+                if name not in {"from", "to"}
+                else {**_MOMENT_OR_NUMBER, "description": does}
+                for name, (schema, does) in _ASKED.items()
+            },
+        ),
+        promises.MAX_QUESTION_BYTES,
+        {"symbols": ["AAPL", "BTC/USD"], "interval": "5m"},
+    ),
+    answer=record(
+        {
+            **_WINDOW,
+            "bars": {"type": "object", "additionalProperties": _BARS},
+            "unknown": {"type": "array", "items": refer("Symbol"), "maxItems": promises.MAX_SYMBOLS},
+        },
+        {"nextToken": _TOKEN},
+    ),
+    refused={
+        400: Refused((*_QUESTION, "bad_json", "bad_symbols", "not_utf8", "unknown_parameter")),
+        413: Refused(("body_too_large",)),
+    },
+)
+
+
+CONTRACT = Contract(
+    "Tickstream market analytics",
+    "Ticks in, bars out. Figures are exact: decimals go out as strings.",
+    (POST_TICKS, _GET_INGEST, _POST_BARS, _GET_BARS),
+    {
+        "Symbol": _SYMBOL,
+        "IngestId": _INGEST_ID,
+        "Moment": _MOMENT,
+        "Utc": UTC,
+        "Decimal": DECIMAL,
+        "Figure": _FIGURE,
+        "Tick": _TICK,
+        "Ticks": record(
+            {"ticks": {"type": "array", "items": refer("Tick"), "minItems": 1, "maxItems": promises.MAX_TICKS}}
+        ),
+        "RefusedTick": record({"position": COUNT, "reason": choice_of(_TICK_REASONS), "detail": TEXT}),
+        "Bar": _BAR,
+    },
+)
