@@ -39,3 +39,7 @@ class ApiThrottledError(ApiError):
 
 class ResultError(BenchError):
     """A result file cannot be read, or is not one that this bench can use."""
+
+
+class PolicyError(BenchError):
+    """A policy holds what the bench's own IAM does not evaluate."""

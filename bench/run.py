@@ -13,6 +13,7 @@ from bench import deployment
 from bench.errors import DeploymentError
 from bench.leftovers import inventory, of_stack
 from bench.lint import Lint
+from bench.permissions.refusals import RefusalWatch
 from bench.report.facts import target_facts
 from bench.report.html import write_report
 from bench.report.result import git_commit, host_facts, result_folder, verdict_fields, write_result
@@ -117,7 +118,7 @@ def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mappi
             trial.prepare(folder)
         with reporter.phase("lint (beside)"):
             lint.wait()
-        before = inventory(target)
+        before, refusals = inventory(target), RefusalWatch(target)
         # What goes wrong from here on must not leave a stack in somebody's account.
         stack.enter_context(deployment.undone_on_failure(target, options.environment, trial.pipeline))
         with reporter.phase("deploy"):
@@ -127,6 +128,7 @@ def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mappi
             trial.push(target, options.environment, reporter)
         with reporter.phase("verify"):
             verdict = trial.verify()
+        made = deployment.physical_names(target, options.environment, trial.pipeline)
         if options.keep:
             reporter.line(
                 "kept running, so that nothing was destroyed and nothing checked about it: "
@@ -135,7 +137,9 @@ def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mappi
             reporter.line(trial.how_to_try())
         else:
             with reporter.phase("destroy"):
-                verdict = _with_check(verdict, _destroy(target, options.environment, trial.pipeline, before))
+                verdict = _with_check(verdict, _destroy(target, options.environment, trial.pipeline, made, before))
+        # After the deletion, in which functions work too.
+        verdict = refusals.judged(verdict, made)
         facts = {
             "began": began.isoformat(),
             "commit": git_commit(),
@@ -167,10 +171,9 @@ class _kept(ExitStack):  # noqa: N801 - used like a function
         self.push(lambda kind, *_: target.stop() if kind is not None else None)
 
 
-def _destroy(target: Target, environment: str, pipeline: str, before: frozenset[str]) -> Check:
-    """Delete the stack and see that this one deletion leaves nothing."""
+def _destroy(target: Target, environment: str, pipeline: str, made: frozenset[str], before: frozenset[str]) -> Check:
+    """Delete the stack, of which the physical names are `made`, and see that this one deletion leaves nothing."""
     name = "one deletion leaves nothing"
-    made = deployment.physical_names(target, environment, pipeline)
     try:
         deployment.destroy(target, environment, pipeline)
     except DeploymentError as error:

@@ -21,9 +21,10 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--endpoint-url", metavar="URL", help="endpoint: where the LocalStack-compatible server is")
     group.add_argument("--image", metavar="NAME", help=f"docker: the image (default: {IMAGE})")
+    group.add_argument("--no-iam-check", action="store_true", help="embedded: let functions do what their roles forbid")
     group.add_argument("--yes", action="store_true", help="aws: do it; without, say what would be created and cost")
 
 
 def target_choice(options: argparse.Namespace) -> TargetChoice:
     """Return the target that the options mean. Raises TargetError for what does not go together."""
-    return TargetChoice(Kind(options.target), options.endpoint_url, options.image, options.yes)
+    return TargetChoice(Kind(options.target), options.endpoint_url, options.image, options.yes, options.no_iam_check)

@@ -100,6 +100,7 @@ def _is_embedded() -> bool:
 def bench_extensions() -> None:
     """Serve what LocalStack's own web server does not, and repair what LocalStack gets wrong."""
     from bench.emulator import (  # noqa: PLC0415 - see the module
+        access,
         bucket_denials,
         custom_resource,
         faults,
@@ -110,6 +111,7 @@ def bench_extensions() -> None:
     )
 
     repairs.install()
+    access.install()
     metric_counts.install()
     bucket_denials.install()
     identity.add_route()

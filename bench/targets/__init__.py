@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 from bench.errors import TargetError
+from bench.targets.localstack_settings import IAM_CHECK
 
 REGION = "us-east-1"
 #: The image that the docker target runs; later ones need an account of LocalStack's.
@@ -37,12 +38,14 @@ class TargetChoice:
 
     endpoint_url: of a server that runs, for `endpoint` alone. image: for `docker` alone, None for `IMAGE`.
     confirmed: whether the user has agreed to what a run on AWS creates and costs.
+    unchecked: for `embedded` alone, whether functions may do what their roles forbid.
     """
 
     kind: Kind = Kind.EMBEDDED
     endpoint_url: str | None = None
     image: str | None = None
     confirmed: bool = False
+    unchecked: bool = False
 
     def __post_init__(self) -> None:
         """Check it."""
@@ -56,6 +59,8 @@ class TargetChoice:
             raise TargetError("--image is of --target docker")
         if self.confirmed and self.kind is not Kind.AWS:
             raise TargetError("--yes is of --target aws")
+        if self.unchecked and self.kind is not Kind.EMBEDDED:
+            raise TargetError("--no-iam-check is of --target embedded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ def open_target(choice: TargetChoice, *, detached: bool = False) -> Target:
         case Kind.EMBEDDED:
             from bench.targets.embedded import EmbeddedTarget  # noqa: PLC0415
 
-            return EmbeddedTarget(detached=detached)
+            return EmbeddedTarget(detached=detached, overrides={IAM_CHECK: "0"} if choice.unchecked else None)
         case Kind.DOCKER:
             from bench.targets.docker import DockerTarget  # noqa: PLC0415
 

@@ -27,7 +27,7 @@ from bench.targets import REGION, Capability, Kind, Preflight, RunRequest, insta
 from bench.targets.architectures import host_architecture
 from bench.targets.clients import Clients, emulator_clients
 from bench.targets.instance import Instance
-from bench.targets.localstack_settings import NOT_EMULATED, SETTINGS, localstack_environment
+from bench.targets.localstack_settings import SETTINGS, localstack_environment, not_emulated
 
 START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 15.0
@@ -156,7 +156,7 @@ class EmbeddedTarget:
     @property
     def not_emulated(self) -> tuple[str, ...]:
         """What LocalStack, run like this, does not do as AWS does."""
-        return NOT_EMULATED
+        return not_emulated(self._settings)
 
     @property
     def log_path(self) -> Path:

@@ -25,6 +25,9 @@ _PACE: Final[Mapping[str, str]] = {
     "LAMBDA_KEEPALIVE_MS": "120000",
 }
 
+#: Whether functions' requests are decided by their roles' policies (bench/emulator/access.py); `0`: all are allowed.
+IAM_CHECK: Final = "TICKSTREAM_IAM_CHECK"
+
 SETTINGS: Final[Mapping[str, str]] = {
     "LAMBDA_RUNTIME_EXECUTOR": "process",
     "PROVIDER_OVERRIDE_DYNAMODB": "memory",
@@ -32,14 +35,21 @@ SETTINGS: Final[Mapping[str, str]] = {
     "DNS_ADDRESS": "0",
     # With 1, a resource type that LocalStack does not know reports success.
     "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
+    IAM_CHECK: "1",
     **_PACE,
 }
 
 #: LocalStack's own image: functions are containers, and what it has no provider for must not fail the whole stack.
 CONTAINER_SETTINGS: Final[Mapping[str, str]] = {"CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "1", **_PACE}
 
+_IAM_UNCHECKED: Final = "IAM: policies are stored and not enforced."
+_IAM_CHECKED: Final = (
+    "IAM: only functions' own requests are checked, against the policies of their role and of the bucket or queue; not "
+    "calls from outside, who may invoke a function or assume a role, nor what AWS's services do with a role."
+)
+
 LOCALSTACK_DOES_NOT: Final[tuple[str, ...]] = (
-    "IAM: policies are stored and not enforced.",
+    _IAM_UNCHECKED,
     "API Gateway: IAM authorization, throttling, usage plans and the stage's method settings are not enforced.",
     "EventBridge: a target's retry policy and dead-letter queue are stored and never used.",
     "EventBridge: rate(5 minutes) fires from a cron, up to a minute early.",
@@ -58,12 +68,20 @@ LOCALSTACK_DOES_NOT: Final[tuple[str, ...]] = (
 
 #: With the bench's extensions, whose functions are processes.
 NOT_EMULATED: Final[tuple[str, ...]] = (
-    *LOCALSTACK_DOES_NOT,
-    "IAM: one exception is enforced here, a bucket policy that denies writes to everybody.",
+    _IAM_CHECKED,
+    "IAM: of calls from outside one thing is enforced, a bucket policy that denies writes to everybody.",
+    *(one for one in LOCALSTACK_DOES_NOT if one != _IAM_UNCHECKED),
     "CloudWatch Logs: metric filters with JSON patterns or conditions on fields are refused.",
     "Lambda: memory and temporary storage are not limited; a function has the machine's processors to itself.",
     "Lambda: functions run under this machine's Python, system and architecture, not Amazon Linux.",
 )
+
+
+def not_emulated(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what LocalStack with the bench's extensions does not do under some settings."""
+    if settings.get(IAM_CHECK) == "0":
+        return tuple(_IAM_UNCHECKED if one == _IAM_CHECKED else one for one in NOT_EMULATED)
+    return NOT_EMULATED
 
 
 def localstack_environment(settings: Mapping[str, str], state_dir: Path, port: int, token: str) -> dict[str, str]:

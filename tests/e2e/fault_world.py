@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,11 @@ def handler(event, context):
     return {"pid": os.getpid(), "request": context.aws_request_id, "answers": answers}
 """
 NAME = "fault-injection"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
 class World:
@@ -45,7 +51,10 @@ class World:
 
     def __init__(self, target: EmbeddedTarget) -> None:
         self.target, self.faults = target, FaultInjector(target)
-        self.function: Function = deploy(target, NAME, CODE, Timeout=20)
+        self._iam = target.client("iam")
+        role = self._iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+        self._iam.put_role_policy(RoleName=NAME, PolicyName=NAME, PolicyDocument=json.dumps(EVERYTHING))
+        self.function: Function = deploy(target, NAME, CODE, Timeout=20, Role=role)
         self.dynamodb, self.sqs = target.client("dynamodb"), target.client("sqs")
         self.dynamodb.create_table(
             TableName=NAME,
@@ -60,6 +69,8 @@ class World:
         self.target.client("lambda").delete_function(FunctionName=NAME)
         self.dynamodb.delete_table(TableName=NAME)
         self.sqs.delete_queue(QueueUrl=self.queue_url)
+        self._iam.delete_role_policy(RoleName=NAME, PolicyName=NAME)
+        self._iam.delete_role(RoleName=NAME)
 
     def fault(self, service: str, operation: str, action: Action, **settings: Any) -> str:
         """Order a fault of this function's requests and return its name."""

@@ -69,10 +69,9 @@ def deploy(target: EmbeddedTarget, name: str, code: str = CODE, **settings: Any)
     functions.create_function(
         FunctionName=name,
         Runtime="python3.13",
-        Role="arn:aws:iam::000000000000:role/test",
         Handler="module.handler",
         Code={"ZipFile": zipped(code)},
-        **{"Timeout": 10, **settings},
+        **{"Timeout": 10, "Role": "arn:aws:iam::000000000000:role/test", **settings},
     )
     functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
     return Function(target, name)

@@ -22,6 +22,7 @@ from bench.targets.endpoint import EndpointTarget
         (["--target", "endpoint", "--endpoint-url", "http://127.0.0.1:1", "--image", "x"], "--image"),
         (["--yes"], "--yes"),
         (["--target", "docker", "--yes"], "--yes"),
+        (["--target", "docker", "--no-iam-check"], "--no-iam-check"),
         (["--target", "moon"], "moon"),
     ],
 )

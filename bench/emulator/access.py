@@ -1,0 +1,209 @@
+"""Checks a function's requests against its role's policies, as deployed, before any service sees them.
+
+LocalStack stores policies and enforces none. Here a request that is signed with a role's session is decided by
+`bench.iam`, and refused with its service's own error. What the bench asks, and what LocalStack asks itself (polling,
+logs, deliveries), is not checked. `bench.iam.record` is the other side: what was used, and what was refused.
+"""
+
+import json
+import os
+import threading
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from localstack.aws import handlers
+from localstack.aws.api import CommonServiceException, RequestContext
+from localstack.aws.chain import HandlerChain
+from localstack.http import Response
+from localstack.services.edge import ROUTER
+from localstack.services.s3.models import S3Object, s3_stores
+from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
+from moto.iam.models import Role, iam_backends
+from moto.sts.models import sts_backends
+
+from bench.errors import PolicyError
+from bench.iam.decisions import Asked, Decision, decide, refusal
+from bench.iam.policies import Caller
+from bench.iam.record import ACCESS_PATH, Refusal, Use
+from bench.iam.requests import Needs, Place, needs_of
+from bench.targets.localstack_settings import IAM_CHECK
+
+#: Different refusals that are kept; of more only the number is.
+_MAX_REFUSALS: Final = 1_000
+_MAX_KNOWN_KEYS: Final = 10_000
+#: Code and status of a refusal, where it is not the usual one of AWS's JSON services.
+_CODES: Final = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403), "cloudwatch": ("AccessDenied", 403)}
+_USUAL: Final = ("AccessDeniedException", 400)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A role's session: which function's it is, by the name that LocalStack gives it."""
+
+    caller: Caller
+    role_name: str
+    function: str
+
+
+class AccessBook:
+    """Counts from as many threads as requests come."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._uses: Counter[tuple[str, str, str, str]] = Counter()
+        self._refusals: Counter[tuple[str, str, str, str, str]] = Counter()
+
+    def used(self, session: Session, decision: Decision) -> None:
+        """Count a request that a grant of the role allowed."""
+        if decision.grant is not None:
+            key = (session.role_name, session.function, decision.grant.action, decision.grant.resource)
+            with self._lock:
+                self._uses[key] += 1
+
+    def refused(self, session: Session, asked: Asked, message: str) -> None:
+        """Count a request that was refused."""
+        key = (session.role_name, session.function, asked.action, asked.resource, message)
+        with self._lock:
+            if key not in self._refusals and len(self._refusals) >= _MAX_REFUSALS:
+                key = (session.role_name, session.function, asked.action, "*", "and others")
+            self._refusals[key] += 1
+
+    def facts(self) -> dict[str, Any]:
+        """Return all in plain JSON, as `bench.iam.record` reads it."""
+        with self._lock:
+            uses = [Use(*key, requests) for key, requests in sorted(self._uses.items())]
+            refusals = [Refusal(*key, requests) for key, requests in sorted(self._refusals.items())]
+        return {"checked": True, "uses": [asdict(one) for one in uses], "refusals": [asdict(one) for one in refusals]}
+
+
+class AccessCheck:
+    """Decides on requests in LocalStack's chain."""
+
+    def __init__(self, book: AccessBook) -> None:
+        self._book = book
+        # One step at a time on one dict: threads need no lock.
+        self._sessions: dict[str, Session | None] = {}
+
+    def __call__(self, _chain: HandlerChain, context: RequestContext, _response: Response) -> None:
+        """Let a request pass, or raise the service's refusal."""
+        if not context.service or not context.operation or context.is_internal_call:
+            return
+        session = self._session_of(context)
+        if session is None:
+            return
+        service, operation = context.service.service_name, context.operation.name
+        place = Place(context.partition, context.region, context.account_id)
+        needs = needs_of(service, operation, context.service_request or {}, place)
+        if needs is None:
+            asked = Asked(f"{service}:{operation}", "*")
+            self._refuse(session, asked, f"{asked.action} is no request that the bench's IAM check knows", service)
+        self._check(session, needs or (), context)
+        if operation in {"GetObject", "HeadObject"} and service == "s3":
+            self._check_missing(session, context, place)
+
+    def _check(self, session: Session, needs: Needs, context: RequestContext) -> None:
+        service = context.service.service_name
+        identity = _policies_of(session.caller, context)
+        policy = _resource_policy(context)
+        for asked in needs:
+            try:
+                decision = decide(session.caller, identity, policy, asked)
+            except PolicyError as error:
+                self._refuse(
+                    session, asked, f"the policies of {session.role_name} are not decided on: {error}", service
+                )
+            if not decision.allowed:
+                self._refuse(session, asked, refusal(session.caller, asked, decision.outcome), service)
+            self._book.used(session, decision)
+
+    def _check_missing(self, session: Session, context: RequestContext, place: Place) -> None:
+        """Whoever may not list a bucket is told nothing of what is missing in it: 403 instead of 404, as S3 does."""
+        bucket = _bucket(context)
+        request = context.service_request
+        if bucket is None:
+            return
+        version = {"version_id": request["VersionId"]} if request.get("VersionId") and bucket.versioning_status else {}
+        if not isinstance(bucket.objects.get(request["Key"], **version), S3Object):
+            listing = Asked("s3:ListBucket", f"arn:{place.partition}:s3:::{bucket.name}")
+            self._check(session, (listing,), context)
+
+    def _refuse(self, session: Session, asked: Asked, message: str, service: str) -> None:
+        self._book.refused(session, asked, message)
+        code, status = _CODES.get(service, _USUAL)
+        raise CommonServiceException(code, message, status_code=status, sender_fault=True)
+
+    def _session_of(self, context: RequestContext) -> Session | None:
+        """Return the session that signed a request, None where no role's did."""
+        key = extract_access_key_id_from_auth_header(context.request.headers)
+        if not key:
+            return None
+        try:
+            return self._sessions[key]
+        except KeyError:
+            if len(self._sessions) >= _MAX_KNOWN_KEYS:
+                self._sessions.clear()
+            session = self._sessions[key] = _assumed(key, context)
+            return session
+
+
+def _assumed(key: str, context: RequestContext) -> Session | None:
+    found = sts_backends[context.account_id][context.partition].get_assumed_role_from_access_key(key)
+    if found is None:
+        return None
+    # LocalStack gives an environment the credentials of its role in a session named after the function.
+    caller = Caller(account=context.account_id, role_arn=found.role_arn, session_arn=found.arn)
+    return Session(caller, found.role_arn.rpartition("/")[2], str(found.session_name))
+
+
+def _policies_of(caller: Caller, context: RequestContext) -> tuple[str, ...]:
+    """Return the documents of a role's policies as they are now; none of a role that is not there."""
+    # A copy in one step: roles come and go in other threads.
+    roles: list[Role] = list(iam_backends[context.account_id][context.partition].roles.values())
+    role = next((one for one in roles if one.arn == caller.role_arn), None)
+    if role is None:
+        return ()
+    attached = [
+        version.document
+        for policy in list(role.managed_policies.values())
+        for version in policy.versions
+        if version.is_default_version
+    ]
+    return (*list(role.policies.values()), *attached)
+
+
+def _bucket(context: RequestContext) -> Any:
+    return s3_stores[context.account_id][context.region].buckets.get((context.service_request or {}).get("Bucket"))
+
+
+def _resource_policy(context: RequestContext) -> str | None:
+    """Return the policy of the bucket or the queue that a request names, if it has one."""
+    match context.service.service_name:
+        case "s3":
+            bucket = _bucket(context)
+            return str(bucket.policy) if bucket is not None and bucket.policy else None
+        case "sqs":
+            # Not at the top: it loads the service, which by now somebody has used.
+            from localstack.services.sqs.models import sqs_stores  # noqa: PLC0415
+
+            name = str((context.service_request or {}).get("QueueUrl", "")).rpartition("/")[2]
+            queue = sqs_stores[context.account_id][context.region].queues.get(name)
+            return queue.attributes.get("Policy") if queue is not None else None
+    return None
+
+
+def install() -> None:
+    """Put the check into the request chain and serve its record; called once, while LocalStack starts.
+
+    Before everything else that acts on requests: on AWS too, who may not ask is told so first.
+    """
+    book = AccessBook()
+    checks = os.environ.get(IAM_CHECK, "1") != "0"
+    if checks:
+        handlers.serve_custom_service_request_handlers.append(AccessCheck(book))
+
+    def serve(*_: Any, **__: Any) -> Response:
+        body = book.facts() if checks else {"checked": False}
+        return Response(json.dumps(body), content_type="application/json")
+
+    ROUTER.add(ACCESS_PATH, serve, methods=["GET"])

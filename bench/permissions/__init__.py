@@ -1,0 +1,1 @@
+"""What roles may do against what they do: `python -m bench permissions`."""
