@@ -43,3 +43,7 @@ class ResultError(BenchError):
 
 class PolicyError(BenchError):
     """A policy holds what the bench's own IAM does not evaluate."""
+
+
+class PriceError(BenchError):
+    """The price table cannot be read."""

@@ -8,6 +8,8 @@ from bench import deployment
 from bench.api_client import ApiClient
 from bench.faults.plan import LATE_CHECK, FaultPlan
 from bench.intake import take_in
+from bench.measure.idle import idle_facts
+from bench.measure.stored import stored_facts
 from bench.oracle import Oracle
 from bench.pushing import Deployed, Pushed, push
 from bench.report.console import ProgressDisplay
@@ -66,6 +68,8 @@ class MarketTrial:
         self._pieces: tuple[ObjectFile | PostBody, ...]
         self._deployed: Deployed
         self._pushed: Pushed
+        self._idle: dict[str, Any] | None = None
+        self._stored: dict[str, int] | None = None
 
     @property
     def ticks(self) -> int:
@@ -93,6 +97,8 @@ class MarketTrial:
         outputs = deployment.outputs_of(target, environment)
         api = ApiClient(target, target.api_url(outputs.rest_api_id, environment))
         self._deployed = Deployed(target, outputs, api)
+        # Before anything is sent. It leaves DataAggregator warm, as its schedule does on AWS.
+        self._idle = idle_facts(target, outputs)
         for line in self._plan.about if self._plan else ():
             reporter.line(line)
         display = ProgressDisplay(sum(piece.rows for piece in self._pieces))
@@ -105,6 +111,7 @@ class MarketTrial:
                 stall_s=self._stall_s,
                 conduct=self._conduct if self._plan else None,
             )
+        self._stored = stored_facts(target, outputs.table_name)
         if self._plan:
             self._plan.finish()
 
@@ -137,6 +144,8 @@ class MarketTrial:
         return {
             "workload": {**sent, "ticks_a_second": self._rate},
             **pushed_facts(self._pushed),
+            "idle": self._idle,
+            "stored": self._stored,
             "deviations": list(self._plan.deviations) if self._plan else [],
             "faults": self._plan.facts(self._pushed.began_ms) if self._plan else None,
         }

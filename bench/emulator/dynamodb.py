@@ -26,7 +26,8 @@ from bench.emulator.dynamodb_table import MAX_ITEM_SIZE_BYTES, item_size_bytes, 
 MAX_BATCH_WRITES: Final = 25
 # A partition key of at most 2,048 bytes, a sort key of at most 1,024, and their names.
 MAX_KEY_BYTES: Final = 2048 + 1024 + 2 * 255
-_lock = threading.Lock()
+#: Held while a request is served.
+LOCK: Final = threading.Lock()
 
 
 class MemoryDynamoDb(DynamodbApi):  # type: ignore[misc] # LocalStack is untyped here
@@ -50,7 +51,7 @@ def _serve(context: RequestContext, request: ServiceRequest | None) -> Response:
     def serve() -> Response:
         return _update(context, asked) if operation == "UpdateItem" else dispatch_to_moto(context)
 
-    with _lock:
+    with LOCK:
         if operation in _CHECKS:
             _CHECKS[operation](context, asked)
         return dynamodb_units.metered(context, asked, serve)

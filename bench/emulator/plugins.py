@@ -108,6 +108,7 @@ def bench_extensions() -> None:
         journal,
         metric_counts,
         repairs,
+        tables,
     )
 
     repairs.install()
@@ -115,6 +116,7 @@ def bench_extensions() -> None:
     metric_counts.install()
     bucket_denials.install()
     identity.add_route()
+    tables.add_route()
     custom_resource.add_route()
     # Before the faults: an answer that one of them holds back is noted at its time.
     journal.install()

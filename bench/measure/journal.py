@@ -112,11 +112,16 @@ def reset_journal(target: Target) -> None:
 
 
 def _call(target: Target, method: str) -> Any:
-    url = f"{target.endpoint_url}{JOURNAL_PATH}"
+    return ask(target, method, JOURNAL_PATH)
+
+
+def ask(target: Target, method: str, path: str) -> Any:
+    """Call a route of the bench's own in its LocalStack. Raises TargetError where nobody answers."""
+    url = f"{target.endpoint_url}{path}"
     try:
         answer = urllib3.request(method, url, timeout=_TIMEOUT_S, retries=False)
         if answer.status != 200:
-            raise TargetError(f"{method} {JOURNAL_PATH} was answered {answer.status}")
+            raise TargetError(f"{method} {path} was answered {answer.status}")
         return answer.json()
     except (urllib3.exceptions.HTTPError, ValueError) as error:
-        raise TargetError(f"{method} {JOURNAL_PATH} failed: {error}") from error
+        raise TargetError(f"{method} {path} failed: {error}") from error

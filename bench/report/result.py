@@ -14,7 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
@@ -166,7 +166,10 @@ class Sample(_Part):
 
 
 class Requests(_Part):
-    """Requests of one caller for one operation. `items`: entries of batches, items written or returned."""
+    """Requests of one caller for one operation. `items`: entries of batches, items written or returned.
+
+    The last four are what AWS bills by, as `bench.measure.journal.RequestCount` has them; None in older results.
+    """
 
     service: str
     operation: str
@@ -176,16 +179,36 @@ class Requests(_Part):
     items: NonNegativeInt
     request_bytes: NonNegativeInt
     response_bytes: NonNegativeInt
+    write_units: NonNegativeInt | None = None
+    read_half_units: NonNegativeInt | None = None
+    chunks: NonNegativeInt | None = None
+    fifo_chunks: NonNegativeInt | None = None
 
 
 class FunctionUse(_Part):
-    """What Lambda bills of one function. `billed_ms`: the sum of all its invocations."""
+    """What Lambda bills of one function, and CloudWatch of its log. `billed_ms`: the sum of all its invocations."""
 
     function: str
     memory_mb: NonNegativeInt
     invocations: NonNegativeInt
     errors: NonNegativeInt
     billed_ms: NonNegativeInt
+    log_bytes: NonNegativeInt | None = None
+
+
+class Idle(_Part):
+    """What some invocations by the schedule asked while there was nothing to do."""
+
+    invocations: Annotated[int, Field(gt=0)]
+    requests: tuple[Requests, ...]
+    functions: tuple[FunctionUse, ...]
+
+
+class Stored(_Part):
+    """What the tables hold at the end, with what DynamoDB adds to each item."""
+
+    table_items: NonNegativeInt
+    table_bytes: NonNegativeInt
 
 
 class FaultMark(_Part):
@@ -233,6 +256,8 @@ class Result(_Part):
     timeline: tuple[Sample, ...] = Field(default=(), max_length=600)
     requests: tuple[Requests, ...] | None = None
     functions: tuple[FunctionUse, ...] | None = None
+    idle: Idle | None = None
+    stored: Stored | None = None
     verdict: VerdictResult
 
     @property

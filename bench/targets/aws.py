@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from bench.cost.estimate import estimate
 from bench.errors import TargetError
 from bench.targets import REGION, Capability, Kind, Preflight, RunRequest
 from bench.targets.clients import Clients, aws_clients
-from bench.targets.cost import estimate
 from bench.targets.template_types import placeholders, types_of
 
 if TYPE_CHECKING:

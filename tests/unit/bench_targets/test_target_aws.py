@@ -10,9 +10,9 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from bench import deployment
+from bench.cost.estimate import estimate
 from bench.errors import TargetError
 from bench.targets import RunRequest, aws
-from bench.targets.cost import estimate
 from generator.bundles import BuiltBundles
 
 if TYPE_CHECKING:
