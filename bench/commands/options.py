@@ -153,13 +153,15 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         raise BenchError("either --input or --workload says what is sent")
     if options.input is not None and not options.input.is_file():
         raise BenchError(f"there is no file {options.input}")
+    objects = options.input is not None or workload.posts.share < 1
+    wants_faults = bool(getattr(options, "faults", None))
     return MarketTrial(
         workload,
         stack_parameters(options),
         input_path=options.input,
         ticks_a_second=options.rate,
         stall_s=options.stall,
-        faults=FaultPlan.of(options.faults, workload.seed) if getattr(options, "faults", None) else None,
+        faults=FaultPlan.of(options.faults, workload.seed, objects=objects) if wants_faults else None,
     )
 
 

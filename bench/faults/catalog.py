@@ -66,6 +66,7 @@ class Fault:
     """One fault.
 
     about: what happens, in one sentence. rules: from the start, of which any may hit.
+    of_objects: whether it hits objects alone, so that a workload of POSTs has no occasion for it.
     held: whether its rules spoil messages, so that these become dead letters; they are taken away when that has
     happened. then: rules from that moment on, until every range is committed and bars were read meanwhile.
     parameters: of the stack, unless it is given others. deviations: where a run under it departs from the stack as it
@@ -75,6 +76,7 @@ class Fault:
     name: str
     about: str
     rules: Rules
+    of_objects: bool = False
     held: bool = False
     then: Rules | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -300,6 +302,7 @@ _ALL: Final = (
         "One object cannot be read by DataIngestion and one not by DataProcessor, until their messages are dead "
         "letters; then they can, and are put back to work.",
         _poison_objects,
+        of_objects=True,
         held=True,
     ),
     Fault(
@@ -312,6 +315,7 @@ _ALL: Final = (
         "The receipts of one object are refused until its messages are dead letters; all dead letters are put back to "
         "work once their cause is cured.",
         _dead_letter_redrive,
+        of_objects=True,
         held=True,
     ),
     Fault(
@@ -319,6 +323,7 @@ _ALL: Final = (
         "Every invocation of DataAggregator fails while one object's ranges are committed after all others; readers "
         "answer right meanwhile.",
         _late_object,
+        of_objects=True,
         held=True,
         then=_aggregator_down,
     ),
@@ -340,22 +345,27 @@ _ALL: Final = (
         parameters={"CompactionThreshold": str(COMPACTION_THRESHOLD)},
         deviations=(f"hours are compacted from {COMPACTION_THRESHOLD} slices on, unless another threshold was given",),
     ),
-    Fault("duplicate-s3-events", "S3 delivers events twice, both at a time.", _duplicate_s3_events),
+    Fault("duplicate-s3-events", "S3 delivers events twice, both at a time.", _duplicate_s3_events, of_objects=True),
     Fault("duplicate-messages", "SQS delivers every message twice.", _duplicate_messages),
 )
 _BY_NAME: Final = {fault.name: fault for fault in _ALL}
 
 
-def names() -> tuple[str, ...]:
-    """All faults there are."""
-    return tuple(_BY_NAME)
+def names(*, objects: bool = True) -> tuple[str, ...]:
+    """All faults there are; objects: whether the workload has any, without which some have no occasion."""
+    return tuple(fault.name for fault in _ALL if objects or not fault.of_objects)
 
 
-def faults_of(wanted: Iterable[str]) -> tuple[Fault, ...]:
-    """Return the faults of these names, each once, in the catalog's order. Raises BenchError for an unknown name."""
+def faults_of(wanted: Iterable[str], *, objects: bool = True) -> tuple[Fault, ...]:
+    """Return the faults of these names, each once, in the catalog's order.
+
+    objects: whether the workload has any. Raises BenchError for an unknown name, and for one without an occasion.
+    """
     asked = set(wanted)
     if unknown := sorted(asked - _BY_NAME.keys()):
         raise BenchError(f"there is no fault {unknown[0]}: there are {', '.join(names())} and all")
+    if idle := [name for name in asked if _BY_NAME[name].of_objects and not objects]:
+        raise BenchError(f"this workload has no objects, so that there is no occasion for {', '.join(sorted(idle))}")
     return tuple(fault for fault in _ALL if fault.name in asked)
 
 

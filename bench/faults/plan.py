@@ -93,10 +93,13 @@ class FaultPlan:
         self._marks: list[tuple[str, int]] = []
 
     @classmethod
-    def of(cls, wanted: Iterable[str], seed: int, clock: Clock | None = None) -> FaultPlan:
-        """Return the plan of these faults, `all` among them. Raises BenchError for a name that there is not."""
+    def of(cls, wanted: Iterable[str], seed: int, clock: Clock | None = None, *, objects: bool = True) -> FaultPlan:
+        """Return the plan of these faults; `all` is every one that the workload has an occasion for.
+
+        objects: whether the workload has any. Raises BenchError for a name that there is not, or without an occasion.
+        """
         asked = tuple(wanted)
-        return cls(faults_of(names() if ALL in asked else asked), seed, clock)
+        return cls(faults_of(names(objects=objects) if ALL in asked else asked, objects=objects), seed, clock)
 
     def install(
         self, deployed: Deployed, pieces: Iterable[ObjectFile | PostBody], read_late: Callable[[], Check]

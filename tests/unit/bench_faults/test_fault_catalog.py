@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import pytest
 
+from bench.__main__ import main
 from bench.deployment import Outputs
 from bench.errors import BenchError
 from bench.faults import Action
@@ -107,3 +108,12 @@ def test_an_unknown_name_is_told_the_known_ones() -> None:
     """A typing error is one line that helps."""
     with pytest.raises(BenchError, match=r"no fault kill-before-lunch: there are kill-before-writes, .* and all"):
         faults_of(["throttling", "kill-before-lunch"])
+
+
+def test_faults_of_objects_are_not_asked_of_a_workload_without_any() -> None:
+    """`all` leaves them out there; by name they are the user's mistake, told before anything runs."""
+    without = set(names()) - set(names(objects=False))
+    assert without == {"poison-objects", "dead-letter-redrive", "aggregator-down", "duplicate-s3-events"}
+    with pytest.raises(BenchError, match="no objects, so that there is no occasion for poison-objects"):
+        faults_of(["throttling", "poison-objects"], objects=False)
+    assert main(["run", "--workload", "api", "--faults", "duplicate-s3-events"]) == 2
