@@ -28,6 +28,8 @@ _OBJECT_EVENT: Final = "ObjectCreated"
 LEASE_PARTITION: Final = "aggregator#lease"
 #: How the sort key of a segment ends: the first digits of its suffix, which no slice's suffix has.
 _SEGMENT: Final = str(keys.FIRST_SEGMENT_SUFFIX)[:16]
+#: How the partition of a receipt begins: what a batch of slices has nowhere.
+_RECEIPT: Final = keys.ingest_partition("")
 #: Chance of a request to be refused, and how often each operation of a function is at most: AWS's clients try again
 #: after up to a second, and a function that asks thousands of times has 50 s.
 _REFUSED_RATE: Final = 0.02
@@ -99,7 +101,8 @@ def _kill_before_writes(scene: Scene) -> tuple[FaultRule, ...]:
 
 def _kill_before_receipt(scene: Scene) -> tuple[FaultRule, ...]:
     processor = scene.outputs.processor_function_name
-    return (FaultRule("receipt", "dynamodb", "PutItem", processor, times=2, action=Action.KILL_BEFORE, skip=2),)
+    kill = Action.KILL_BEFORE
+    return (FaultRule("receipt", "dynamodb", "BatchWriteItem", processor, _RECEIPT, times=2, action=kill, skip=2),)
 
 
 def _kill_before_event(scene: Scene) -> tuple[FaultRule, ...]:
@@ -133,7 +136,7 @@ def _dead_letter_redrive(scene: Scene) -> tuple[FaultRule, ...]:
     # Its slices are written and counted by readers, its receipt is not: the worst place to stop at.
     processor = scene.outputs.processor_function_name
     return tuple(
-        FaultRule("receipt", "dynamodb", "PutItem", processor, keys.ingest_partition(one.ingest_id))
+        FaultRule("receipt", "dynamodb", "BatchWriteItem", processor, keys.ingest_partition(one.ingest_id))
         for one in scene.victim(_WITHOUT_RECEIPT)
     )
 
@@ -190,7 +193,7 @@ def _refusals(scene: Scene, codes: Mapping[str, tuple[str, int]]) -> tuple[Fault
         },
         outputs.processor_function_name: {
             "s3": ("GetObject", "PutObject"),
-            "dynamodb": ("BatchWriteItem", "PutItem"),
+            "dynamodb": ("BatchWriteItem",),
             "events": ("PutEvents",),
         },
         outputs.aggregator_function_name: {

@@ -129,9 +129,9 @@ DELIVERING: Final = (
         (
             Edit(
                 _RANGES,
-                "    stores.table.batch_write(written.items)\n    if written.receipt_parts:\n",
-                "    stores.table.put(written.receipt_head)\n"
-                "    stores.table.batch_write(written.items)\n    if written.receipt_parts:\n",
+                "    table.batch_write(item for one in ranges for item in one.items)\n",
+                "    table.batch_write(head for one in ranges for head in one.receipt_heads)\n"
+                "    table.batch_write(item for one in ranges for item in one.items)\n",
             ),
         ),
         ("every row accounted for",),

@@ -17,6 +17,8 @@ _PACE: Final[Mapping[str, str]] = {
     "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.001",
     "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.2",
     "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_ERROR_SEC": "2",
+    # For each request of SQS it would ask CloudWatch twice.
+    "SQS_DISABLE_CLOUDWATCH_METRICS": "1",
     # Asynchronous retries come after 1 and 2 seconds, not after 1 and 2 minutes.
     "LAMBDA_RETRY_BASE_DELAY": "1",
     # Bounds the processes: throttled asynchronous events are retried, throttled synchronous calls answer 429.
@@ -61,6 +63,7 @@ LOCALSTACK_DOES_NOT: Final[tuple[str, ...]] = (
     "S3: a notification that fails is logged and dropped; every event has the same sequencer.",
     "S3: lifecycle rules are stored and not applied.",
     "SQS: a message moves to its dead-letter queue on the next receive, and its retention is not enforced.",
+    "SQS: its own CloudWatch metrics (ages and numbers of messages, ...) are not recorded.",
     "SQS: the event source mapping re-encodes JSON bodies, so numbers in them may lose digits.",
     "DynamoDB: time to live, point-in-time recovery and encryption have no effect; throughput has no limit.",
     "Encryption at rest and in transit: settings are stored; the endpoint is plain HTTP.",

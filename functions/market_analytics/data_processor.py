@@ -1,7 +1,7 @@
 """DataProcessor: the handler behind the processing queue. It returns the messages that failed, and only those.
 
-The batch is walked here and not by powertools' BatchProcessor, which knows one record at a time: the events of a batch
-go out together, after its receipts, and an event that could not be sent makes its own message a failed one.
+The batch is walked here and not by powertools' BatchProcessor, which knows one record at a time: small ranges of a
+batch are written together, and its events go out together after its receipts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aws_lambda_powertools import Logger
 
-from market_analytics.data_processor_ranges import Stores, commit_posts, commit_range
+from market_analytics.data_processor_ranges import Stores, commit, read_range
 from services import settings
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
@@ -20,6 +20,7 @@ from services.events import EventBus
 from services.objects import LineWriter, ObjectReader
 from services.ordered_batches import failures_answer
 from tickstream.errors import MalformedItem
+from tickstream.ingests import Format
 from tickstream.messages import EVENT_DETAIL_TYPE, EVENT_SOURCE, InlineTicks, decode_message, event_detail, names_of
 
 if TYPE_CHECKING:
@@ -27,12 +28,18 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from tickstream.messages import ProcessedEvent
+    from market_analytics.data_processor_ranges import Writes
+    from tickstream.messages import Message
 
 #: No range is begun with less time than this. Measured on one core for 8 MiB: 1 s for ordinary ticks, 4 s for a million
 #: bad rows, of which no range may have more, and 7 s where each row is a symbol-hour of its own (200,000 slices). The
 #: rest is for what such a range writes.
 SECONDS_A_RANGE: Final = 20.0
+#: Ranges of so many bytes of text share their writes. Each row may be a symbol-hour of its own: ten ranges of this size
+#: are at most some 100,000 items, 100 MB in memory.
+SMALL_RANGE_BYTES: Final = 256 * 1024
+
+_NOT_COMMITTED: Final = "range not committed"
 
 logger = Logger()
 
@@ -76,7 +83,9 @@ def process_batch(
     put_events: Callable[[Sequence[str]], Mapping[int, str]],
     deadline: Deadline,
 ) -> dict[str, Any]:
-    """Process each record on its own: none waits for, or fails with, another.
+    """Process each record: small ranges are written together, but none fails with another.
+
+    Small ones come first: that a large one runs out of time, or dies, costs them nothing.
 
     put_events: puts events, given by their details, and returns the positions of those that failed, and why.
 
@@ -84,106 +93,114 @@ def process_batch(
     timeout and counts as received; everything else is deleted.
     """
     failed: list[str] = []
-    committed: list[tuple[str, ProcessedEvent]] = []
-    posts, others = _posts_apart(records)
-    together = _process_posts(posts, stores) if deadline.remaining_s() >= SECONDS_A_RANGE else []
-    committed += together
-    # What did not go together goes alone, like everything else: one bad message must not hold its neighbours back.
-    done = {message_id for message_id, _ in together}
-    for record in [*(record for record, _ in posts if record["messageId"] not in done), *others]:
-        message_id = record["messageId"]
-        if deadline.remaining_s() < SECONDS_A_RANGE and (committed or failed):
-            # To be killed in the middle would fail the whole batch. The first range of a batch is always tried:
-            # whatever the function's timeout is, there is progress.
-            logger.warning("range put off", extra={"message_id": message_id, **_names_in(record)})
-            failed.append(message_id)
-            continue
-        processed = _process(record, stores)
-        if processed is None:
-            failed.append(message_id)
-        else:
-            committed.append((message_id, processed))
-    unsent = put_events([event_detail(processed) for _, processed in committed])
+    committed: list[_Begun] = []
+    small, others = _small_ones_apart(records)
+    for group in (small, *([record] for record in others)):
+        begun: list[_Begun] = []
+        for record in group:
+            if deadline.remaining_s() < SECONDS_A_RANGE and (begun or committed or failed):
+                # To be killed in the middle would fail the whole batch. The first range of a batch is always tried:
+                # whatever the function's timeout is, there is progress.
+                logger.warning("range put off", extra={"message_id": record["messageId"], **_names_in(record)})
+                failed.append(record["messageId"])
+            elif (one := _begin(record, stores)) is None:
+                failed.append(record["messageId"])
+            else:
+                begun.append(one)
+        done = _commit(begun, stores)
+        committed += done
+        failed += [one.message_id for one in begun if one not in done]
+    unsent = put_events([event_detail(one.writes.event) for one in committed])
     for position, why in unsent.items():
-        message_id, processed = committed[position]
+        one = committed[position]
         # The range is committed and stays so. The message comes back for its event's sake and repeats the rest,
         # harmlessly; without it only the schedule would roll the range up.
-        logger.error("event not sent", extra={"ingest_id": processed.ingest_id, "range": processed.index, "why": why})
-        failed.append(message_id)
+        logger.error("event not sent", extra={**one.facts, "why": why})
+        failed.append(one.message_id)
     return failures_answer(failed)
 
 
-def _posts_apart(
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A range that was read and is to be committed. facts: what the log calls it by."""
+
+    message_id: str
+    facts: Mapping[str, Any]
+    started_s: float
+    writes: Writes
+
+
+def _small_ones_apart(
     records: Sequence[Mapping[str, Any]],
-) -> tuple[list[tuple[Mapping[str, Any], InlineTicks]], list[Mapping[str, Any]]]:
-    """Return the records that hold the ticks of a POST, with those, and all others, unread ones among them."""
-    posts: list[tuple[Mapping[str, Any], InlineTicks]] = []
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return the records of small ranges and all others, unreadable ones among them."""
+    small: list[Mapping[str, Any]] = []
     others: list[Mapping[str, Any]] = []
     for record in records:
         try:
-            message = decode_message(record["body"])
+            (small if _is_small(decode_message(record["body"])) else others).append(record)
         except MalformedItem:
-            others.append(record)
-        else:
-            if isinstance(message, InlineTicks):
-                posts.append((record, message))
-            else:
-                others.append(record)
-    return posts, others
+            others.append(record)  # it will be seen when its turn comes
+    return small, others
 
 
-def _process_posts(
-    posts: Sequence[tuple[Mapping[str, Any], InlineTicks]], stores: Stores
-) -> list[tuple[str, ProcessedEvent]]:
-    """Commit the POSTs of a batch together; an empty list where that did not go.
-
-    Of a POST that is there twice, because it was replayed, the first only: one request may not write a key twice.
-    """
-    first: dict[str, tuple[str, InlineTicks]] = {}
-    for record, post in posts:
-        first.setdefault(post.ingest_id, (record["messageId"], post))
-    if len(first) < 2:
-        return []
-    try:
-        events = commit_posts([post for _, post in first.values()], stores)
-    except Exception:
-        # A warning: each goes alone now, and what fails there is the error.
-        logger.warning("posts not committed together", extra={"ingest_ids": list(first)}, exc_info=True)
-        return []
-    for event in events:
-        logger.info(
-            "range committed",
-            extra={"ingest_id": event.ingest_id, "range": 0, "ticks": event.ticks, "rejected": event.rejected},
-        )
-    return [(message_id, event) for (message_id, _), event in zip(first.values(), events, strict=True)]
+def _is_small(message: Message) -> bool:
+    if isinstance(message, InlineTicks):
+        return True  # the API takes 10,000 ticks at most
+    # What a packed object or a row group of Parquet unpacks to is not known before.
+    unpacked = not message.layout.gzipped and message.layout.format is not Format.PARQUET
+    return unpacked and message.span.end - message.span.start <= SMALL_RANGE_BYTES
 
 
-def _process(record: Mapping[str, Any], stores: Stores) -> ProcessedEvent | None:
-    """Return the event of the committed range, None where the message must come back."""
+def _begin(record: Mapping[str, Any], stores: Stores) -> _Begun | None:
+    """Return a range with what is to be written for it, None where the message must come back."""
     started_s = time.monotonic()
     facts: dict[str, Any] = {"message_id": record["messageId"]}
     try:
         message = decode_message(record["body"])
         facts |= names_of(message)
-        processed = commit_range(message, stores)
+        return _Begun(record["messageId"], facts, started_s, read_range(message, stores))
     except MalformedItem:
         # Nothing that this pipeline wrote. It comes back until the queue moves it to the dead-letter queue, where
         # somebody can look at it; deleting it here would lose it.
         logger.exception("message cannot be read", extra=facts)
-        return None
     except Exception:
-        logger.exception("range not committed", extra=facts)
-        return None
-    logger.info(
-        "range committed",
-        extra={
-            **facts,
-            "ticks": processed.ticks,
-            "rejected": processed.rejected,
-            "elapsed_ms": round((time.monotonic() - started_s) * 1000),
-        },
-    )
-    return processed
+        logger.exception(_NOT_COMMITTED, extra=facts)
+    return None
+
+
+def _commit(begun: Sequence[_Begun], stores: Stores) -> list[_Begun]:
+    """Commit ranges together, or each alone where that does not go; return those that are committed."""
+    done = list(begun) if len(begun) > 1 and _commit_together(begun, stores) else []
+    if not done:
+        # What does not go together goes alone: one bad range must not hold its neighbours back.
+        done = [one for one in begun if _commit_alone(one, stores)]
+    for one in done:
+        event = one.writes.event
+        elapsed_ms = round((time.monotonic() - one.started_s) * 1000)
+        counts = {"ticks": event.ticks, "rejected": event.rejected, "elapsed_ms": elapsed_ms}
+        logger.info("range committed", extra={**one.facts, **counts})
+    return done
+
+
+def _commit_together(begun: Sequence[_Begun], stores: Stores) -> bool:
+    try:
+        commit([one.writes for one in begun], stores.table)
+    except Exception:
+        # A warning: each goes alone now, and what fails there is the error.
+        message_ids = [one.message_id for one in begun]
+        logger.warning("ranges not committed together", extra={"message_ids": message_ids}, exc_info=True)
+        return False
+    return True
+
+
+def _commit_alone(one: _Begun, stores: Stores) -> bool:
+    try:
+        commit([one.writes], stores.table)
+    except Exception:
+        logger.exception(_NOT_COMMITTED, extra=one.facts)
+        return False
+    return True
 
 
 def _names_in(record: Mapping[str, Any]) -> dict[str, str | int]:

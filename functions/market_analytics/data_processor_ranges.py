@@ -9,6 +9,10 @@
 4. the **event**, sent by the handler after all of its batch. Died before: the message comes back and everything is
    written again, the same but for the time of the commit; the event goes out then. Lost altogether: the schedule
    finds the pending entry.
+
+Ranges that are written together take the steps together: no receipt of any before the slices of all. Died in between:
+some have receipts and some have not, and all messages come back. Each range's own order is kept, so each is as safe as
+alone.
 """
 
 from __future__ import annotations
@@ -77,83 +81,63 @@ class _Range:
     received_ms: int
 
 
-def commit_range(message: Message, stores: Stores) -> ProcessedEvent:
-    """Process one message to its receipt and return the event to send.
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """What is still to be written to the table for one range, in this order, and the event that tells of it.
 
-    An object that cannot be read as ticks, or is gone, is a result too: no ticks and one reject.
+    items: its slices and its entry in the list of pending ranges. receipt_parts: all but part 0. receipt_heads: part 0,
+    which commits it. All are empty where the range is committed already.
+    """
 
-    Raises ServiceIncomplete for what a retry may cure, ServiceRefused for what it will not; the range is not committed
-    then, or was by an earlier delivery, and the same message again does the rest.
+    items: tuple[Item, ...]
+    receipt_parts: tuple[Item, ...]
+    receipt_heads: tuple[Item, ...]
+    event: ProcessedEvent
+
+
+def read_range(message: Message, stores: Stores) -> Writes:
+    """Read and fold one range, keep its rejected rows, and return what `commit` has to write.
+
+    An object that cannot be read as ticks, or is gone, is a result too: no ticks and one reject, and committed here.
+
+    Raises ServiceIncomplete for what a retry may cure, ServiceRefused for what it will not.
     """
     if isinstance(message, InlineTicks):
         which = _Range(message.ingest_id, 0, message.received_ms)
         bars = fold_ticks(message.ticks, message.ingest_id, "")
-        return _commit(which, bars, len(message.ticks), 0, stores)
+        return _writes(which, bars, len(message.ticks), 0, stores)
     which = _Range(message.ingest_id, message.span.index, message.received_ms)
     try:
-        return _commit_span(message, which, stores)
+        return _read_span(message, which, stores)
     except ObjectRejected as error:
-        return _commit_rejection(which, error, stores)
+        return Writes((), (), (), _commit_rejection(which, error, stores))
 
 
-def _commit_span(message: RangePointer, which: _Range, stores: Stores) -> ProcessedEvent:
+def commit(ranges: Sequence[Writes], table: Table) -> None:
+    """Write ranges together: every slice and pending entry of all of them before any receipt.
+
+    Alone, each small range would cost two requests. One that is there twice, because its message is, is written once.
+
+    Raises ServiceIncomplete or ServiceRefused. Some of the ranges may be committed then, and any may be committed
+    again, alone or with others: what is written is the same.
+    """
+    table.batch_write(item for one in ranges for item in one.items)
+    table.batch_write(part for one in ranges for part in one.receipt_parts)
+    table.batch_write(head for one in ranges for head in one.receipt_heads)
+
+
+def _read_span(message: RangePointer, which: _Range, stores: Stores) -> Writes:
     decoded = decode_span(message.source, message.layout, message.span, stores.open_object(message.source))
     if decoded.rejects:
         with stores.open_rejects(rejects_key(which.ingest_id, which.index)) as rejects:
             for row in decoded.rejects:
                 rejects.add(reject_line(row))
-    return _commit(which, decoded.bars, decoded.ticks, len(decoded.rejects), stores)
+    return _writes(which, decoded.bars, decoded.ticks, len(decoded.rejects), stores)
 
 
-def commit_posts(messages: Sequence[InlineTicks], stores: Stores) -> tuple[ProcessedEvent, ...]:
-    """Process the ticks of several POSTs with two writes in all; returns their events in the same order.
-
-    Thousands of small POSTs would otherwise cost two requests each. The order of the writes is the same, for all of
-    them together: every slice and pending entry before any receipt.
-
-    Raises as `commit_range` does. Some of the ranges may be committed then; each message on its own does the rest.
-    """
-    written = [
-        _written(
-            _Range(message.ingest_id, 0, message.received_ms),
-            fold_ticks(message.ticks, message.ingest_id, ""),
-            len(message.ticks),
-            0,
-            stores,
-        )
-        for message in messages
-    ]
-    stores.table.batch_write([item for one in written for item in one.items])
-    if parts := [part for one in written for part in one.receipt_parts]:
-        stores.table.batch_write(parts)
-    stores.table.batch_write([one.receipt_head for one in written])
-    return tuple(one.event for one in written)
-
-
-def _commit(
+def _writes(
     which: _Range, bars: Mapping[SymbolHour, tuple[Bar, ...]], ticks: int, rejected: int, stores: Stores
-) -> ProcessedEvent:
-    written = _written(which, bars, ticks, rejected, stores)
-    stores.table.batch_write(written.items)
-    if written.receipt_parts:
-        stores.table.batch_write(written.receipt_parts)
-    stores.table.put(written.receipt_head)
-    return written.event
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """All that one range writes to the table, in the order in which it must be written, and its event."""
-
-    items: list[Item]
-    receipt_parts: list[Item]
-    receipt_head: Item
-    event: ProcessedEvent
-
-
-def _written(
-    which: _Range, bars: Mapping[SymbolHour, tuple[Bar, ...]], ticks: int, rejected: int, stores: Stores
-) -> _Written:
+) -> Writes:
     hours: dict[str, tuple[int, ...]] = {}
     for symbol, hour in sorted(bars):
         hours[symbol] = (*hours.get(symbol, ()), hour)
@@ -163,7 +147,7 @@ def _written(
     items.append(pending_item(Pending(which.ingest_id, which.index, which.received_ms)))
     receipt = Receipt(which.ingest_id, which.index, ticks, rejected, stores.now_ms(), hours)
     *parts, head = receipt_items(receipt, which.received_ms)
-    return _Written(items, parts, head, _event(receipt, which))
+    return Writes(tuple(items), tuple(parts), (head,), _event(receipt, which))
 
 
 def _commit_rejection(which: _Range, error: ObjectRejected, stores: Stores) -> ProcessedEvent:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from market_analytics.data_processor_ranges import Stores
+from market_analytics.data_processor_ranges import Stores, commit, read_range
 from services.memory_table import MemoryTable
 from tickstream import keys
 from tickstream.errors import ObjectRejected, Reason
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from services.memory_table import Identity
     from tickstream.bars import Bar
+    from tickstream.messages import Message, ProcessedEvent
 
 HEADER = b"symbol,timestamp,price,size\n"
 NOW_MS = 1_767_623_400_123
@@ -90,6 +91,13 @@ class World:
         """What a reader sees of a symbol."""
         hours = hour_items(hour_item_from(item) for item in self.table.query(symbol))
         return [bar for items in hours.values() for bar in current_bars(items)]
+
+
+def commit_range(message: Message, stores: Stores) -> ProcessedEvent:
+    """Process one message to its receipt; return its event."""
+    writes = read_range(message, stores)
+    commit([writes], stores.table)
+    return writes.event
 
 
 def rows(*lines: bytes) -> bytes:

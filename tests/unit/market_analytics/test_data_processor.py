@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from market_analytics.data_processor_ranges import MAX_RAW_BYTES, commit_range, reject_line, rejects_key
+from market_analytics.data_processor_ranges import MAX_RAW_BYTES, reject_line, rejects_key
 from tests.unit.market_analytics.processor_world import (
     COLUMNS,
     GOOD,
@@ -17,6 +17,7 @@ from tests.unit.market_analytics.processor_world import (
     NOW_MS,
     Died,
     World,
+    commit_range,
     dying,
     pointer,
 )

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from market_analytics import data_processor
-from market_analytics.data_processor import SECONDS_A_RANGE, process_batch
+from market_analytics.data_processor import SECONDS_A_RANGE, SMALL_RANGE_BYTES, process_batch
 from services.deadlines import Deadline
 from tests.unit.market_analytics.processor_world import (
+    GOOD,
+    INGEST,
     NOW_MS,
     Died,
     World,
     dying,
+    pointer,
 )
 from tickstream import keys
 from tickstream.errors import ServiceIncomplete
-from tickstream.messages import InlineTicks, Message, encode_message
+from tickstream.ingests import Format, Layout, Source, Span
+from tickstream.messages import InlineTicks, Message, RangePointer, encode_message
 from tickstream.ticks import Tick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from services.memory_table import Identity
+    from tickstream.items import Item
 
 
 class MemoryBus:
@@ -82,28 +88,66 @@ def test_m04_i5_a_failing_range_fails_alone() -> None:
     assert len(bus.details) == 2
 
 
-def test_posts_of_a_batch_are_committed_with_all_their_slices_first() -> None:
-    """Of POSTs that are written together every slice and pending entry comes before any receipt."""
-    world, bus = World(None), MemoryBus()
+def test_small_ranges_of_a_batch_are_committed_with_all_their_slices_first() -> None:
+    """Of ranges that are written together every slice and pending entry comes before any receipt."""
+    world, bus = World(GOOD), MemoryBus()
     order: list[Identity] = []
     world.table.before_write = order.append
-    batch = [record(str(number), posted(number)) for number in (1, 2, 3)]
+    batch = [record("1", posted(1)), record("2", pointer(GOOD)), record("3", posted(3))]
     assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == []
     receipts = [name.startswith("ingest#") for name, _ in order]
-    assert receipts == [False] * 6 + [True] * 3
+    assert receipts == [False] * 8 + [True] * 3
 
 
-def test_i1_posts_that_die_together_are_committed_by_the_next_delivery() -> None:
-    """Killed before any write of a batch of POSTs and delivered again, each POST counts once."""
-    batch = [record(str(number), posted(number)) for number in (1, 2, 3)]
-    for dies_at in range(9):
-        world, bus = World(None), MemoryBus()
+def test_many_small_ranges_take_few_requests() -> None:
+    """Ten objects of three slices each are read one by one and written by two batches, as a large one is by itself."""
+    world, bus = World(GOOD), MemoryBus()
+    batches: list[int] = []
+    write = world.table.batch_write
+
+    def counted(puts: Iterable[Item], deletes: Iterable[Item] = ()) -> None:
+        items = list(puts)
+        batches.extend([len(items)] if items else [])
+        write(items, deletes)
+
+    world.table.batch_write = counted  # type: ignore[method-assign]
+    batch = [record(str(number), replace(pointer(GOOD), ingest_id=f"{number:032x}")) for number in range(10)]
+    assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == []
+    assert batches == [40, 10]
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "layout"),
+    [
+        (SMALL_RANGE_BYTES + 1, Layout(Format.CSV)),
+        (1, Layout(Format.CSV, gzipped=True)),
+        (1, Layout(Format.PARQUET)),
+    ],
+)
+def test_i6_what_may_be_large_is_read_and_written_alone(size_bytes: int, layout: Layout) -> None:
+    """A range that is large, or may unpack to be, waits for no other and comes after the small ones."""
+    world, bus = World(None), MemoryBus()
+    source = Source("bucket", "ticks", "v1", "e" * 32, size_bytes)
+    large = RangePointer(INGEST, NOW_MS, Span(0, 0, size_bytes), source, layout)
+    committed: list[str] = []
+    world.table.before_write = lambda identity: committed.append(identity[0])
+    batch = [record("large", large), record("a", posted(1)), record("b", posted(2))]
+    assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == []
+    assert committed[-1] == keys.ingest_partition(INGEST)
+    assert committed[-4:-2] == [keys.ingest_partition(posted(number).ingest_id) for number in (1, 2)]
+
+
+def test_i1_ranges_that_die_together_are_committed_by_the_next_delivery() -> None:
+    """Killed before any write of a batch of small ranges and delivered again, each counts once."""
+    batch = [record("1", posted(1)), record("2", pointer(GOOD)), record("3", posted(3))]
+    for dies_at in range(11):
+        world, bus = World(GOOD), MemoryBus()
         world.table.before_write = _killed(dies_at)
         with pytest.raises(KeyboardInterrupt):
             process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))
         world.table.before_write = None
         assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == []
-        assert [bar.ticks for bar in world.bars("AAPL")] == [3]
+        assert [bar.ticks for bar in world.bars("AAPL")] == [3, 1]
 
 
 def _killed(at: int) -> Callable[[Identity], None]:
