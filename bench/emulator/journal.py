@@ -30,7 +30,7 @@ from bench.emulator.dynamodb_units import NOTHING, Units, units_of
 from bench.measure.journal import JOURNAL_PATH, FunctionUse, RequestCount
 from tickstream import keys
 from tickstream.errors import MalformedItem
-from tickstream.messages import EVENT_DETAIL_TYPE, EVENT_SOURCE, event_from_detail
+from tickstream.messages import EVENT_DETAIL_TYPE, EVENT_SOURCE, ranges_from_detail
 
 type Parameters = Mapping[str, Any]
 
@@ -233,10 +233,10 @@ def _announced(request: Parameters, answer: Parameters) -> Iterator[int]:
         if result.get("ErrorCode") or (entry.get("Source"), entry.get("DetailType")) != _EVENT:
             continue
         try:
-            event = event_from_detail(json.loads(entry["Detail"]))
+            ranges = ranges_from_detail(json.loads(entry["Detail"]))
         except (ValueError, KeyError, MalformedItem):
             continue  # what the pipeline does not send announces nothing
-        yield keys.range_id(event.ingest_id, event.index)
+        yield from (keys.range_id(one.ingest_id, one.index) for one in ranges)
 
 
 _EVENT: Final = (EVENT_SOURCE, EVENT_DETAIL_TYPE)

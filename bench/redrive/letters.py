@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tickstream.errors import MalformedItem
 from tickstream.files import decode_pointer, encode_pointer, file_id_of, group_of, redriven
 from tickstream.keys import object_ingest_id
-from tickstream.messages import EVENT_DETAIL_TYPE, decode_message, event_from_detail, names_of
+from tickstream.messages import EVENT_DETAIL_TYPE, decode_message, names_of, ranges_from_detail
 from tickstream.notifications import source_of
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def object_reader(function: str, bucket: str) -> Reader:
 def event_reader(function: str) -> Reader:
     """Read EventBridge's events for DataAggregator, which is invoked with them again.
 
-    Whether it failed on one or never got it, the event is the same. Invoked twice, it finds that the range is rolled
-    up; the schedule's event only makes it look for work.
+    Whether it failed on one or never got it, the event is the same. Invoked twice, it finds that its ranges are
+    rolled up; the schedule's event only makes it look for work.
     """
 
     def read(message: Message) -> Letter:
@@ -121,9 +121,9 @@ def event_reader(function: str) -> Reader:
             return Letter((), "the schedule", way)
         if kind != EVENT_DETAIL_TYPE or not isinstance(detail, dict):
             raise MalformedItem(f"not an event for {function}: detail-type {kind!r}")
-        processed = event_from_detail(detail)
-        ingest_id = str(processed.ingest_id)
-        return Letter((ingest_id,), f"ingest {ingest_id}, range {processed.index}", way)
+        ranges = ranges_from_detail(detail)
+        ids = tuple(dict.fromkeys(str(one.ingest_id) for one in ranges))
+        return Letter(ids, "; ".join(f"ingest {one.ingest_id}, range {one.index}" for one in ranges), way)
 
     return read
 

@@ -22,7 +22,7 @@ from services.metrics import Metric, publish
 from tickstream.errors import MalformedItem
 from tickstream.ingests import Pending
 from tickstream.items import key_of_pending
-from tickstream.messages import EVENT_DETAIL_TYPE, event_from_detail
+from tickstream.messages import EVENT_DETAIL_TYPE, ranges_from_detail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,18 +89,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 
 def on_processed(detail: Mapping[str, Any], table: Table, config: Settings, clock: Clock) -> bool:
-    """Roll up, if the event's range still needs it and nobody else is at work; say whether work was done here.
+    """Roll up, if a range of the event still needs it and nobody else is at work; say whether work was done here.
 
     Raises MalformedItem for an event that is none of ours, ServiceRefused, or ServiceIncomplete from the work itself.
     """
-    processed = event_from_detail(dict(detail))
-    entry_key = key_of_pending(Pending(processed.ingest_id, processed.index, processed.received_ms))
-    if table.get(entry_key) is None:
-        # Rolled up already, by whoever was at work when the range was committed: most events of a busy hour end here.
-        logger.info("rolled up already", ingest_id=processed.ingest_id, range=processed.index)
+    ranges = ranges_from_detail(detail)
+    named = [f"{one.ingest_id}/{one.index}" for one in ranges]
+    if not table.batch_get(key_of_pending(Pending(one.ingest_id, one.index, one.received_ms)) for one in ranges):
+        # Rolled up already, by whoever was at work when they were committed: most events of a busy hour end here.
+        logger.info("rolled up already", ranges=named)
         return False
     worked = _roll_up_elected(table, config, clock, WORK_RESERVE_S)
-    logger.info("event served", ingest_id=processed.ingest_id, range=processed.index, worked=worked)
+    logger.info("event served", ranges=named, worked=worked)
     return worked
 
 

@@ -1,7 +1,7 @@
 """DataProcessor: the handler behind the processing queue. It returns the messages that failed, and only those.
 
 The batch is walked here and not by powertools' BatchProcessor, which knows one record at a time: small ranges of a
-batch are written together, and its events go out together after its receipts.
+batch are written together, and one event tells of all of the batch, after their receipts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ from services.objects import LineWriter, ObjectReader
 from services.ordered_batches import failures_answer
 from tickstream.errors import MalformedItem
 from tickstream.ingests import Format
-from tickstream.messages import EVENT_DETAIL_TYPE, EVENT_SOURCE, InlineTicks, decode_message, event_detail, names_of
+from tickstream.messages import (
+    EVENT_DETAIL_TYPE,
+    EVENT_SOURCE,
+    MAX_RANGES_AN_EVENT,
+    InlineTicks,
+    decode_message,
+    event_details,
+    names_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -110,13 +118,14 @@ def process_batch(
         done = _commit(begun, stores)
         committed += done
         failed += [one.message_id for one in begun if one not in done]
-    unsent = put_events([event_detail(one.writes.event) for one in committed])
+    unsent = put_events(event_details(one.writes.processed for one in committed))
     for position, why in unsent.items():
-        one = committed[position]
-        # The range is committed and stays so. The message comes back for its event's sake and repeats the rest,
-        # harmlessly; without it only the schedule would roll the range up.
-        logger.error("event not sent", extra={**one.facts, "why": why})
-        failed.append(one.message_id)
+        first = position * MAX_RANGES_AN_EVENT
+        for one in committed[first : first + MAX_RANGES_AN_EVENT]:
+            # The range is committed and stays so. The message comes back for its event's sake and repeats the rest,
+            # harmlessly; without it only the schedule would roll the range up.
+            logger.error("event not sent", extra={**one.facts, "why": why})
+            failed.append(one.message_id)
     return failures_answer(failed)
 
 
@@ -176,9 +185,9 @@ def _commit(begun: Sequence[_Begun], stores: Stores) -> list[_Begun]:
         # What does not go together goes alone: one bad range must not hold its neighbours back.
         done = [one for one in begun if _commit_alone(one, stores)]
     for one in done:
-        event = one.writes.event
+        processed = one.writes.processed
         elapsed_ms = round((time.monotonic() - one.started_s) * 1000)
-        counts = {"ticks": event.ticks, "rejected": event.rejected, "elapsed_ms": elapsed_ms}
+        counts = {"ticks": processed.ticks, "rejected": processed.rejected, "elapsed_ms": elapsed_ms}
         logger.info("range committed", extra={**one.facts, **counts})
     return done
 

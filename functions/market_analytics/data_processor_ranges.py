@@ -30,7 +30,7 @@ from tickstream.errors import ObjectRejected
 from tickstream.hours import Slice
 from tickstream.ingests import Pending, Receipt, Refusal
 from tickstream.items import key_of, pending_item, receipt_from, receipt_items, slice_item
-from tickstream.messages import InlineTicks, ProcessedEvent, RangePointer
+from tickstream.messages import InlineTicks, ProcessedRange, RangePointer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,7 +83,7 @@ class _Range:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """What is still to be written to the table for one range, in this order, and the event that tells of it.
+    """What is still to be written to the table for one range, in this order, and what its event says.
 
     items: its slices and its entry in the list of pending ranges. receipt_parts: all but part 0. receipt_heads: part 0,
     which commits it. All are empty where the range is committed already.
@@ -92,7 +92,7 @@ class Writes:
     items: tuple[Item, ...]
     receipt_parts: tuple[Item, ...]
     receipt_heads: tuple[Item, ...]
-    event: ProcessedEvent
+    processed: ProcessedRange
 
 
 def read_range(message: Message, stores: Stores) -> Writes:
@@ -147,10 +147,10 @@ def _writes(
     items.append(pending_item(Pending(which.ingest_id, which.index, which.received_ms)))
     receipt = Receipt(which.ingest_id, which.index, ticks, rejected, stores.now_ms(), hours)
     *parts, head = receipt_items(receipt, which.received_ms)
-    return Writes(tuple(items), tuple(parts), (head,), _event(receipt, which))
+    return Writes(tuple(items), tuple(parts), (head,), _processed(receipt, which))
 
 
-def _commit_rejection(which: _Range, error: ObjectRejected, stores: Stores) -> ProcessedEvent:
+def _commit_rejection(which: _Range, error: ObjectRejected, stores: Stores) -> ProcessedRange:
     """Commit a range whose object is refused as a whole, unless it is committed already.
 
     Whether an object is gone changes with time, unlike everything else here: a range that was processed, whose object
@@ -172,17 +172,17 @@ def _commit_rejection(which: _Range, error: ObjectRejected, stores: Stores) -> P
         receipt = Receipt(which.ingest_id, which.index, 0, 1, stores.now_ms(), {}, refusal)
         (head,) = receipt_items(receipt, which.received_ms)
         if stores.table.put_if_absent(head):
-            return _event(receipt, which)
+            return _processed(receipt, which)
     found = stores.table.query(
         keys.ingest_partition(which.ingest_id),
         keys.receipt_sort_key(which.index, 0),
         keys.receipt_sort_key(which.index, keys.PARTS_PER_RANGE - 1),
     )
-    return _event(receipt_from(found), which)
+    return _processed(receipt_from(found), which)
 
 
-def _event(receipt: Receipt, which: _Range) -> ProcessedEvent:
-    return ProcessedEvent(
+def _processed(receipt: Receipt, which: _Range) -> ProcessedRange:
+    return ProcessedRange(
         receipt.ingest_id, receipt.index, receipt.ticks, receipt.rejected, which.received_ms, receipt.committed_ms
     )
 

@@ -1,4 +1,4 @@
-"""What travels: pointers and inline ticks through SQS, the processed event through EventBridge.
+"""What travels: pointers and inline ticks through SQS, what was processed through EventBridge.
 
 All numbers are integers and all decimals scaled integers: some emulators re-encode message bodies as JSON, which
 changes `1.10` and cuts long fractions.
@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import batched
+from typing import TYPE_CHECKING, Any, Final
 
 from tickstream.errors import MalformedItem
 from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.ticks import Tick
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 EVENT_SOURCE: Final = "market.analytics.processor"
 EVENT_DETAIL_TYPE: Final = "MarketDataProcessed"
+#: An event tells of so many ranges at most. They are 15 KB, of the 64 KB that EventBridge bills as one event, and as
+#: many keys as DataAggregator reads with one request.
+MAX_RANGES_AN_EVENT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,8 @@ type Message = RangePointer | InlineTicks
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessedEvent:
-    """One range was committed. Only ids and counts, so that its size does not grow with the symbols."""
+class ProcessedRange:
+    """One range was committed: what an event says of it. Only ids and counts, whatever number of symbols it has."""
 
     ingest_id: str
     index: int
@@ -110,34 +117,44 @@ def names_of(message: Message) -> dict[str, str | int]:
     return {"ingest_id": message.ingest_id, "range": message.span.index if isinstance(message, RangePointer) else 0}
 
 
-def event_detail(event: ProcessedEvent) -> str:
-    """Write the event's detail as JSON."""
-    return json.dumps(
-        {
-            "ingest": event.ingest_id,
-            "range": event.index,
-            "ticks": event.ticks,
-            "rejected": event.rejected,
-            "received_ms": event.received_ms,
-            "committed_ms": event.committed_ms,
-        },
-        separators=(",", ":"),
-    )
+def event_details(ranges: Iterable[ProcessedRange]) -> list[str]:
+    """Write the details of the events that tell of these ranges, in order, as JSON; as few events as hold them."""
+    return [
+        json.dumps({"ranges": [_processed_fields(one) for one in some]}, separators=(",", ":"))
+        for some in batched(ranges, MAX_RANGES_AN_EVENT, strict=False)
+    ]
 
 
-def event_from_detail(detail: dict[str, Any]) -> ProcessedEvent:
-    """Read the detail of a delivered event. Raises MalformedItem."""
+def ranges_from_detail(detail: Mapping[str, Any]) -> tuple[ProcessedRange, ...]:
+    """Read the detail of a delivered event: one range at least. Raises MalformedItem."""
     try:
-        return ProcessedEvent(
-            ingest_id=detail["ingest"],
-            index=int(detail["range"]),
-            ticks=int(detail["ticks"]),
-            rejected=int(detail["rejected"]),
-            received_ms=int(detail["received_ms"]),
-            committed_ms=int(detail["committed_ms"]),
+        ranges = tuple(
+            ProcessedRange(
+                ingest_id=fields["ingest"],
+                index=int(fields["range"]),
+                ticks=int(fields["ticks"]),
+                rejected=int(fields["rejected"]),
+                received_ms=int(fields["received_ms"]),
+                committed_ms=int(fields["committed_ms"]),
+            )
+            for fields in detail["ranges"]
         )
     except (ValueError, KeyError, TypeError) as error:
         raise MalformedItem(f"not a {EVENT_DETAIL_TYPE} event: {error!r}") from error
+    if not ranges:
+        raise MalformedItem(f"a {EVENT_DETAIL_TYPE} event of no range")
+    return ranges
+
+
+def _processed_fields(processed: ProcessedRange) -> dict[str, Any]:
+    return {
+        "ingest": processed.ingest_id,
+        "range": processed.index,
+        "ticks": processed.ticks,
+        "rejected": processed.rejected,
+        "received_ms": processed.received_ms,
+        "committed_ms": processed.committed_ms,
+    }
 
 
 def span_fields(span: Span) -> list[int]:

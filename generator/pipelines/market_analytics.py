@@ -135,7 +135,7 @@ def build(environment: Environment) -> Template:
         "DataProcessor",
         runtime,
         handler="market_analytics.data_processor.handler",
-        does="Turns ranges of ticks into slices of bars, one receipt a range, one event a receipt.",
+        does="Turns ranges of ticks into slices of bars, one receipt a range, one event a batch.",
         timeout_s=CONSUMER_TIMEOUT_S,
         may=[
             work.consume(),

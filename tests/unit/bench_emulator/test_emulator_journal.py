@@ -13,7 +13,7 @@ from bench.emulator.journal import Callers, Journal, Served, served_of
 from tickstream import keys
 from tickstream.ingests import Pending
 from tickstream.items import key_of_pending
-from tickstream.messages import EVENT_DETAIL_TYPE, EVENT_SOURCE, ProcessedEvent, event_detail
+from tickstream.messages import EVENT_DETAIL_TYPE, EVENT_SOURCE, ProcessedRange, event_details
 
 INGEST = "0123456789abcdef0123456789abcdef"
 RANGE = keys.range_id(INGEST, 3)
@@ -50,7 +50,7 @@ def _delete_pending(*indexes: int) -> dict[str, Any]:
     return {"table": deletes}
 
 
-DETAIL = event_detail(ProcessedEvent(INGEST, 3, 1, 0, 5, 6))
+(DETAIL,) = event_details([ProcessedRange(INGEST, 3, 1, 0, 5, 6)])
 
 
 def test_requests_are_counted_by_service_operation_and_caller() -> None:

@@ -24,7 +24,7 @@ from tickstream.errors import MalformedItem
 from tickstream.files import FilePointer, encode_pointer, group_of
 from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.keys import object_ingest_id
-from tickstream.messages import ProcessedEvent, RangePointer, encode_message, event_detail
+from tickstream.messages import ProcessedRange, RangePointer, encode_message, event_details
 
 if TYPE_CHECKING:
     from bench.redrive.letters import Reader
@@ -35,7 +35,7 @@ SOURCE = Source("bucket-dev", "feeds/a b.csv", "v1", "e" * 32, 25)
 LAYOUT = Layout(Format.CSV, columns=("symbol", "timestamp", "price", "size"), data_start=28)
 RANGE = encode_message(RangePointer("i" * 32, 1, Span(4, 0, 25), SOURCE, LAYOUT))
 POINTER = FilePointer(SOURCE, "0A", 2, 1, LAYOUT)
-DETAIL = event_detail(ProcessedEvent("i" * 32, 4, 10, 0, 1, 2))
+(DETAIL,) = event_details([ProcessedRange("i" * 32, 4, 10, 0, 1, 2)])
 
 
 def event(bucket: str = SOURCE.bucket) -> str:

@@ -23,7 +23,7 @@ from tickstream.items import (
     receipt_items,
     slice_item,
 )
-from tickstream.messages import ProcessedEvent, event_detail
+from tickstream.messages import ProcessedRange, event_details
 from tickstream.ticks import Tick
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ class World:
         """Deliver the event of a range."""
         import json  # noqa: PLC0415 - EventBridge decodes the detail
 
-        event = ProcessedEvent(ingest_id_of(ingest), index, 1, 0, RECEIVED_MS, RECEIVED_MS)
-        return on_processed(json.loads(event_detail(event)), self.table, self.settings, self.clock)
+        (detail,) = event_details([ProcessedRange(ingest_id_of(ingest), index, 1, 0, RECEIVED_MS, RECEIVED_MS)])
+        return on_processed(json.loads(detail), self.table, self.settings, self.clock)
 
     def roll_up(self) -> bool:
         """One aggregator without any lease: what a paused or mistaken one may do."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from services.memory_table import Identity
     from tickstream.bars import Bar
-    from tickstream.messages import Message, ProcessedEvent
+    from tickstream.messages import Message, ProcessedRange
 
 HEADER = b"symbol,timestamp,price,size\n"
 NOW_MS = 1_767_623_400_123
@@ -93,11 +93,11 @@ class World:
         return [bar for items in hours.values() for bar in current_bars(items)]
 
 
-def commit_range(message: Message, stores: Stores) -> ProcessedEvent:
-    """Process one message to its receipt; return its event."""
+def commit_range(message: Message, stores: Stores) -> ProcessedRange:
+    """Process one message to its receipt; return what its event says."""
     writes = read_range(message, stores)
     commit([writes], stores.table)
-    return writes.event
+    return writes.processed
 
 
 def rows(*lines: bytes) -> bytes:

@@ -12,7 +12,7 @@ from bench.emulator.embedded_metrics import embedded
 from market_analytics import data_aggregator, data_aggregator_settling
 from tests.unit.market_analytics.aggregator_world import RECEIVED_MS, World, ingest_id_of
 from tickstream.errors import ConfigurationError, MalformedItem
-from tickstream.messages import EVENT_DETAIL_TYPE, ProcessedEvent, event_detail
+from tickstream.messages import EVENT_DETAIL_TYPE, ProcessedRange, event_details
 
 TEMPLATE = Path(__file__).parents[3] / "templates" / "market-analytics-dev.json"
 
@@ -52,8 +52,8 @@ def invoke(event: dict[str, Any]) -> None:
 def test_m09_a_processed_event_rolls_up(world: World) -> None:
     """The event as EventBridge delivers it."""
     world.process("file", 0, ["A"])
-    detail = json.loads(event_detail(ProcessedEvent(ingest_id_of("file"), 0, 1, 0, RECEIVED_MS, RECEIVED_MS)))
-    invoke({"detail-type": EVENT_DETAIL_TYPE, "source": "market.analytics.processor", "detail": detail})
+    (detail,) = event_details([ProcessedRange(ingest_id_of("file"), 0, 1, 0, RECEIVED_MS, RECEIVED_MS)])
+    invoke({"detail-type": EVENT_DETAIL_TYPE, "source": "market.analytics.processor", "detail": json.loads(detail)})
     world.check_settled()
 
 

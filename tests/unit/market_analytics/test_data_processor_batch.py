@@ -21,10 +21,17 @@ from tests.unit.market_analytics.processor_world import (
     dying,
     pointer,
 )
-from tickstream import keys
+from tickstream import keys, messages
 from tickstream.errors import ServiceIncomplete
 from tickstream.ingests import Format, Layout, Source, Span
-from tickstream.messages import InlineTicks, Message, RangePointer, encode_message
+from tickstream.messages import (
+    InlineTicks,
+    Message,
+    ProcessedRange,
+    RangePointer,
+    encode_message,
+    ranges_from_detail,
+)
 from tickstream.ticks import Tick
 
 if TYPE_CHECKING:
@@ -35,15 +42,16 @@ if TYPE_CHECKING:
 
 
 class MemoryBus:
-    """A bus that refuses the events at some positions."""
+    """A bus that refuses the events at some positions. events: what each of those that it took says."""
 
     def __init__(self, refused: Sequence[int] = ()) -> None:
-        self.details: list[dict[str, Any]] = []
+        self.events: list[tuple[ProcessedRange, ...]] = []
         self._refused = refused
 
     def put(self, details: Sequence[str]) -> dict[int, str]:
         """Take events."""
-        self.details += [json.loads(detail) for at, detail in enumerate(details) if at not in self._refused]
+        taken = (detail for at, detail in enumerate(details) if at not in self._refused)
+        self.events += [ranges_from_detail(json.loads(detail)) for detail in taken]
         return dict.fromkeys(self._refused, "refused")
 
 
@@ -67,11 +75,11 @@ LONG = 1000.0
 
 @pytest.mark.parametrize("poison", ["", "not JSON", "[]", '{"kind":"other"}', '{"kind":"ticks"}', "null"])
 def test_m04_i5_a_poison_message_fails_alone(poison: str) -> None:
-    """A message that nobody can read is returned as failed; those around it are committed and have their events."""
+    """A message that nobody can read is returned as failed; those around it are committed and told of."""
     world, bus = World(None), MemoryBus()
     batch = [record("a", posted(1)), record("bad", poison), record("c", posted(2))]
     assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == ["bad"]
-    assert [detail["ingest"] for detail in bus.details] == [posted(1).ingest_id, posted(2).ingest_id]
+    assert [[one.ingest_id for one in event] for event in bus.events] == [[posted(1).ingest_id, posted(2).ingest_id]]
 
 
 def test_m04_i5_a_failing_range_fails_alone() -> None:
@@ -85,7 +93,7 @@ def test_m04_i5_a_failing_range_fails_alone() -> None:
     world.table.before_write = fail
     batch = [record(str(number), posted(number)) for number in (1, 2, 3)]
     assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == ["2"]
-    assert len(bus.details) == 2
+    assert [[one.ingest_id for one in event] for event in bus.events] == [[posted(1).ingest_id, posted(3).ingest_id]]
 
 
 def test_small_ranges_of_a_batch_are_committed_with_all_their_slices_first() -> None:
@@ -171,11 +179,25 @@ def test_i2_a_post_that_is_twice_in_a_batch_counts_once() -> None:
     assert [bar.ticks for bar in world.bars("AAPL")] == [2]
 
 
-def test_an_event_that_cannot_be_sent_brings_its_message_back() -> None:
-    """A committed range whose event failed is not forgotten: its message is returned, the others are not."""
-    world = World(None)
-    batch = [record(str(number), posted(number)) for number in (1, 2, 3)]
-    assert failures(process_batch(batch, world.stores(), MemoryBus([1]).put, Deadline.after(LONG))) == ["2"]
+def test_m09_one_event_tells_of_a_batch() -> None:
+    """Ten ranges wake DataAggregator once, whether they were written together or alone."""
+    world, bus = World(GOOD), MemoryBus()
+    large = pointer(GOOD)
+    large = replace(large, span=replace(large.span, end=large.span.start + SMALL_RANGE_BYTES + 1))
+    batch = [record("large", large), *(record(str(number), posted(number)) for number in range(9))]
+    assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == []
+    (event,) = bus.events
+    assert {one.ingest_id for one in event} == {INGEST, *(posted(number).ingest_id for number in range(9))}
+
+
+def test_an_event_that_cannot_be_sent_brings_its_messages_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Committed ranges whose event failed are not forgotten: their messages are returned, the others are not."""
+    monkeypatch.setattr(data_processor, "MAX_RANGES_AN_EVENT", 2)
+    monkeypatch.setattr(messages, "MAX_RANGES_AN_EVENT", 2)
+    world, bus = World(None), MemoryBus([1])
+    batch = [record(str(number), posted(number)) for number in range(5)]
+    assert failures(process_batch(batch, world.stores(), bus.put, Deadline.after(LONG))) == ["2", "3"]
+    assert [len(event) for event in bus.events] == [2, 1]
 
 
 def test_m07_what_does_not_fit_the_time_comes_back_and_something_is_always_done(
@@ -188,7 +210,7 @@ def test_m07_what_does_not_fit_the_time_comes_back_and_something_is_always_done(
     batch = [record(str(number), posted(number)) for number in (1, 2, 3)]
     answer = process_batch(batch, world.stores(), bus.put, Deadline.after(SECONDS_A_RANGE / 2))
     assert failures(answer) == ["2", "3"]
-    assert len(bus.details) == 1
+    assert len(bus.events) == 1
     put_off = [line for line in map(json.loads, log.getvalue().splitlines()) if line["level"] == "WARNING"]
     assert [line["ingest_id"] for line in put_off] == [posted(2).ingest_id, posted(3).ingest_id]
 

@@ -26,12 +26,12 @@ from tickstream.ingests import (
 )
 from tickstream.messages import (
     InlineTicks,
-    ProcessedEvent,
+    ProcessedRange,
     RangePointer,
     decode_message,
     encode_message,
-    event_detail,
-    event_from_detail,
+    event_details,
+    ranges_from_detail,
 )
 from tickstream.ticks import Tick
 
@@ -186,10 +186,31 @@ def test_a_message_survives_json_that_rewrites_numbers(message: RangePointer | I
     assert decode_message(json.dumps(json.loads(body))) == message
 
 
-@given(st.builds(ProcessedEvent, INGESTS, COUNTS, COUNTS, COUNTS, TIMES_MS, TIMES_MS))
-def test_an_event_is_read_back(event: ProcessedEvent) -> None:
+PROCESSED = st.builds(ProcessedRange, INGESTS, COUNTS, COUNTS, COUNTS, TIMES_MS, TIMES_MS)
+
+
+@given(st.lists(PROCESSED, min_size=1, max_size=10))
+def test_an_event_is_read_back(ranges: list[ProcessedRange]) -> None:
     """The detail of an event as EventBridge delivers it."""
-    assert event_from_detail(json.loads(event_detail(event))) == event
+    (detail,) = event_details(ranges)
+    assert ranges_from_detail(json.loads(detail)) == tuple(ranges)
+
+
+def test_i6_an_event_has_a_bound() -> None:
+    """More ranges than one event may tell of are told by several, in order; no ranges by none."""
+    ranges = [ProcessedRange("i" * 32, index, 10**6, 10**6, 10**13, 10**13) for index in range(201)]
+    details = event_details(ranges)
+    assert [len(ranges_from_detail(json.loads(detail))) for detail in details] == [100, 100, 1]
+    assert [one for detail in details for one in ranges_from_detail(json.loads(detail))] == ranges
+    assert max(len(detail.encode()) for detail in details) < 64_000
+    assert event_details([]) == []
+
+
+@pytest.mark.parametrize("detail", [{}, {"ranges": []}, {"ranges": [{}]}, {"ranges": 3}, {"ingest": "i", "range": 0}])
+def test_an_event_of_another_shape_is_refused(detail: dict[str, object]) -> None:
+    """An event that tells of no range is an error, not one that has nothing to do."""
+    with pytest.raises(MalformedItem):
+        ranges_from_detail(detail)
 
 
 @pytest.mark.parametrize(
