@@ -5,11 +5,7 @@ LocalStack: the kernel ties a child to the thread that started it, and LocalStac
 """
 
 import asyncio
-import fcntl
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,16 +14,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.emulator import outcomes
+from bench.emulator.function_process import FunctionProcess
 from bench.emulator.outcomes import Outcome
 from bench.emulator.runtime_api import Event, serve
+from bench.emulator.zygote import Zygote
 from bench.faults import Action, FaultRule
 
-LAUNCHER: Final = Path(__file__).with_name("launcher.py")
 # Lambda allows 10 s to import a handler and then starts again within the function's timeout. Here cold starts share
 # few cores with everything else, so only an import that hangs is meant to meet this limit.
 INIT_TIMEOUT_S: Final = 60.0
-MAX_LOG_BYTES: Final = 4 << 20
-_CHUNK_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,110 +48,15 @@ class Invocation:
     payload: bytes
 
 
-class _Process:
-    """A started function and what it says; the environment replaces it as a whole when it dies."""
-
-    def __init__(self, settings: FunctionSettings, api_port: int) -> None:
-        read_end, write_end = os.pipe()
-        # 1 MB where the kernel allows it: a chatty function rarely waits for this loop to read.
-        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 1 << 20)
-        os.set_blocking(read_end, False)
-        command = [sys.executable, "-I", "-S", str(LAUNCHER)]
-        command += [str(os.getpid()), str(settings.task_root), str(settings.runtime_folder)]
-        try:
-            self.popen = subprocess.Popen(
-                command,
-                cwd=settings.task_root,
-                env={**settings.variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api_port}"},
-                stdin=subprocess.DEVNULL,
-                stdout=write_end,
-                stderr=write_end,
-            )
-        except OSError:
-            os.close(read_end)
-            raise
-        finally:
-            os.close(write_end)
-        loop = asyncio.get_running_loop()
-        self._loop = loop
-        self._output: list[bytes] = []
-        self._output_bytes = 0
-        self._peak_memory_kb = 0
-        self._output_end: int | None = read_end
-        loop.add_reader(read_end, self._read_output)
-        self._pid_end = os.pidfd_open(self.popen.pid)
-        self.exited: asyncio.Future[int] = loop.create_future()
-        loop.add_reader(self._pid_end, self._on_exit)
-        self.ready: asyncio.Future[None] = loop.create_future()
-        self.init_error: asyncio.Future[Outcome] = loop.create_future()
-        self.events: asyncio.Queue[Event] = asyncio.Queue(1)
-
-    def kill(self) -> None:
-        """End the process; `exited` is set when it has."""
-        if not self.exited.done():
-            self.popen.kill()
-
-    def take_output(self) -> str:
-        """Return what the function has written since the last call."""
-        # The function wrote before it answered, so its words are in the pipe already, though perhaps not read yet.
-        self._read_output()
-        text = b"".join(self._output).decode(errors="replace")
-        if self._output_bytes > MAX_LOG_BYTES:
-            text += f"\n[{self._output_bytes - MAX_LOG_BYTES} more bytes of output dropped]\n"
-        self._output.clear()
-        self._output_bytes = 0
-        return text
-
-    def peak_memory_mb(self) -> int:
-        """Return the process's largest resident size; of one that is gone, as last asked for.
-
-        (What the kernel reports of a child that has ended includes the size of LocalStack, which forked it.)
-        """
-        if not self.exited.done():
-            # Not reaped yet, so the process or its zombie is there; a zombie has no such line.
-            status = Path(f"/proc/{self.popen.pid}/status").read_text(encoding="utf-8", errors="replace")
-            for line in status.splitlines():
-                if line.startswith("VmHWM:"):
-                    self._peak_memory_kb = int(line.split()[1])
-        return -(-self._peak_memory_kb // 1024)
-
-    def _read_output(self) -> None:
-        while self._output_end is not None:
-            try:
-                chunk = os.read(self._output_end, _CHUNK_BYTES)
-            except BlockingIOError:
-                return
-            if not chunk:
-                self._close_output()
-                return
-            if self._output_bytes < MAX_LOG_BYTES:
-                self._output.append(chunk[: MAX_LOG_BYTES - self._output_bytes])
-            self._output_bytes += len(chunk)
-
-    def _close_output(self) -> None:
-        if self._output_end is not None:
-            self._loop.remove_reader(self._output_end)
-            os.close(self._output_end)
-            self._output_end = None
-
-    def _on_exit(self) -> None:
-        self._loop.remove_reader(self._pid_end)
-        os.close(self._pid_end)
-        return_code = self.popen.wait()
-        self._read_output()
-        # A grandchild may hold the pipe open for ever: what it writes later belongs to no invocation.
-        self._close_output()
-        self.exited.set_result(return_code)
-
-
 class ExecutionEnvironment:
     """Runs the invocations of one environment, one at a time, and reports each as Lambda does."""
 
-    def __init__(self, settings: FunctionSettings, starting: asyncio.Semaphore) -> None:
+    def __init__(self, settings: FunctionSettings, starting: asyncio.Semaphore, zygote: Zygote) -> None:
         self._settings = settings
+        self._zygote = zygote
         self._starting = starting
         self._server: asyncio.Server | None = None
-        self._process: _Process | None = None
+        self._process: FunctionProcess | None = None
         self._answer: asyncio.Future[Outcome] | None = None
         self._request_id = ""
         self._busy = False
@@ -167,7 +67,7 @@ class ExecutionEnvironment:
     def pid(self) -> int | None:
         """The function's process, while there is one."""
         process = self._process
-        return None if process is None or process.exited.done() else process.popen.pid
+        return None if process is None or process.exited.done() else process.pid
 
     @property
     def is_over(self) -> bool:
@@ -310,7 +210,7 @@ class ExecutionEnvironment:
         self._answer.set_result(outcome)
         return True
 
-    async def _start(self, request_id: str) -> tuple[_Process | None, Outcome | None]:
+    async def _start(self, request_id: str) -> tuple[FunctionProcess | None, Outcome | None]:
         """Start the process and wait until it asks for an event; the outcome says what went wrong, if anything."""
         async with self._starting:
             if self._killed:
@@ -318,7 +218,11 @@ class ExecutionEnvironment:
             if self._server is None:
                 self._server = await serve(self)
             port = self._server.sockets[0].getsockname()[1]
-            self._process = process = _Process(self._settings, port)
+            settings = self._settings
+            variables = {**settings.variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"}
+            self._process = process = await FunctionProcess.start(
+                self._zygote, settings.task_root, settings.runtime_folder, variables
+            )
             await asyncio.wait(
                 (process.ready, process.init_error, process.exited),
                 timeout=INIT_TIMEOUT_S,
@@ -332,7 +236,7 @@ class ExecutionEnvironment:
             return process, outcomes.exited(request_id, process.exited.result())
         return process, outcomes.timed_out(request_id, INIT_TIMEOUT_S)
 
-    async def _run(self, process: _Process, invocation: Invocation, fault: FaultRule | None) -> Outcome:
+    async def _run(self, process: FunctionProcess, invocation: Invocation, fault: FaultRule | None) -> Outcome:
         timeout_s = self._settings.timeout_s
         action = None if fault is None else fault.action
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()

@@ -27,17 +27,12 @@ from bench.emulator.faults_matching import FAULTS
 from bench.emulator.outcomes import Outcome
 from bench.emulator.running import RUNNING
 from bench.emulator.runtime_folder import build_runtime_folder
+from bench.emulator.zygote import RUNTIME_VARIABLES, Zygote
 from bench.faults import Action, FaultRule
 from bench.faults.rules import INVOCATION
 
 # A cold start is half a second of CPU (boto3's import): more of them at once only make each other late.
 MAX_STARTING: Final = 2 * (os.cpu_count() or 1)
-# AWS's Python runtime sets these; everything else comes from the function's configuration.
-_RUNTIME_VARIABLES: Final = {
-    "LANG": "en_US.UTF-8",
-    "PATH": "/usr/local/bin:/usr/bin:/bin",
-    "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
-}
 
 
 class _Loop:
@@ -46,7 +41,12 @@ class _Loop:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self.starting = asyncio.Semaphore(MAX_STARTING)
+        self.zygote = Zygote(_runtime_folder())
         threading.Thread(target=self._loop.run_forever, name="lambda-processes", daemon=True).start()
+
+    def start_zygote(self) -> None:
+        """Start what functions are forked from, beside whatever happens until the first is needed."""
+        self._loop.call_soon_threadsafe(self.zygote.start)
 
     def run[T](self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the loop and wait for it."""
@@ -97,6 +97,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
         code = function_version.config.code
         if code is None:
             return
+        _loop().start_zygote()
         code.prepare_for_execution()
         task_root = _task_root(function_version)
         if not task_root.exists():
@@ -118,7 +119,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
         So a failed import is an invocation's outcome, with its log, as on AWS; were it an error of this method,
         LocalStack would drop the log.
         """
-        variables = {name: str(value) for name, value in env_vars.items()} | _RUNTIME_VARIABLES
+        variables = {name: str(value) for name, value in env_vars.items()} | RUNTIME_VARIABLES
         self._variables = variables | {
             "LAMBDA_TASK_ROOT": str(self._task_root),
             "LAMBDA_RUNTIME_DIR": str(_runtime_folder()),
@@ -191,7 +192,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
             timeout_s=float(function.timeout),
             memory_mb=function.memory_size,
         )
-        return ExecutionEnvironment(settings, _loop().starting)
+        return ExecutionEnvironment(settings, _loop().starting, _loop().zygote)
 
     def _run_twice(self, invocation: Invocation) -> tuple[Outcome, str]:
         """Run one event in both environments at the same time; the first one's outcome counts, both logs are kept."""
