@@ -31,8 +31,10 @@ POLL_S: Final = 0.3
 NUDGE_AFTER_S: Final = 3.0
 
 _KEYS_A_REQUEST: Final = 100
-# Bounds one look, so that 20,000 requests do not make the bench the busiest client.
+# Bounds one look, so that 20,000 requests do not make the bench the busiest client: while there is work, what the bench
+# asks about it is asked in vain most of the time, and the target may share this machine's processors.
 _KEYS_A_LOOK: Final = 2_000
+_KEYS_A_BUSY_LOOK: Final = 200
 _LOOKS_A_FULL_LOOK: Final = 5
 _DEAD_LETTERS_SETTLE_S: Final = 10.0
 #: What DataAggregator has begun may take its whole life to show, and a dead one's lease ends a little after that.
@@ -86,6 +88,7 @@ class Books:
         self._dynamodb = target.client("dynamodb")
         self._sqs = target.client("sqs")
         self._spans: dict[str, int] = {}
+        self._unknown: dict[str, None] = {}
         self._open: dict[tuple[str, int], None] = {}
         self._hours: dict[tuple[str, int], frozenset[keys.SymbolHour]] = {}
         self._received_ms: dict[str, int] = {}
@@ -101,13 +104,13 @@ class Books:
         # Nobody promised to keep these; where one is there all the same, it is waited for like the others.
         doubtful = {entry.ingest_id for entry in outcomes if entry.outcome is Outcome.INDETERMINATE and entry.key}
         queued, in_flight = depth(self._sqs, self._outputs.queue_url)
-        self._read_manifests(ingests | doubtful)
+        keys_a_look = _KEYS_A_BUSY_LOOK if queued or in_flight else _KEYS_A_LOOK
+        self._read_manifests(ingests | doubtful, keys_a_look)
         ingests |= doubtful & self._spans.keys()
-        self._read_receipts()
+        self._read_receipts(keys_a_look)
         self._looks += 1
         all_done = not self._open and ingests <= self._spans.keys()
-        # The sixteen shards and the dead-letter queues are asked at every look only when they alone decide: the target
-        # may share this machine's processors, and what the bench asks it cannot do.
+        # The sixteen shards and the dead-letter queues are asked at every look only when they alone decide.
         if all_done or not (queued or in_flight) or self._looks % _LOOKS_A_FULL_LOOK == 0:
             self._pending = frozenset(self._read_pending())
             self._dead_letters = sum(sum(depth(self._sqs, url)) for url in self._outputs.dead_letter_queues().values())
@@ -141,16 +144,20 @@ class Books:
         answer = self._sqs.get_queue_attributes(QueueUrl=self._outputs.queue_url, AttributeNames=["VisibilityTimeout"])
         return float(answer["Attributes"]["VisibilityTimeout"])
 
-    def _read_manifests(self, ingests: set[str]) -> None:
-        unknown = islice((one for one in ingests if one not in self._spans), _KEYS_A_LOOK)
-        for item in self._get(key_of(keys.ingest_partition(one), keys.MANIFEST_SORT_KEY) for one in unknown):
+    def _read_manifests(self, ingests: set[str], keys_a_look: int) -> None:
+        self._unknown |= dict.fromkeys(ingests - self._spans.keys() - self._unknown.keys())
+        asked = list(islice(self._unknown, keys_a_look))
+        for item in self._get(key_of(keys.ingest_partition(one), keys.MANIFEST_SORT_KEY) for one in asked):
             manifest = manifest_from(item)
+            del self._unknown[manifest.ingest_id]
             self._spans[manifest.ingest_id] = manifest.ranges
             self._received_ms[manifest.ingest_id] = manifest.received_ms
             self._open.update(dict.fromkeys((manifest.ingest_id, index) for index in range(manifest.ranges)))
 
-    def _read_receipts(self) -> None:
-        asked = list(islice(self._open, _KEYS_A_LOOK))
+        _to_the_end(self._unknown, asked)
+
+    def _read_receipts(self, keys_a_look: int) -> None:
+        asked = list(islice(self._open, keys_a_look))
         heads = self._get(
             key_of(keys.ingest_partition(ingest), keys.receipt_sort_key(index, 0)) for ingest, index in asked
         )
@@ -161,10 +168,7 @@ class Books:
             self._hours[place] = frozenset((symbol, hour) for symbol, hours in receipt.hours.items() for hour in hours)
             self._ticks += receipt.ticks
             self._rejected += receipt.rejected
-        # Those that were asked for in vain go to the end of the line, so that a look reaches the others too.
-        for place in asked:
-            if place in self._open:
-                self._open[place] = self._open.pop(place)
+        _to_the_end(self._open, asked)
 
     def _further_parts(self, head: Item) -> list[Item]:
         first = sort_key_of(head)
@@ -196,6 +200,13 @@ class Books:
                     break
             else:
                 raise ReadBackError("DynamoDB left keys unread twenty times in a row")
+
+
+def _to_the_end[Key](line: dict[Key, None], asked: Iterable[Key]) -> None:
+    """Move what was asked for in vain to the end of the line, so that the next look reaches the others too."""
+    for one in asked:
+        if one in line:
+            line[one] = line.pop(one)
 
 
 def call_schedule(target: Target, outputs: Outputs) -> None:
