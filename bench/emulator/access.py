@@ -33,7 +33,7 @@ from bench.targets.localstack_settings import IAM_CHECK
 _MAX_REFUSALS: Final = 1_000
 _MAX_KNOWN_KEYS: Final = 10_000
 #: Code and status of a refusal, where it is not the usual one of AWS's JSON services.
-_CODES: Final = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403), "cloudwatch": ("AccessDenied", 403)}
+_CODES: Final = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403)}
 _USUAL: Final = ("AccessDeniedException", 400)
 
 

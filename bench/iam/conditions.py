@@ -25,7 +25,6 @@ KNOWN_KEYS: Final = frozenset(
         "aws:securetransport",
         "aws:sourceaccount",
         "aws:sourcearn",
-        "cloudwatch:namespace",
         "events:source",
     }
 )

@@ -3,9 +3,8 @@
 After AWS's service authorization reference for
 [DynamoDB](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html),
 [S3](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html),
-[SQS](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html),
-[EventBridge](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html) and
-[CloudWatch](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html).
+[SQS](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html) and
+[EventBridge](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html).
 """
 
 from __future__ import annotations
@@ -142,14 +141,7 @@ def _bus(name: str) -> str:
     return name.rpartition(":event-bus/")[2]
 
 
-def _cloudwatch(operation: str, request: Parameters, _place: Place) -> Needs | None:
-    if operation != "PutMetricData":
-        return None
-    return (Asked("cloudwatch:PutMetricData", "*", (("cloudwatch:namespace", str(request.get("Namespace", ""))),)),)
-
-
 _SERVICES: Final[Mapping[str, _Read]] = {
-    "cloudwatch": _cloudwatch,
     "dynamodb": _dynamodb,
     "events": _events,
     "s3": _s3,

@@ -1,0 +1,97 @@
+"""Market analytics' load: every permission of its functions is used within seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import time
+from typing import TYPE_CHECKING, Final
+
+from bench import deployment
+from bench.api_client import ApiClient
+from bench.books import call_schedule
+from bench.errors import ApiError
+from bench.faults import FaultInjector, FaultRule
+from bench.permissions.loads import Sender, created, missing, new_name
+from market_analytics.data_aggregator_election import PARTITION, ROLLING_UP, SETTLING
+from services.objects import PART_BYTES
+from tickstream.ingests import Format, Layout, Span
+from tickstream.items import key_of
+from tickstream.messages import RangePointer, encode_message
+
+if TYPE_CHECKING:
+    from bench.targets import Target
+
+#: Hours of so many slices are compacted; the load makes some of more.
+PARAMETERS: Final = {"RangeBytes": "65536", "CompactionThreshold": "4"}
+_HEADER: Final = "symbol,timestamp,price,size\n"
+_OBJECTS: Final = 6
+_MINUTE: Final = "2026-01-05T14:30:00Z"
+_BREAKS: Final = "an upload in parts that breaks"
+_COLUMNS: Final = ("symbol", "timestamp", "price", "size")
+
+
+class MarketLoad(Sender):
+    """See `bench.permissions.loads.Load`."""
+
+    def __init__(self, target: Target, environment: str) -> None:
+        super().__init__(target)
+        self.outputs = deployment.outputs_of(target, environment)
+        self._api = ApiClient(target, target.api_url(self.outputs.rest_api_id, environment))
+        self._faults = FaultInjector(target)
+        # What fails comes again in seconds, not in five minutes.
+        self.sqs.set_queue_attributes(QueueUrl=self.outputs.queue_url, Attributes={"VisibilityTimeout": "10"})
+
+    def send(self) -> None:
+        """See Load."""
+        name = new_name()
+        bucket = self.outputs.bucket_name
+        for number in range(_OBJECTS):
+            body = f"{_HEADER}{name},{_MINUTE},1.5,{number + 1}\nno tick at all\n".encode()
+            self.put(bucket, f"load/{name}-{number}.csv", body)
+        # The same bytes once more: known already, so its receipts are looked for.
+        self.put(bucket, f"load/{name}-{number}.csv", body)
+        self._break_an_upload(name)
+        gone = missing(bucket, f"load/{name}-gone.csv")
+        self.invoke(self.outputs.ingestion_function_name, created(gone))
+        pointer = RangePointer(
+            new_name().lower().ljust(32, "0"),
+            time.time_ns() // 10**6,
+            Span(0, 0, gone.size_bytes),
+            gone,
+            Layout(Format.CSV, columns=_COLUMNS, data_start=len(_HEADER)),
+        )
+        for _ in range(2):
+            self.sqs.send_message(QueueUrl=self.outputs.queue_url, MessageBody=encode_message(pointer))
+        # What the API answers to a refusal is no concern of this load.
+        with contextlib.suppress(ApiError):
+            tick = {"symbol": name, "timestamp": _MINUTE, "price": "1.5", "size": "1"}
+            for _ in range(2):
+                self._api.post("/ingest", json.dumps(tick).encode(), {"Idempotency-Key": name})
+            self._api.get(f"/bars/{name}", {"from": _MINUTE, "to": "2026-01-05T15:00:00Z"})
+        self.poke()
+
+    def _break_an_upload(self, name: str) -> None:
+        """Have bad rows of more than one part, of which the first cannot be written at once."""
+        row = b"no tick " + b"x" * 900 + b"\n"
+        body = gzip.compress(_HEADER.encode() + row * (PART_BYTES // len(row) + 100))
+        processor = self.outputs.processor_function_name
+        self._faults.add([FaultRule(_BREAKS, "s3", "UploadPart", processor, times=1)])
+        self.put(self.outputs.bucket_name, f"load/{name}.csv.gz", body)
+
+    def poke(self) -> None:
+        """Call the schedule."""
+        call_schedule(self.target, self.outputs)
+
+    def settle(self) -> None:
+        """See Load."""
+        self._faults.remove(_BREAKS)
+        self.sqs.purge_queue(QueueUrl=self.outputs.queue_url)
+        for lease in (ROLLING_UP, SETTLING):
+            self.target.client("dynamodb").delete_item(TableName=self.outputs.table_name, Key=key_of(PARTITION, lease))
+
+    def leave_behind(self) -> None:
+        """See Load."""
+        self.leave(self.outputs.bucket_name)
+        self.leave(self.outputs.rejected_bucket_name)
