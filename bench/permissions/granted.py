@@ -19,9 +19,7 @@ def granted_by(target: Target, environment: str, pipeline: str) -> dict[str, fro
 
     Raises PolicyError for a policy that the bench's IAM does not evaluate.
     """
-    roles = (
-        entry["PhysicalResourceId"] for entry in resources(target, environment, pipeline, "AWS::IAM::Role")
-    )
+    roles = (entry["PhysicalResourceId"] for entry in resources(target, environment, pipeline, "AWS::IAM::Role"))
     return {
         role: frozenset(
             grant

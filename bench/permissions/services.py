@@ -72,7 +72,8 @@ SERVICE_USES: Final = (
         lambda function: function.queues,
     ),
     ServiceUse(
-        "Lambda delivers the log", ("logs:CreateLogStream", "logs:PutLogEvents"),
+        "Lambda delivers the log",
+        ("logs:CreateLogStream", "logs:PutLogEvents"),
         f"{_LAMBDA}/monitoring-cloudwatchlogs.html",
         _own_stream,
     ),

@@ -27,7 +27,7 @@ from bench.report.console import Reporter
 from generator.blocks.emptier import TITLE as EMPTIER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bench.iam.policies import Grant
     from bench.permissions.loads import Load
@@ -62,14 +62,20 @@ class Stack:
     demands: tuple[Demand, ...] = field(init=False)
     emptier: str = field(init=False)
     load: Load = field(init=False)
+    #: Once its buckets are closed, nothing more can be put there.
+    left_behind: bool = False
     _began: Access = field(init=False)
 
     def deploy(self) -> None:
-        """Create it, and read what its roles may."""
+        """Create it, and see to the rest."""
         self._began = access_of(self.target)
         build = deployment.assemble(self.environment, pipeline=self.pipeline)
         trial = self._trial()
         deployment.create(self.target, self.environment, build, {**trial.parameters, **_LOGGED})
+        self.read()
+
+    def read(self) -> None:
+        """Read what its roles may, and prepare its load."""
         self.granted = granted_by(self.target, self.environment, self.pipeline)
         self.demands = demanded_of(self.target, self.environment, self.pipeline)
         self.emptier = next(
@@ -77,6 +83,8 @@ class Stack:
             for entry in resources(self.target, self.environment, self.pipeline, "AWS::IAM::Role")
             if entry["LogicalResourceId"] == f"{EMPTIER}Role"
         )
+        kind = MarketLoad if self.pipeline == deployment.PIPELINE else FileLoad
+        self.load = kind(self.target, self.environment)
 
     def use(self) -> tuple[str, ...]:
         """Run a verified trial and the load, until all is used or nothing changes; return what the trial got wrong."""
@@ -88,8 +96,6 @@ class Stack:
             trial.prepare(Path(name))
             trial.push(self.target, self.environment, Reporter(Console(file=nowhere)))
             red = tuple(f"{check.name}: {check.detail}" for check in trial.verify().checks if not check.passed)
-        kind = MarketLoad if self.pipeline == deployment.PIPELINE else FileLoad
-        self.load = kind(self.target, self.environment)
         self.load.send()
         self._wait()
         return red
@@ -115,7 +121,8 @@ class Stack:
 
     def delete(self) -> None:
         """Leave something in its buckets, and delete it."""
-        self.load.leave_behind()
+        if not self.left_behind:
+            self.load.leave_behind()
         deployment.destroy(self.target, self.environment, self.pipeline)
 
     def _trial(self) -> Trial:
@@ -124,14 +131,28 @@ class Stack:
         return FileTrial(FileWorkload(_FILES, _SEED, corrupt_share=0.2, poison_share=0.05, curable_share=0.05))
 
 
-def survey(target: Target, environment: str, pipeline: str, reporter: Reporter) -> Matrix:
-    """Deploy one pipeline, have it use everything, delete it, and compare."""
+def survey(
+    target: Target,
+    environment: str,
+    pipeline: str,
+    reporter: Reporter,
+    between: Callable[[Stack], None] = lambda _: None,
+) -> Matrix:
+    """Deploy one pipeline, have it use everything, delete it, and compare.
+
+    between: does what it likes with the stack before it is deleted; what it is refused is its own affair.
+    """
     stack = Stack(target, environment, pipeline)
     with reporter.phase(f"{pipeline}: deploy"):
         stack.deploy()
     with reporter.phase(f"{pipeline}: use"):
         red = stack.use()
+    used = stack.used()
+    between(stack)
+    before = access_of(target)
     with reporter.phase(f"{pipeline}: delete"):
         stack.delete()
-    found = compare(stack.granted, stack.used(), stack.demands)
+    after = access_of(target).since(before)
+    access = Access((*used.uses, *after.uses), (*used.refusals, *after.refusals))
+    found = compare(stack.granted, access, stack.demands)
     return Matrix(found.rows, (*(f"{pipeline}: {one}" for one in red), *found.faults))

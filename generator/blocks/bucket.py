@@ -86,9 +86,13 @@ class Bucket:
         return Sub(f"arn:${{AWS::Partition}}:s3:::{self._name}/{prefix}*")
 
     def read(self) -> list[Statement]:
-        """Return the right to read objects in any version; with ListBucket a missing one is a 404 and not a 403."""
+        """Return the right to read versions of objects; with ListBucket a missing one is a 404 and not a 403.
+
+        S3 asks for s3:GetObjectVersion where a version is named, and for s3:GetObject only where none is. The buckets
+        are versioned and every reader names the version that it was told of.
+        """
         return [
-            policies.allow(f"Read{self.title}", [s3_actions.GetObject, s3_actions.GetObjectVersion], [self.objects()]),
+            policies.allow(f"Read{self.title}", [s3_actions.GetObjectVersion], [self.objects()]),
             policies.allow(f"List{self.title}", [s3_actions.ListBucket], [self.arn_by_name]),
         ]
 

@@ -129,4 +129,4 @@ def f11_work(template: Template) -> None:
     assert at(template, "Parameters", "MaxFileBytes", "Default") == 32 * 1024 * 1024
     for stage in ("FileValidator", "DataProcessor"):
         read = at(statements(template, f"{stage}Role"), "ReadFiles")
-        assert sorted(read["Action"]) == ["s3:GetObject", "s3:GetObjectVersion"]
+        assert sorted(read["Action"]) == ["s3:GetObjectVersion"]

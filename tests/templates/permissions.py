@@ -32,9 +32,9 @@ CONDITION_KEYS = {
 
 
 def read_objects(bucket: str) -> list[Grant]:
-    """Return the right to read a bucket's objects in any version."""
+    """Return the right to read versions of a bucket's objects."""
     return [
-        (("s3:GetObject", "s3:GetObjectVersion"), (sub(f"{bucket_arn(bucket)}/*"),)),
+        (("s3:GetObjectVersion",), (sub(f"{bucket_arn(bucket)}/*"),)),
         (("s3:ListBucket",), (sub(bucket_arn(bucket)),)),
     ]
 

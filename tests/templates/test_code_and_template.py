@@ -50,7 +50,7 @@ TABLE = {
 STATUS_TABLE = {"get": "GetItem", "replace": "PutItem"}
 """Each method of `services.status_table.StatusTable` and DynamoDB's action that it takes."""
 
-_READ = {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"}
+_READ = {"s3:GetObjectVersion", "s3:ListBucket"}
 
 SERVICES = {
     # ListBucket is not called: with it a missing object is a 404 and not a 403.

@@ -1,0 +1,147 @@
+"""Takes each permission that functions use away in turn: the load must run into it, or the check means nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from bench import deployment
+from bench.errors import DeploymentError
+from bench.permissions.granted import inline_policies
+from bench.permissions.matrix import Standing, compare
+from bench.permissions.refusals import judge_refusals
+from bench.permissions.survey import access_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.permissions.survey import Stack
+    from bench.targets import Target
+    from bench.verify import Check
+
+#: In the order in which a bucket is emptied: what is withheld later must still be met after what was withheld before.
+EMPTYING: Final = (
+    "s3:GetBucketPolicy",
+    "s3:PutBucketPolicy",
+    "s3:ListBucketVersions",
+    "s3:DeleteObjectVersion",
+    "s3:ListBucketMultipartUploads",
+    "s3:AbortMultipartUpload",
+)
+_PATIENCE_S: Final = 45.0
+_LOOK_EVERY_S: Final = 0.2
+_POKE_EVERY_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """One permission that was taken away. check: the verdict's, which must have failed. noticed: by its own refusal."""
+
+    role: str
+    action: str
+    check: Check
+    noticed: bool
+    seconds: float
+
+
+def withholdable(stack: Stack) -> tuple[tuple[str, str], ...]:
+    """Return the roles and actions that functions have used so far, but for the emptier's."""
+    rows = compare(stack.granted, stack.used(), stack.demands).rows
+    return tuple(
+        dict.fromkeys(
+            (row.role, row.grant.action) for row in rows if row.standing is Standing.USED and row.role != stack.emptier
+        )
+    )
+
+
+def withhold(stack: Stack, role: str, action: str) -> Withheld:
+    """Take an action from a role, send the load, and wait until it is refused; then give it back."""
+    return _noticed(stack, stack.load, role, action)
+
+
+def withhold_from_emptier(stack: Stack) -> Iterator[Withheld]:
+    """Delete the stack without each of the emptier's permissions in turn: it must stay.
+
+    What stays can be deleted in the end, as it could on AWS by whoever gives the permission back.
+    """
+    stack.load.leave_behind()
+    stack.left_behind = True
+    for action in EMPTYING:
+        yield _noticed(stack, _Deletion(stack), stack.emptier, action)
+
+
+class _Work(Protocol):
+    def send(self) -> None: ...
+    def poke(self) -> None: ...
+    def settle(self) -> None: ...
+
+
+class _Deletion:
+    """A deletion that must fail; when it is looked at it has come to its end."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def send(self) -> None:
+        """Delete the stack. Raises DeploymentError where that succeeds."""
+        stack = self._stack
+        try:
+            deployment.destroy(stack.target, stack.environment, stack.pipeline)
+        except DeploymentError:
+            return
+        raise DeploymentError(
+            f"the stack of {stack.pipeline} was deleted, though its emptier may not empty its buckets"
+        )
+
+    def poke(self) -> None:
+        """Nothing goes on."""
+
+    def settle(self) -> None:
+        """Nothing is left that could."""
+
+
+def _noticed(stack: Stack, work: _Work, role: str, action: str) -> Withheld:
+    began, before = time.monotonic(), access_of(stack.target)
+    poked = began
+    with _without(stack.target, role, action):
+        work.send()
+        while True:
+            access = access_of(stack.target).since(before)
+            noticed = any((one.role, one.action) == (role, action) for one in access.refusals)
+            now = time.monotonic()
+            if noticed or now - began > _PATIENCE_S:
+                break
+            if now - poked > _POKE_EVERY_S:
+                work.poke()
+                poked = now
+            time.sleep(_LOOK_EVERY_S)
+    work.settle()
+    return Withheld(role, action, judge_refusals(access, stack.granted), noticed, time.monotonic() - began)
+
+
+@contextmanager
+def _without(target: Target, role: str, action: str) -> Iterator[None]:
+    """Have a role's policies not allow an action while the block runs."""
+    client, policies = target.client("iam"), inline_policies(target, role)
+    for name, document in policies.items():
+        client.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=reduced(document, action))
+    try:
+        yield
+    finally:
+        for name, document in policies.items():
+            client.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
+
+
+def reduced(document: str, action: str) -> str:
+    """Return a policy without an action; a statement that allows nothing else goes with it. Denials stay."""
+    policy: dict[str, Any] = json.loads(document)
+    statements = []
+    for statement in policy["Statement"]:
+        stated = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        left = [one for one in stated if one != action or statement["Effect"] == "Deny"]
+        if left:
+            statements.append({**statement, "Action": left})
+    return json.dumps({**policy, "Statement": statements})
