@@ -1,0 +1,128 @@
+"""The IAM check in the emulator: whose requests it decides on, by which policies, and what it keeps of them."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from localstack.aws.api import CommonServiceException
+from moto.iam.models import iam_backends
+from moto.sts.models import sts_backends
+
+from bench.emulator import access
+from bench.emulator.access import AccessBook, AccessCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ACCOUNT = "000000000000"
+NAME = "unit-access"
+TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/t"
+
+
+def allow(action: str) -> str:
+    """Write a policy that allows one action on the table."""
+    return json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": action, "Resource": TABLE}})
+
+
+class World:
+    """A role with a session, and a check that is asked directly."""
+
+    def __init__(self) -> None:
+        self.backend = iam_backends[ACCOUNT]["aws"]
+        self.role = self.backend.create_role(NAME, "{}", "/", None, "", [], "3600")
+        self.role.policies["own"] = allow("dynamodb:Query")
+        self.key = self.session()
+        self.book = AccessBook()
+        self.check = AccessCheck(self.book)
+
+    def session(self) -> str:
+        """Assume the role as LocalStack does for a function; return the access key."""
+        assumed = sts_backends[ACCOUNT]["aws"].assume_role("us-east-1", "f-dev", self.role.arn, "", 900, "")
+        return str(assumed.access_key_id)
+
+    def ask(self, operation: str, request: dict[str, Any], **more: Any) -> str:
+        """Ask DynamoDB with the session's key; return the code of the refusal, empty where there is none."""
+        key = more.pop("key", self.key)
+        signed = f"AWS4-HMAC-SHA256 Credential={key}/20260105/us-east-1/dynamodb/aws4_request, Signature=x"
+        fields: dict[str, Any] = {
+            "service": SimpleNamespace(service_name="dynamodb"),
+            "operation": SimpleNamespace(name=operation),
+            "is_internal_call": False,
+            "partition": "aws",
+            "region": "us-east-1",
+            "account_id": ACCOUNT,
+            "request": SimpleNamespace(headers={"Authorization": signed}),
+            "service_request": request,
+        }
+        context: Any = SimpleNamespace(**{**fields, **more})
+        nothing: Any = None
+        try:
+            self.check(nothing, context, nothing)
+        except CommonServiceException as error:
+            return str(error.code)
+        return ""
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Make a role and remove it."""
+    made = World()
+    yield made
+    if made.role.id in made.backend.roles:
+        made.role.policies.clear()
+        made.backend.delete_role(NAME)
+
+
+def test_m13_a_session_may_do_what_its_role_says(world: World) -> None:
+    """What is allowed passes and counts as a use of the grant; what is not is refused and counts as that."""
+    assert world.ask("Query", {"TableName": "t"}) == ""
+    assert world.ask("Query", {"TableName": "t"}) == ""
+    assert world.ask("Scan", {"TableName": "t"}) == "AccessDeniedException"
+    facts = world.book.facts()
+    assert facts["uses"] == [
+        {"role": NAME, "function": "f-dev", "action": "dynamodb:Query", "resource": TABLE, "requests": 2}
+    ]
+    assert [(one["action"], one["requests"]) for one in facts["refusals"]] == [("dynamodb:Scan", 1)]
+
+
+def test_m13_others_are_not_decided_on(world: World) -> None:
+    """The bench's own requests, LocalStack's internal ones and those that are none of AWS's pass, and count nowhere."""
+    assert world.ask("Scan", {"TableName": "t"}, key="test") == ""
+    assert world.ask("Scan", {"TableName": "t"}, is_internal_call=True) == ""
+    assert world.ask("Scan", {"TableName": "t"}, service=None) == ""
+    assert world.book.facts() == {"checked": True, "uses": [], "refusals": []}
+
+
+def test_m13_policies_count_as_they_are_now(world: World) -> None:
+    """Inline and attached policies, changed ones at once; a role that is gone may do nothing."""
+    assert world.ask("GetItem", {"TableName": "t"}) == "AccessDeniedException"
+    managed = world.backend.create_policy("", "/", allow("dynamodb:GetItem"), "unit-access-managed", [])
+    world.backend.attach_role_policy(managed.arn, NAME)
+    assert world.ask("GetItem", {"TableName": "t"}) == ""
+    world.role.policies["own"] = allow("dynamodb:Scan")
+    assert world.ask("Query", {"TableName": "t"}) == "AccessDeniedException"
+    world.backend.detach_role_policy(managed.arn, NAME)
+    assert world.ask("GetItem", {"TableName": "t"}) == "AccessDeniedException"
+    world.role.policies.clear()
+    world.backend.delete_role(NAME)
+    assert world.ask("Scan", {"TableName": "t"}) == "AccessDeniedException"
+
+
+def test_m13_each_table_of_a_batch_is_asked_for(world: World) -> None:
+    """One forbidden table refuses the whole request."""
+    world.role.policies["own"] = allow("dynamodb:BatchWriteItem")
+    assert world.ask("BatchWriteItem", {"RequestItems": {"t": []}}) == ""
+    assert world.ask("BatchWriteItem", {"RequestItems": {"t": [], "u": []}}) == "AccessDeniedException"
+
+
+def test_m13_refusals_are_kept_in_bounded_number(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that is refused everything does not fill LocalStack's memory; the number of refusals stays right."""
+    monkeypatch.setattr(access, "_MAX_REFUSALS", 3)
+    for number in range(10):
+        world.ask("Scan", {"TableName": f"t{number}"})
+    refusals = world.book.facts()["refusals"]
+    assert len(refusals) == 4
+    assert sum(one["requests"] for one in refusals) == 10
