@@ -75,7 +75,6 @@ def _process(record: Record, stores: Stores) -> None:
     pointer = decode_pointer(record["body"])
     processed = process_file(pointer, stores)
     facts = {
-        "file_id": pointer.file_id,
         "version": pointer.source.version_id,
         "attempt": pointer.attempt,
         "outcome": processed.outcome.value,

@@ -71,7 +71,6 @@ def _validate(record: Record, context: LambdaContext) -> None:
     )
     validated = validate_file(created, configured.max_file_bytes, stores)
     facts = {
-        "file_id": file_id_of(created.source),
         "version": created.source.version_id,
         "size_bytes": created.source.size_bytes,
         "ordered_by_event_time": created.by_event_time,

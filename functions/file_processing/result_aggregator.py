@@ -65,7 +65,6 @@ def _complete(record: Record, statuses: StatusTable) -> None:
     logger.info(
         "file completed" if outcome is Outcome.ACCEPTED else "message is behind: nothing to do",
         extra={
-            "file_id": pointer.file_id,
             "version": pointer.source.version_id,
             "attempt": pointer.attempt,
             "outcome": outcome.value,

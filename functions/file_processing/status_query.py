@@ -51,6 +51,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def respond(event: Mapping[str, Any], statuses: StatusTable, now_s: int) -> dict[str, Any]:
     """Return the fields of a 200. Raises BadRequest (400 without an id, 404 for a file that is not known)."""
     file_id = file_id_from(event.get("pathParameters") or {})
+    logger.append_keys(file_id=file_id)
     status = statuses.get(file_id)
     # DynamoDB deletes what has expired within days, in its own time: what a caller sees does not depend on it.
     if status is None or status.expires_at_s <= now_s:

@@ -75,6 +75,15 @@ class Clock:
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Serve one event. What it raises sends the event to Lambda's retries, then to the dead-letter queue."""
+    try:
+        _serve(event, context)
+    except Exception:
+        # Lambda's own line about it knows no ingest.
+        logger.exception("event not served")
+        raise
+
+
+def _serve(event: dict[str, Any], context: LambdaContext) -> None:
     config = Settings.from_env()
     deadline = Deadline.of(context)
     table = DynamoTable(config.table_name, deadline)
@@ -94,13 +103,15 @@ def on_processed(detail: Mapping[str, Any], table: Table, config: Settings, cloc
     Raises MalformedItem for an event that is none of ours, ServiceRefused, or ServiceIncomplete from the work itself.
     """
     ranges = ranges_from_detail(detail)
-    named = [f"{one.ingest_id}/{one.index}" for one in ranges]
+    # A pass works on whatever is pending: its lines say which ingest they are about, where it is one, and all of them
+    # whose event began the pass.
+    logger.append_keys(woken_by=[f"{one.ingest_id}/{one.index}" for one in ranges])
     if not table.batch_get(key_of_pending(Pending(one.ingest_id, one.index, one.received_ms)) for one in ranges):
         # Rolled up already, by whoever was at work when they were committed: most events of a busy hour end here.
-        logger.info("rolled up already", ranges=named)
+        logger.info("rolled up already")
         return False
     worked = _roll_up_elected(table, config, clock, WORK_RESERVE_S)
-    logger.info("event served", ranges=named, worked=worked)
+    logger.info("event served", worked=worked)
     return worked
 
 

@@ -132,7 +132,7 @@ def read_receipts(table: Table, ranges: Iterable[tuple[str, int]]) -> list[Recei
             receipts.append(receipt_from(of_one))
         except MalformedItem:
             # As if it were not there: its range stays in the lists, is seen as overdue, and holds up nobody else.
-            logger.exception("a receipt cannot be read", partition=partition, index=index)
+            logger.exception("a receipt cannot be read", ingest_id=keys.ingest_of(partition), range=index)
     return receipts
 
 

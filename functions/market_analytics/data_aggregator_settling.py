@@ -155,7 +155,7 @@ def _with_commits(table: Table, group: Sequence[tuple[Activity, Item]]) -> list[
         try:
             commits.setdefault(head["symbol"]["S"], []).append(commit_from(head))
         except MalformedItem:
-            logger.exception("a receipt cannot be read", partition=head["symbol"]["S"])
+            logger.exception("a receipt cannot be read", ingest_id=keys.ingest_of(head["symbol"]["S"]))
     return [
         _Open(activity, entry, tuple(commits.get(keys.ingest_partition(activity.ingest_id), ())))
         for activity, entry in group

@@ -85,7 +85,6 @@ def _ingest_one(source: Source, context: LambdaContext) -> None:
     )
     manifest = ingested.manifest
     facts = {
-        **_names_of(source),
         "size_bytes": source.size_bytes,
         "ranges": manifest.ranges,
         "sent": ingested.sent,
@@ -122,7 +121,7 @@ def _taken_fields(taken: Taken) -> dict[str, Any]:
     checked = taken.checked
     logger.info(
         "ticks taken",
-        extra={"ingest_id": taken.ingest_id, "accepted": len(checked.accepted), "rejected": len(checked.refused)},
+        extra={"accepted": len(checked.accepted), "rejected": len(checked.refused)},
     )
     return {
         "ingestId": taken.ingest_id,

@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from aws_lambda_powertools import Logger
+
 from market_analytics.data_ingestion_requests import check_ticks, refusal_fields
 from tickstream import keys
 from tickstream.errors import BadRequest, MalformedItem, ServiceIncomplete
@@ -35,6 +37,8 @@ IDEMPOTENCY_SECONDS: Final = 24 * 3600
 #: The record changes only by expiring and being taken over; who loses such a race reads again.
 _ATTEMPTS_AT_RECORD: Final = 5
 _RECORD_SORT_KEY: Final = 0
+
+logger = Logger(child=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ def take_ticks(
             "all_ticks_rejected", "none of the ticks could be taken", details=refusal_fields(checked.refused)
         )
     first = _first_use(posted, request_id, now_ns, table)
+    # For whatever is logged of this call from now on; the next call begins without.
+    logger.append_keys(ingest_id=first.ingest_id)
     if first.received_ns != now_ns:
         # A retry: ticks without a timestamp must be the very ticks that they were the first time.
         checked = check_ticks(posted.entries, first.received_ns)

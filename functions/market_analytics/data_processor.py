@@ -131,7 +131,7 @@ def process_batch(
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A range that was read and is to be committed. facts: what the log calls it by."""
+    """A range that was read and is to be committed. facts: what the log calls it by, while it is at work."""
 
     message_id: str
     facts: Mapping[str, Any]
@@ -164,18 +164,20 @@ def _is_small(message: Message) -> bool:
 def _begin(record: Mapping[str, Any], stores: Stores) -> _Begun | None:
     """Return a range with what is to be written for it, None where the message must come back."""
     started_s = time.monotonic()
-    facts: dict[str, Any] = {"message_id": record["messageId"]}
     try:
         message = decode_message(record["body"])
-        facts |= names_of(message)
-        return _Begun(record["messageId"], facts, started_s, read_range(message, stores))
     except MalformedItem:
         # Nothing that this pipeline wrote. It comes back until the queue moves it to the dead-letter queue, where
         # somebody can look at it; deleting it here would lose it.
-        logger.exception("message cannot be read", extra=facts)
-    except Exception:
-        logger.exception(_NOT_COMMITTED, extra=facts)
-    return None
+        logger.exception("message cannot be read", extra={"message_id": record["messageId"]})
+        return None
+    facts = {"message_id": record["messageId"], **names_of(message)}
+    with logger.append_context_keys(**facts):
+        try:
+            return _Begun(record["messageId"], facts, started_s, read_range(message, stores))
+        except Exception:
+            logger.exception(_NOT_COMMITTED)
+            return None
 
 
 def _commit(begun: Sequence[_Begun], stores: Stores) -> list[_Begun]:
@@ -193,22 +195,24 @@ def _commit(begun: Sequence[_Begun], stores: Stores) -> list[_Begun]:
 
 
 def _commit_together(begun: Sequence[_Begun], stores: Stores) -> bool:
-    try:
-        commit([one.writes for one in begun], stores.table)
-    except Exception:
-        # A warning: each goes alone now, and what fails there is the error.
-        message_ids = [one.message_id for one in begun]
-        logger.warning("ranges not committed together", extra={"message_ids": message_ids}, exc_info=True)
-        return False
+    with logger.append_context_keys(ingest_ids=[one.writes.processed.ingest_id for one in begun]):
+        try:
+            commit([one.writes for one in begun], stores.table)
+        except Exception:
+            # A warning: each goes alone now, and what fails there is the error.
+            message_ids = [one.message_id for one in begun]
+            logger.warning("ranges not committed together", extra={"message_ids": message_ids}, exc_info=True)
+            return False
     return True
 
 
 def _commit_alone(one: _Begun, stores: Stores) -> bool:
-    try:
-        commit([one.writes], stores.table)
-    except Exception:
-        logger.exception(_NOT_COMMITTED, extra=one.facts)
-        return False
+    with logger.append_context_keys(**one.facts):
+        try:
+            commit([one.writes], stores.table)
+        except Exception:
+            logger.exception(_NOT_COMMITTED)
+            return False
     return True
 
 

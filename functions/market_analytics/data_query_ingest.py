@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from aws_lambda_powertools import Logger
+
 from tickstream import keys
 from tickstream.errors import BadRequest
 from tickstream.ingests import IngestState, Manifest, Refusal
@@ -17,11 +19,14 @@ if TYPE_CHECKING:
 
 _INGEST_ID: Final = re.compile(INGEST_ID_PATTERN)
 
+logger = Logger(child=True)
+
 
 def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: int) -> dict[str, Any]:
     """Return the answer's fields. Raises BadRequest (400 for a bad id, 404 for an unknown one)."""
     if not _INGEST_ID.fullmatch(ingest_id):
         raise BadRequest("bad_ingest_id", "an ingest id is 32 hexadecimal digits in lower case")
+    logger.append_keys(ingest_id=ingest_id)
     manifest: Manifest | None = None
     refusal: Refusal | None = None
     done = ticks = rejected = 0

@@ -26,7 +26,7 @@ from tickstream.errors import MalformedItem
 from tickstream.file_status import FileFault, Outcome, Stage, Status, failure, move_of
 from tickstream.files import FilePointer, decode_pointer, file_id_of, names_in
 from tickstream.ingests import Format, Layout
-from tickstream.notifications import object_created
+from tickstream.notifications import ObjectCreated, object_created
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,16 +100,28 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     failed = process_in_order(
         event["Records"],
         lambda record: record_dead_letter(record, stores),
-        lambda record: {"queue": str(record.get("eventSourceARN")), **names_in(record["body"])},
+        _names_of,
         logger,
     )
     return failures_answer(failed)
 
 
+def _names_of(record: Record) -> Mapping[str, object]:
+    """Return what the log calls the file of a pointer or of an event by."""
+    names = names_in(record["body"])
+    if names:
+        return names
+    try:
+        files = [file_id_of(one.source) for one in _created(record["body"])]
+    except MalformedItem:
+        return {}
+    return {"file_id": files[0]} if len(files) == 1 else {"file_ids": files}
+
+
 def record_dead_letter(record: Record, stores: Stores) -> None:
     """Mark the files of one message as failed, then park the message. Raises what keeps the message in its queue."""
     origin = origin_of(record)
-    facts = {"message_id": record["messageId"], "origin": origin.name}
+    facts = {"queue": str(record.get("eventSourceARN")), "origin": origin.name}
     try:
         deaths = _deaths(record["body"], origin.stage, stores)
     except MalformedItem:
@@ -137,19 +149,22 @@ def _deaths(body: str, stage: Stage, stores: Stores) -> list[tuple[str, Move]]:
     if stage is not Stage.VALIDATOR:
         pointer = decode_pointer(body)
         return [(pointer.file_id, _death(pointer, stage, stores))]
-    try:
-        records = json.loads(body)["Records"]
-        created = [object_created(record) for record in records]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise MalformedItem(f"not an S3 event: {error!r}") from error
     deaths = []
-    for one in created:
+    for one in _created(body):
         file_id = file_id_of(one.source)
         # An event does not know which attempt it was: the one on record, if any was recorded.
         attempt = _known_attempt(stores.statuses.get(file_id), one.sequencer)
         dead = FilePointer(one.source, one.sequencer, attempt, one.created_ms, _NO_LAYOUT)
         deaths.append((file_id, _death(dead, stage, stores)))
     return deaths
+
+
+def _created(body: str) -> list[ObjectCreated]:
+    """Return the objects of an event of S3 that a function failed on. Raises MalformedItem."""
+    try:
+        return [object_created(record) for record in json.loads(body)["Records"]]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise MalformedItem(f"not an S3 event: {error!r}") from error
 
 
 def _known_attempt(stored: FileStatus | None, sequencer: str) -> int:

@@ -5,6 +5,7 @@ They are shared by threads (clients are thread-safe, their creation is not: make
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,9 @@ _CONFIG: Final = Config(
     tcp_keepalive=True,
     max_pool_connections=PARALLEL_REQUESTS + 2,
 )
+
+# At INFO it says at each cold start where it found its credentials, in a line that names neither function nor ingest.
+logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 @cache

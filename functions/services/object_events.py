@@ -26,7 +26,7 @@ def process_created(
     """Process every record of an event, also after one has failed.
 
     process: works on one record, which may have been worked on before.
-    names_of: what the log calls an object by.
+    names_of: what the log calls an object by: every line says it while the object is at work.
 
     Raises MalformedItem for what is no event of S3, or else the last failure: Lambda then delivers the whole event
     again, twice, before it goes to the dead-letter queue.
@@ -40,11 +40,12 @@ def process_created(
         raise MalformedItem("not an S3 event")
     failure: Exception | None = None
     for record in records:
-        try:
-            process(record)
-        except Exception as error:  # whatever it is, the other objects must not wait for this one
-            logger.exception("object not processed", extra=_names(record, names_of))
-            failure = error
+        with logger.append_context_keys(**_names(record, names_of)):
+            try:
+                process(record)
+            except Exception as error:  # whatever it is, the other objects must not wait for this one
+                logger.exception("object not processed")
+                failure = error
     if failure is not None:
         raise failure
 

@@ -7,7 +7,7 @@ the whole batch and count one more receive for each message of each healthy grou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 
 type Record = Mapping[str, Any]
 
+#: What the log says of a record that has no name.
+_UNREADABLE: Final = {"unreadable": True}
+
 
 def process_in_order(
     records: Sequence[Record],
     process: Callable[[Record], None],
-    names_of: Callable[[Record], Mapping[str, str]],
+    names_of: Callable[[Record], Mapping[str, object]],
     logger: Logger,
     may_begin: Callable[[], bool] = lambda: True,
 ) -> list[str]:
     """Process the records of an SQS event; return the ids of those that must come again.
 
     process: works on one record; whatever it raises makes that record a failed one.
-    names_of: what the log calls a record by, besides its message's id.
+    names_of: what the log calls a record by, besides its message's id: every line says it while the record is at work.
+        Nothing where nobody can read it.
     may_begin: whether there is time for one more record. The first is always begun, so there is progress whatever the
     function's timeout is.
     """
@@ -36,20 +40,21 @@ def process_in_order(
     begun = False
     for record in records:
         group = group_of_record(record)
-        if group in stopped or (begun and not may_begin()):
-            logger.warning("message put off", extra={"message_id": record["messageId"], **names_of(record)})
-            stopped.add(group)
-            failed.append(record["messageId"])
-            continue
-        begun = True
-        try:
-            process(record)
-        except Exception:  # a message's failure, whatever it is, is that message's alone
-            # Also where nobody can read the message: it comes back until the queue moves it to the dead-letter queue,
-            # where it is recorded. Deleting it here would lose it.
-            logger.exception("message not processed", extra={"message_id": record["messageId"], **names_of(record)})
-            stopped.add(group)
-            failed.append(record["messageId"])
+        with logger.append_context_keys(message_id=record["messageId"], **(names_of(record) or _UNREADABLE)):
+            if group in stopped or (begun and not may_begin()):
+                logger.warning("message put off")
+                stopped.add(group)
+                failed.append(record["messageId"])
+                continue
+            begun = True
+            try:
+                process(record)
+            except Exception:  # a message's failure, whatever it is, is that message's alone
+                # Also where nobody can read the message: it comes back until the queue moves it to the dead-letter
+                # queue, where it is recorded. Deleting it here would lose it.
+                logger.exception("message not processed")
+                stopped.add(group)
+                failed.append(record["messageId"])
     return failed
 
 

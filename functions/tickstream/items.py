@@ -141,7 +141,7 @@ def manifest_from(item: Item) -> Manifest:
     try:
         details = _unpack_json(item["details"]["B"])
         return Manifest(
-            ingest_id=item["symbol"]["S"].removeprefix("ingest#"),
+            ingest_id=keys.ingest_of(item["symbol"]["S"]),
             received_ms=int(item["receivedMs"]["N"]),
             ranges=int(item["ranges"]["N"]),
             spans=tuple(span_from(span) for span in details["spans"]),
@@ -211,7 +211,7 @@ def receipt_from(parts: Iterable[Item]) -> Receipt:
             for symbol, more in _unpack_json(by_part[part]["hours"]["B"]).items():
                 hours[symbol] = hours.get(symbol, ()) + tuple(more)
         return Receipt(
-            ingest_id=head["symbol"]["S"].removeprefix("ingest#"),
+            ingest_id=keys.ingest_of(head["symbol"]["S"]),
             index=keys.receipt_index_and_part(sort_key_of(head))[0],
             ticks=int(head["ticks"]["N"]),
             rejected=int(head["rejected"]["N"]),

@@ -30,6 +30,8 @@ PENDING_SHARDS: Final = 16
 MANIFEST_SORT_KEY: Final = 0
 PARTS_PER_RANGE: Final = 1_000_000
 
+_INGEST: Final = "ingest#"
+
 #: A symbol and an hour (whole hours since 1970): the unit in which bars are stored.
 type SymbolHour = tuple[str, int]
 
@@ -90,7 +92,12 @@ def segment_suffix(number: int) -> int:
 
 def ingest_partition(ingest_id: str) -> str:
     """The partition of one ingest: its manifest and its receipts."""
-    return f"ingest#{ingest_id}"
+    return f"{_INGEST}{ingest_id}"
+
+
+def ingest_of(partition: str) -> str:
+    """The ingest whose partition this is."""
+    return partition.removeprefix(_INGEST)
 
 
 def receipt_sort_key(index: int, part: int) -> int:

@@ -1,17 +1,20 @@
-"""What an operator sees of deployed stacks: metrics where alarms look for them."""
+"""What an operator sees of deployed stacks: metrics where alarms look for them, log lines that say whose they are."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.e2e.market import wait_until
+from tests.e2e.market import OPEN_NS, csv, trades, wait_until
+from tests.log_lines import nameless, parsed
 from tickstream import keys
 from tickstream.ingests import Activity
 from tickstream.items import activity_item, primary_key
 
 if TYPE_CHECKING:
+    from bench.targets import Target
+    from tests.e2e.files import FileStack
     from tests.e2e.market import MarketStack
 
 
@@ -44,3 +47,50 @@ def test_m13_an_overdue_ingest_shows_where_its_alarm_looks(market: MarketStack) 
     finally:
         market.dynamodb.delete_item(TableName=table, Key=primary_key(entry))
     assert seen > alarm["Threshold"]
+
+
+def _logs(target: Target, environment: str) -> dict[str, list[str]]:
+    """Return all that the functions of an environment have logged, by log group."""
+    logs = target.client("logs")
+    groups = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/aws/lambda/")
+    names = [group["logGroupName"] for page in groups for group in page["logGroups"]]
+    return {
+        name: [
+            event["message"]
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=name)
+            for event in page["events"]
+        ]
+        for name in names
+        if name.endswith(f"-{environment}")
+    }
+
+
+def test_m21_every_line_names_its_request_its_function_and_what_it_is_about(
+    market: MarketStack, files: FileStack
+) -> None:
+    """Good and bad objects, calls and files: whatever was logged of them is found by their ids."""
+    good = market.put("logs/good.csv", csv(trades("E2E.LOGS", 3)))
+    bad = market.put("logs/bad.csv", b"no,header\n")
+    posted = market.post({"symbol": "E2E.LOGS", "timestamp": OPEN_NS, "price": "1", "size": "1"}).body["ingestId"]
+    market.settled(good)
+    market.settled(bad, "rejected")
+    market.settled(posted)
+    unknown = "0" * 32
+    assert market.ingest(unknown).status == 404
+    market.aggregate()
+    whole = files.put("logs/good.csv", csv(trades("F.LOGS", 3)))
+    broken = files.put("logs/bad.csv", b"no,header\n")
+    files.at(whole, "completed")
+    files.at(broken, "failed")
+    expected = {good, bad, posted, unknown, whole, broken}
+
+    def told() -> list[tuple[str, dict[str, Any]]] | None:
+        found = [(group, line) for group, of_one in _logs(market.target, "e2e").items() for line in parsed(of_one)]
+        named = {line.get("ingest_id") or line.get("file_id") for _, line in found}
+        return found if expected <= named else None
+
+    lines = wait_until("the logs", told)
+    for group, line in lines:
+        assert line.get("function_request_id"), f"{group}: {line}"
+        assert group == f"/aws/lambda/{line['service']}-e2e"
+    assert not nameless(line for _, line in lines)
