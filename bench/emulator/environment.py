@@ -5,6 +5,7 @@ LocalStack: the kernel ties a child to the thread that started it, and LocalStac
 """
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ from bench.faults import Action, FaultRule
 # Lambda allows 10 s to import a handler and then starts again within the function's timeout. Here cold starts share
 # few cores with everything else, so only an import that hangs is meant to meet this limit.
 INIT_TIMEOUT_S: Final = 60.0
+#: A start is CPU and little else: more of them at once only make each other late.
+MAX_STARTING: Final = 2 * (os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,13 @@ from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from localstack import config
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
-from bench.emulator.environment import ExecutionEnvironment, FunctionSettings, Invocation
+from bench.emulator.environment import MAX_STARTING, ExecutionEnvironment, FunctionSettings, Invocation
 from bench.emulator.faults_matching import FAULTS
 from bench.emulator.outcomes import Outcome
 from bench.emulator.running import RUNNING
@@ -30,9 +30,6 @@ from bench.emulator.runtime_folder import build_runtime_folder
 from bench.emulator.zygote import RUNTIME_VARIABLES, Zygote
 from bench.faults import Action, FaultRule
 from bench.faults.rules import INVOCATION
-
-# A cold start is half a second of CPU (boto3's import): more of them at once only make each other late.
-MAX_STARTING: Final = 2 * (os.cpu_count() or 1)
 
 
 class _Loop:

@@ -45,6 +45,7 @@ class Benchmark:
 ALL: Final = (
     Benchmark("decoding", "bench.perf.decoding:measure", "DataProcessor's decoding and folding, against bare polars"),
     Benchmark("generator", "bench.perf.commands:generator", "the generator, against importing what it uses"),
+    Benchmark("environments", "bench.perf.environments:cold_starts", "functions started cold, one and twenty at once"),
     Benchmark("deployment", "bench.perf.deployments:up_and_deployed", "LocalStack up and the stack deployed"),
     Benchmark("reference", "bench.perf.runs:reference", "10 million ticks: speed, requests, memory"),
     Benchmark("streams", "bench.perf.runs:streams", "2,000 concurrent streams"),

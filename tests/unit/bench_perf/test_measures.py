@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.__main__ import main
-from bench.perf import commands, decoding
+from bench.perf import commands, decoding, environments
 from bench.perf.figures import Better
 
 if TYPE_CHECKING:
@@ -31,6 +31,19 @@ def test_the_generator_is_measured_against_all_that_it_imports() -> None:
     assert {"troposphere.awslambda", "troposphere.dynamodb", "awacs.aws"} <= set(modules)
     ratio, _ = commands.generator(1)
     assert ratio.samples[0] > 0.5
+
+
+def test_the_cpu_of_another_process_is_read_from_its_clock() -> None:
+    """What a child computes counts, what it sleeps does not."""
+    busy = "import time; t = time.process_time() + 0.2\nwhile time.process_time() < t: pass\nprint(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        seconds = environments._cpu_s(child.pid)
+        child.communicate("\n")
+    assert 0.2 <= seconds < 10
 
 
 def _answered(status: int, out: str = "", error: str = "") -> subprocess.CompletedProcess[str]:
