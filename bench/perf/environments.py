@@ -91,7 +91,7 @@ async def _measured(settings: FunctionSettings, repeats: int) -> tuple[list[floa
 
 
 def _cpu_s(pid: int) -> float:
-    """Return the CPU seconds of a process so far, all its threads: its clock, numbered as clock_getcpuclockid(3) does."""
+    """Return the CPU seconds of all threads of a process so far: its clock, numbered as clock_getcpuclockid(3) does."""
     return time.clock_gettime(~pid << 3 | 2)
 
 
