@@ -147,12 +147,12 @@ def survey(
         stack.deploy()
     with reporter.phase(f"{pipeline}: use"):
         red = stack.use()
-    used = stack.used()
+    refusals = stack.used().refusals
     between(stack)
     before = access_of(target)
     with reporter.phase(f"{pipeline}: delete"):
         stack.delete()
-    after = access_of(target).since(before)
-    access = Access((*used.uses, *after.uses), (*used.refusals, *after.refusals))
+    refused = access_of(target).since(before).refusals
+    access = Access(stack.used().uses, (*refusals, *refused))
     found = compare(stack.granted, access, stack.demands)
     return Matrix(found.rows, (*(f"{pipeline}: {one}" for one in red), *found.faults))

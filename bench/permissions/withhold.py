@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bench import deployment
 from bench.errors import DeploymentError
-from bench.permissions.granted import inline_policies
+from bench.permissions.granted import inline_policies, resources
 from bench.permissions.matrix import Standing, compare
 from bench.permissions.refusals import judge_refusals
 from bench.permissions.survey import access_of
+from generator.blocks.emptier import TITLE as EMPTIER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ EMPTYING: Final = (
     "s3:ListBucketMultipartUploads",
     "s3:AbortMultipartUpload",
 )
+_ANSWER: Final = "answer.json"
 _PATIENCE_S: Final = 45.0
 _LOOK_EVERY_S: Final = 0.2
 _POKE_EVERY_S: Final = 2.0
@@ -63,14 +65,14 @@ def withhold(stack: Stack, role: str, action: str) -> Withheld:
 
 
 def withhold_from_emptier(stack: Stack) -> Iterator[Withheld]:
-    """Delete the stack without each of the emptier's permissions in turn: it must stay.
+    """Ask for a bucket's contents to be deleted, as CloudFormation does, without each permission that it takes in turn.
 
-    What stays can be deleted in the end, as it could on AWS by whoever gives the permission back.
+    Not by deleting the stack: on LocalStack one that could not be deleted has lost its emptier, and stays for ever.
     """
     stack.load.leave_behind()
     stack.left_behind = True
     for action in EMPTYING:
-        yield _noticed(stack, _Deletion(stack), stack.emptier, action)
+        yield _noticed(stack, _Emptying(stack), stack.emptier, action)
 
 
 class _Work(Protocol):
@@ -79,22 +81,37 @@ class _Work(Protocol):
     def settle(self) -> None: ...
 
 
-class _Deletion:
-    """A deletion that must fail; when it is looked at it has come to its end."""
+class _Emptying:
+    """One request of CloudFormation's to empty the first bucket; it is over when the function has answered."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
 
     def send(self) -> None:
-        """Delete the stack. Raises DeploymentError where that succeeds."""
+        """Invoke the emptier. Raises DeploymentError where it says that the bucket is empty."""
         stack = self._stack
-        try:
-            deployment.destroy(stack.target, stack.environment, stack.pipeline)
-        except DeploymentError:
-            return
-        raise DeploymentError(
-            f"the stack of {stack.pipeline} was deleted, though its emptier may not empty its buckets"
-        )
+        bucket = self._first("AWS::S3::Bucket")
+        answers = deployment.code_bucket(stack.target, stack.environment, stack.pipeline)
+        event = {
+            "RequestType": "Delete",
+            "RequestId": "withheld",
+            "StackId": stack.pipeline,
+            "LogicalResourceId": bucket,
+            "PhysicalResourceId": bucket,
+            "ResourceProperties": {"BucketName": bucket},
+            # An address to put the answer to, as CloudFormation's are.
+            "ResponseURL": stack.target.object_url(answers, _ANSWER),
+        }
+        function = self._first("AWS::Lambda::Function", EMPTIER)
+        stack.target.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
+        answer = json.load(stack.target.client("s3").get_object(Bucket=answers, Key=_ANSWER)["Body"])
+        if answer["Status"] != "FAILED":
+            raise DeploymentError(f"{bucket} was emptied, though its emptier may not empty it")
+
+    def _first(self, kind: str, title: str = "") -> str:
+        stack = self._stack
+        found = resources(stack.target, stack.environment, stack.pipeline, kind)
+        return min(str(one["PhysicalResourceId"]) for one in found if title in {"", one["LogicalResourceId"]})
 
     def poke(self) -> None:
         """Nothing goes on."""
