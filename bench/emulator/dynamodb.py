@@ -20,8 +20,8 @@ from localstack.services.plugins import Service
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
 
-from bench.emulator import dynamodb_table, dynamodb_units
-from bench.emulator.dynamodb_table import MAX_ITEM_SIZE_BYTES, item_size_bytes, wire_size_bytes
+from bench.emulator import dynamodb_requests, dynamodb_table, dynamodb_units
+from bench.emulator.dynamodb_table import MAX_ITEM_SIZE_BYTES, forget_size, item_size_bytes, wire_size_bytes
 
 MAX_BATCH_WRITES: Final = 25
 # A partition key of at most 2,048 bytes, a sort key of at most 1,024, and their names.
@@ -37,6 +37,7 @@ class MemoryDynamoDb(DynamodbApi):  # type: ignore[misc] # LocalStack is untyped
 def create_service() -> Service:
     """Return the service that LocalStack loads for the `dynamodb` API."""
     dynamodb_table.install()
+    dynamodb_requests.install()
     return Service.for_provider(MemoryDynamoDb(), dispatch_table_factory=_dispatch_table)
 
 
@@ -54,7 +55,9 @@ def _serve(context: RequestContext, request: ServiceRequest | None) -> Response:
     with LOCK:
         if operation in _CHECKS:
             _CHECKS[operation](context, asked)
-        return dynamodb_units.metered(context, asked, serve)
+        response = dynamodb_units.metered(context, asked, serve)
+    dynamodb_requests.note_answer(context, response)
+    return response
 
 
 def _table(context: RequestContext, name: str) -> Table:
@@ -62,8 +65,8 @@ def _table(context: RequestContext, name: str) -> Table:
     return dynamodb_backends[context.account_id][context.region].get_table(name)
 
 
-def _check_put(_context: RequestContext, request: Mapping[str, Any]) -> None:
-    _check_size(request["Item"])
+def _check_put(context: RequestContext, request: Mapping[str, Any]) -> None:
+    _check_sizes(context, [request["Item"]])
 
 
 def _check_batch_write(context: RequestContext, request: Mapping[str, Any]) -> None:
@@ -84,8 +87,7 @@ def _check_batch_write(context: RequestContext, request: Mapping[str, Any]) -> N
         keys = [json.dumps([item.get(key) for key in key_names], default=str) for item in (*puts, *deletes)]
         if len(set(keys)) != len(keys):
             raise _invalid("Provided list of item keys contains duplicates")
-        for item in puts:
-            _check_size(item)
+        _check_sizes(context, puts)
 
 
 def _update(context: RequestContext, request: Mapping[str, Any]) -> Response:
@@ -105,12 +107,16 @@ def _update(context: RequestContext, request: Mapping[str, Any]) -> Response:
             table.delete_item(after.hash_key, after.range_key)
         else:
             after.attrs = before.attrs
+            forget_size(after)
         raise _invalid("Item size to update has exceeded the maximum allowed size")
     return response
 
 
-def _check_size(item: Mapping[str, Any]) -> None:
-    if wire_size_bytes(item) > MAX_ITEM_SIZE_BYTES:
+def _check_sizes(context: RequestContext, items: list[Mapping[str, Any]]) -> None:
+    # No item has more bytes than the JSON that it came in.
+    if len(context.request.data) > MAX_ITEM_SIZE_BYTES and any(
+        wire_size_bytes(item) > MAX_ITEM_SIZE_BYTES for item in items
+    ):
         raise _invalid("Item size has exceeded the maximum allowed size")
 
 

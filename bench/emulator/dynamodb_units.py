@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from moto.dynamodb.models import dynamodb_backends
-from moto.dynamodb.models.dynamo_type import DynamoType
 
-from bench.emulator.dynamodb_table import PartitionedTable, item_size_bytes, wire_size_bytes
+from bench.emulator.dynamodb_table import PartitionedTable, find, item_size_bytes, wire_size_bytes
 
 if TYPE_CHECKING:
     from localstack.aws.api import RequestContext
     from localstack.http import Response
-    from moto.dynamodb.models.dynamo_type import Item
     from moto.dynamodb.models.table import Table
 
 WRITE_UNIT_BYTES: Final = 1 << 10
@@ -63,21 +61,8 @@ def units_of(context: RequestContext) -> Units:
 # --- sizes --------------------------------------------------------------------------------------------------------
 
 
-def _item(table: Table | None, key: Request) -> Item | None:
-    if table is None:
-        return None
-    # Not by moto's get_item, which leaves an empty partition where it finds none. What has no key, moto refuses.
-    names = [table.hash_key_attr, table.range_key_attr] if table.has_range_key else [table.hash_key_attr]
-    found = table.items
-    for name in names:
-        if found is None or name not in key:
-            return None
-        found = found.get(DynamoType(key[name]))
-    return found
-
-
 def _size_bytes(table: Table | None, key: Request) -> int:
-    item = _item(table, key)
+    item = find(table, key)
     return 0 if item is None else item_size_bytes(item)
 
 
@@ -179,9 +164,13 @@ def _transact_get_items(tables: _Tables, request: Request) -> _Count:
     return _reads(((_size_bytes(tables.get(get["TableName"]), get["Key"]), True) for get in gets), times=2)
 
 
-def _query(tables: _Tables, request: Request) -> _Count:
+def _page(tables: _Tables, request: Request) -> _Count:
     table, consistent = tables.get(request["TableName"]), bool(request.get("ConsistentRead"))
-    known = isinstance(table, PartitionedTable) and table.has_range_key and not request.get("IndexName")
+    known = (
+        isinstance(table, PartitionedTable)
+        and table.has_range_key
+        and not (request.get("IndexName") or request.get("ScanFilter"))
+    )
 
     def count(response: Response) -> Units:
         # Else moto answers by itself: its answer has more bytes than the items that it is made of.
@@ -191,19 +180,14 @@ def _query(tables: _Tables, request: Request) -> _Count:
     return count
 
 
-def _scan(_tables: _Tables, request: Request) -> _Count:
-    consistent = bool(request.get("ConsistentRead"))
-    return lambda response: Units(read_halves=read_halves(len(response.data), consistent=consistent))
-
-
 _METERS: Final[Mapping[str, Callable[[_Tables, Request], _Count]]] = {
     "BatchGetItem": _batch_get_item,
     "BatchWriteItem": _batch_write_item,
     "DeleteItem": _delete_item,
     "GetItem": _get_item,
     "PutItem": _put_item,
-    "Query": _query,
-    "Scan": _scan,
+    "Query": _page,
+    "Scan": _page,
     "TransactGetItems": _transact_get_items,
     "TransactWriteItems": _transact_write_items,
     "UpdateItem": _update_item,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
 from bench.emulator import dynamodb_table
-from bench.emulator.dynamodb_table import Partition, item_size_bytes
+from bench.emulator.dynamodb_partition import Partition
+from bench.emulator.dynamodb_table import item_size_bytes
 
 dynamodb_table.install()
 
