@@ -18,6 +18,7 @@ _ROWS: Final = "tickstream/rows.py"
 _TEXT: Final = "tickstream/decoding/text.py"
 _CSV: Final = "tickstream/decoding/csv_blocks.py"
 _FOLD: Final = "tickstream/decoding/fold.py"
+_FOLDED: Final = "tickstream/decoding/folded.py"
 
 CUTTING: Final = (
     Mutant(
@@ -82,9 +83,9 @@ COUNTING: Final = (
         (
             Edit(
                 _FOLD,
-                "        self.ticks += ticks.height\n",
+                "        for some in ticks.iter_slices(_MAX_ROWS):\n",
                 '        ticks = ticks.unique(["symbol", "timestamp", "price", "size"], maintain_order=True)\n'
-                "        self.ticks += ticks.height\n",
+                "        for some in ticks.iter_slices(_MAX_ROWS):\n",
             ),
         ),
         (_STORED, _RECEIPTS),
@@ -96,9 +97,9 @@ COUNTING: Final = (
         (
             Edit(
                 _FOLD,
-                "        self.ticks += ticks.height\n",
+                "        for some in ticks.iter_slices(_MAX_ROWS):\n",
                 '        ticks = ticks.unique(["symbol", "timestamp"], keep="last", maintain_order=True)\n'
-                "        self.ticks += ticks.height\n",
+                "        for some in ticks.iter_slices(_MAX_ROWS):\n",
             ),
         ),
         (_STORED, _RECEIPTS),
@@ -110,8 +111,8 @@ COUNTING: Final = (
         (
             Edit(
                 _CSV,
-                'pl.col("price").to_physical(),',
-                '(pl.col("price").cast(pl.Float64) * 1e9).cast(pl.Int128),',
+                'pl.col("price").to_physical().cast(pl.Int64),',
+                '(pl.col("price").cast(pl.Float64) * 1e9).cast(pl.Int64),',
             ),
         ),
         (_STORED,),
@@ -130,8 +131,8 @@ COUNTING: Final = (
         (
             Edit(
                 _FOLD,
-                '(pl.col("price") * pl.col("size")).sum().alias("notional")',
-                '(pl.col("price") * pl.col("size")).sum().cast(pl.Float64).cast(pl.Int128).alias("notional")',
+                'pl.col("size").cast(pl.Int128)).sum().alias("notional")',
+                'pl.col("size").cast(pl.Int128)).sum().cast(pl.Float64).cast(pl.Int128).alias("notional")',
             ),
         ),
         (_STORED,),
@@ -143,8 +144,8 @@ COUNTING: Final = (
         (
             Edit(
                 _FOLD,
-                'pl.col("size").sum().alias("volume")',
-                '((pl.col("size") + 10**9 - 1) // 10**9 * 10**9).sum().alias("volume")',
+                'size.sum().alias("volume")',
+                '((size + 10**9 - 1) // 10**9 * 10**9).sum().alias("volume")',
             ),
         ),
         (_STORED,),
@@ -156,8 +157,8 @@ COUNTING: Final = (
         (
             Edit(
                 _FOLD,
-                'ordered = ticks if ticks["timestamp"].is_sorted() else ticks.sort("timestamp", maintain_order=True)',
-                'ordered = ticks.reverse().sort("timestamp", maintain_order=True)',
+                '    symbol = ticks["symbol"]\n',
+                '    ticks = ticks.reverse()\n    symbol = ticks["symbol"]\n',
             ),
         ),
         (_STORED,),
@@ -195,9 +196,9 @@ COUNTING: Final = (
         "the last minute of each hour is filed under the next one",
         (
             Edit(
-                _FOLD,
-                "(symbol, bar.minute // MINUTES_PER_HOUR)",
-                "(symbol, (bar.minute + 1) // MINUTES_PER_HOUR)",
+                _FOLDED,
+                'hour=pl.col("minute") // MINUTES_PER_HOUR',
+                'hour=(pl.col("minute") + 1) // MINUTES_PER_HOUR',
             ),
         ),
         (_POSTED,),

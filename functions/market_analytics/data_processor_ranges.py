@@ -24,8 +24,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tickstream import keys
-from tickstream.bar_codec import encode_bars
-from tickstream.decoding import decode_span, fold_ticks
+from tickstream.decoding import decode_span, fold_ticks, packed_hours
 from tickstream.errors import ObjectRejected
 from tickstream.hours import Slice
 from tickstream.ingests import Pending, Receipt, Refusal
@@ -142,7 +141,7 @@ def _writes(
     for symbol, hour in sorted(bars):
         hours[symbol] = (*hours.get(symbol, ()), hour)
     range_id = keys.range_id(which.ingest_id, which.index)
-    pieces = (Slice(symbol, hour, range_id, encode_bars(found)) for (symbol, hour), found in bars.items())
+    pieces = (Slice(symbol, hour, range_id, packed) for (symbol, hour), packed in packed_hours(bars))
     items = [slice_item(piece, which.ingest_id, which.index, which.received_ms) for piece in pieces]
     items.append(pending_item(Pending(which.ingest_id, which.index, which.received_ms)))
     receipt = Receipt(which.ingest_id, which.index, ticks, rejected, stores.now_ms(), hours)

@@ -1,6 +1,7 @@
-"""Ticks of one source folded into minute bars: polars adds up within a block, `merge_two` between blocks.
+"""Ticks of one source folded into minute bars, in columns from end to end: a range of a busy market has 50,000 bars.
 
-Integers only, and proven not to overflow: polars wraps around without a word.
+Integers only, and proven not to overflow: polars wraps around without a word. What is too large for 128 bits is added
+up tick by tick, in Python's integers.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from tickstream.bars import Bar, Position, bar_of, merge_two
+from tickstream.bars import Bar, bar_of, merge_two
+from tickstream.decoding.folded import BAR_SCHEMA, FoldedBars
+from tickstream.decoding.frames import symbol_dtype
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.keys import MINUTES_PER_HOUR, NS_PER_MINUTE
 from tickstream.ticks import Tick
@@ -19,15 +22,21 @@ if TYPE_CHECKING:
 
     from tickstream.keys import SymbolHour
 
+_INT64_MAX: Final = 2**63 - 1
 _INT128_MAX: Final = 2**127 - 1
-#: Columns of ticks: price and size in 10^-9.
+#: Columns of ticks: price and size in 10^-9; by the grammar both are below 10^18.
 TICK_SCHEMA: Final = {
     "symbol": pl.String(),
     "timestamp": pl.Int64(),
-    "price": pl.Int128(),
-    "size": pl.Int128(),
+    "price": pl.Int64(),
+    "size": pl.Int64(),
     "offset": pl.Int64(),
 }
+#: A tick's place within its minute and its row, in one integer: nanoseconds (36 bits) before the row's number.
+_ROW_BITS: Final = 27
+_MAX_ROWS: Final = 2**_ROW_BITS
+#: A symbol's number and a minute (27 bits up to the year 2100) in one integer.
+_MINUTE_SPAN: Final = 2**32
 
 
 class BarFold:
@@ -37,60 +46,140 @@ class BarFold:
         self._source = source
         self._etag = etag
         self._max_bars = max_bars
-        self._hours: dict[SymbolHour, dict[int, Bar]] = {}
-        self._bars = 0
+        self._frames: list[pl.DataFrame] = []
+        self._by_hand: dict[tuple[str, int], Bar] | None = None
         self.ticks = 0
 
     def add_frame(self, ticks: pl.DataFrame) -> None:
-        """Add valid ticks in columns of `TICK_SCHEMA`, offsets ascending. Raises ObjectRejected (too_large)."""
-        if ticks.is_empty():
-            return
-        self.ticks += ticks.height
-        # A sum of price x size is left to polars only where the largest possible one fits.
-        if _maximum(ticks, "price") * _maximum(ticks, "size") * ticks.height > _INT128_MAX:
-            for *fields, offset in ticks.select(list(TICK_SCHEMA)).iter_rows():
-                tick = Tick(*fields)
-                self._add(tick.symbol, bar_of(tick, self._source, self._etag, offset))
-            return
-        # A stable sort: ticks of one nanosecond stay in the order of their offsets.
-        ordered = ticks if ticks["timestamp"].is_sorted() else ticks.sort("timestamp", maintain_order=True)
-        bars = ordered.group_by("symbol", (pl.col("timestamp") // NS_PER_MINUTE).alias("minute")).agg(
-            pl.col("price").first().alias("open"),
-            pl.col("price").max().alias("high"),
-            pl.col("price").min().alias("low"),
-            pl.col("price").last().alias("close"),
-            pl.col("size").sum().alias("volume"),
-            pl.len().alias("ticks"),
-            (pl.col("price") * pl.col("size")).sum().alias("notional"),
-            pl.col("timestamp").first().alias("first_ns"),
-            pl.col("offset").first().alias("first_offset"),
-            pl.col("timestamp").last().alias("last_ns"),
-            pl.col("offset").last().alias("last_offset"),
-        )
-        source, etag = self._source, self._etag
-        columns = (bars[name].to_list() for name in bars.columns)
-        for symbol, minute, opened, high, low, close, volume, count, notional, *positions in zip(*columns, strict=True):
-            first_ns, first_offset, last_ns, last_offset = positions
-            first = Position(first_ns, source, etag, first_offset)
-            last = Position(last_ns, source, etag, last_offset)
-            self._add(symbol, Bar(minute, opened, high, low, close, volume, count, notional, first, last))
+        """Add valid ticks in columns of `TICK_SCHEMA`, offsets ascending. Raises ObjectRejected (too_large).
+
+        Symbols may be of `symbol_dtype` too.
+        """
+        for some in ticks.iter_slices(_MAX_ROWS):
+            self.ticks += some.height
+            # A sum of price x size is left to polars only where the largest possible one fits.
+            if self._by_hand is not None or _largest_notional(some) > _INT128_MAX:
+                self._add_by_hand(some)
+            else:
+                self._frames.append(_bars_of(some))
+        if sum(frame.height for frame in self._frames) > self._max_bars:
+            self._merge()
 
     def bars(self) -> Mapping[SymbolHour, tuple[Bar, ...]]:
-        """Return the bars by symbol and hour, in order of time."""
-        return {hour: tuple(minutes[minute] for minute in sorted(minutes)) for hour, minutes in self._hours.items()}
+        """Return the bars by symbol and hour, in order of time. Raises ObjectRejected (too_large)."""
+        self._merge()
+        if self._by_hand is not None:
+            hours: dict[SymbolHour, list[Bar]] = {}
+            for symbol, minute in sorted(self._by_hand):
+                hours.setdefault((symbol, minute // MINUTES_PER_HOUR), []).append(self._by_hand[symbol, minute])
+            return {hour: tuple(bars) for hour, bars in hours.items()}
+        (frame,) = self._frames or [pl.DataFrame(schema=BAR_SCHEMA)]
+        return self._folded(frame)
 
-    def _add(self, symbol: str, bar: Bar) -> None:
-        minutes = self._hours.setdefault((symbol, bar.minute // MINUTES_PER_HOUR), {})
-        known = minutes.get(bar.minute)
-        if known is not None:
-            minutes[bar.minute] = merge_two(known, bar)
-            return
-        minutes[bar.minute] = bar
-        self._bars += 1
-        if self._bars > self._max_bars:
+    def _merge(self) -> None:
+        """Make one frame of several. Raises ObjectRejected (too_large)."""
+        if len(self._frames) > 1:
+            together = pl.concat(self._frames)
+            if int(together["notional"].max()) * len(self._frames) > _INT128_MAX:  # type: ignore[arg-type]
+                self._turn_to_hand()
+            else:
+                self._frames = [_merged(together)]
+        bars = len(self._by_hand or ()) + sum(frame.height for frame in self._frames)
+        if bars > self._max_bars:
             raise ObjectRejected(
                 Reason.TOO_LARGE, f"more than {self._max_bars} minute bars in one range: split the object"
             )
+
+    def _turn_to_hand(self) -> dict[tuple[str, int], Bar]:
+        if self._by_hand is None:
+            self._by_hand = {}
+        for frame in self._frames:
+            for (symbol, _), bars in self._folded(frame).items():
+                for bar in bars:
+                    _add_bar(self._by_hand, symbol, bar)
+        self._frames = []
+        return self._by_hand
+
+    def _folded(self, frame: pl.DataFrame) -> FoldedBars:
+        return FoldedBars(frame, self._source, self._etag)
+
+    def _add_by_hand(self, ticks: pl.DataFrame) -> None:
+        by_hand = self._turn_to_hand()
+        for *fields, offset in ticks.select(list(TICK_SCHEMA)).iter_rows():
+            tick = Tick(*fields)
+            _add_bar(by_hand, tick.symbol, bar_of(tick, self._source, self._etag, offset))
+            if len(by_hand) > self._max_bars:
+                self._merge()
+
+
+def _add_bar(by_hand: dict[tuple[str, int], Bar], symbol: str, bar: Bar) -> None:
+    known = by_hand.get((symbol, bar.minute))
+    by_hand[symbol, bar.minute] = bar if known is None else merge_two(known, bar)
+
+
+def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
+    """Fold ticks into bars of `BAR_SCHEMA`, in no order.
+
+    One key of integers for symbol and minute, and one for (time, row): grouping by them takes half the time of
+    grouping by names, and minimum and maximum find first and last tick without sorting. Rows stand in the order of
+    their offsets, so ticks of one nanosecond stay in it.
+    """
+    symbol = ticks["symbol"]
+    if symbol.dtype == pl.String:
+        symbol = symbol.cast(symbol_dtype())
+    minute = pl.col("timestamp") // NS_PER_MINUTE
+    keyed = ticks.select(
+        "price",
+        "size",
+        key=symbol.to_physical().cast(pl.Int64) * _MINUTE_SPAN + ticks["timestamp"] // NS_PER_MINUTE,
+        place=(pl.col("timestamp") - minute * NS_PER_MINUTE) * _MAX_ROWS + pl.int_range(pl.len(), dtype=pl.Int64),
+    )
+    # As narrow as the largest possible sum allows.
+    size = pl.col("size") if _maximum(ticks, "size") * ticks.height <= _INT64_MAX else pl.col("size").cast(pl.Int128)
+    folded = (
+        keyed.lazy()
+        .group_by("key")
+        .agg(
+            pl.col("place").min().alias("first"),
+            pl.col("place").max().alias("last"),
+            pl.col("price").max().alias("high"),
+            pl.col("price").min().alias("low"),
+            size.sum().alias("volume"),
+            pl.len().alias("ticks"),
+            (pl.col("price").cast(pl.Int128) * pl.col("size").cast(pl.Int128)).sum().alias("notional"),
+        )
+        .collect(engine="streaming")
+    )
+    first_row, last_row = folded["first"] % _MAX_ROWS, folded["last"] % _MAX_ROWS
+    return folded.select(
+        symbol.gather(first_row).cast(pl.String),
+        minute=pl.col("key") % _MINUTE_SPAN,
+        open=ticks["price"].gather(first_row),
+        high="high",
+        low="low",
+        close=ticks["price"].gather(last_row),
+        volume=pl.col("volume").cast(pl.Int128),
+        ticks=pl.col("ticks").cast(pl.Int64),
+        notional="notional",
+        first_ns=ticks["timestamp"].gather(first_row),
+        first_offset=ticks["offset"].gather(first_row),
+        last_ns=ticks["timestamp"].gather(last_row),
+        last_offset=ticks["offset"].gather(last_row),
+    )
+
+
+def _merged(bars: pl.DataFrame) -> pl.DataFrame:
+    """Merge bars of one symbol and minute; the columns' version of `bars.merge_two`."""
+    first, last = ("first_ns", "first_offset"), ("last_ns", "last_offset")
+    return bars.group_by("symbol", "minute").agg(
+        pl.col("open").sort_by(first).first(),
+        pl.col("high").max(),
+        pl.col("low").min(),
+        pl.col("close").sort_by(last).last(),
+        pl.col("volume", "ticks", "notional").sum(),
+        pl.col(first).sort_by(first).first(),
+        pl.col(last).sort_by(last).last(),
+    )
 
 
 def tick_frame(positioned: Sequence[tuple[int, Tick]]) -> pl.DataFrame:
@@ -116,5 +205,9 @@ def fold_ticks(positioned: Iterable[tuple[int, Tick]], source: str, etag: str) -
     return fold.bars()
 
 
+def _largest_notional(ticks: pl.DataFrame) -> int:
+    return _maximum(ticks, "price") * _maximum(ticks, "size") * ticks.height
+
+
 def _maximum(ticks: pl.DataFrame, column: str) -> int:
-    return int(ticks.select(pl.col(column).max()).item())
+    return int(ticks[column].max() or 0)  # type: ignore[arg-type] # a column of integers

@@ -15,6 +15,11 @@ TIMESTAMP_PATTERN: Final = (
 )
 
 
+def symbol_dtype() -> pl.Categorical:
+    """Return a type for symbols that are grouped by: numbers, whose names live no longer than the block they are of."""
+    return pl.Categorical(pl.Categories.random())
+
+
 def plausible() -> pl.Expr:
     """Say of each row whether its numbers are within the bounds of a tick; a value that is not there is not."""
     return (
@@ -25,7 +30,12 @@ def plausible() -> pl.Expr:
 
 
 def timestamps_ns(proven: pl.Series) -> pl.Series:
-    """Unix nanoseconds from texts of `TIMESTAMP_PATTERN` (or null); null where only the strict path can tell."""
+    """Unix nanoseconds from texts of `TIMESTAMP_PATTERN` (or null); null where only the strict path can tell.
+
+    Numbers are nanoseconds already.
+    """
+    if proven.dtype == pl.Int64:
+        return proven
     integers = proven.cast(pl.Int64, strict=False)
     if integers.null_count() == proven.null_count():
         return integers
@@ -46,6 +56,6 @@ def _iso_8601_ns(text: pl.Expr) -> pl.Expr:
 
 
 def decimal_e9(text: pl.Expr) -> pl.Expr:
-    """Int128 of 10^-9 from text; null where it does not have the form of a decimal."""
-    value = text.cast(pl.Decimal(38, FRACTION_DIGITS), strict=False).to_physical()
+    """Int64 of 10^-9 from text; null where it does not have the form of a decimal, which keeps it below 10^18."""
+    value = text.cast(pl.Decimal(38, FRACTION_DIGITS), strict=False).to_physical().cast(pl.Int64, strict=False)
     return pl.when(text.str.contains(rf"\A{DECIMAL_PATTERN}\z")).then(value)

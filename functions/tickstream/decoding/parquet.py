@@ -157,9 +157,9 @@ def _decimal(name: str, dtype: pl.DataType) -> pl.Expr:
     # Below 10^9 first: then nothing that is multiplied can wrap around.
     within = units.is_between(1, 10 ** min(9 + scale, 38) - 1)
     if scale <= 9:
-        return pl.when(within).then(units * pl.lit(10 ** (9 - scale), dtype=pl.Int128))
+        return pl.when(within).then(units * pl.lit(10 ** (9 - scale), dtype=pl.Int128)).cast(pl.Int64)
     divisor = pl.lit(10 ** (scale - 9), dtype=pl.Int128)
-    return pl.when(within & (units % divisor == 0)).then(units // divisor)
+    return pl.when(within & (units % divisor == 0)).then(units // divisor).cast(pl.Int64)
 
 
 def _unsuitable(name: str, dtype: pl.DataType, wanted: str) -> ObjectRejected:

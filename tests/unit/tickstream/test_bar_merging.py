@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tickstream.bar_codec import decode_bars, encode_bars
 from tickstream.bars import Bar, Position, bar_of, merge_bars, merge_two, resample
-from tickstream.decoding import fold_ticks
+from tickstream.decoding import fold_ticks, packed_hours
+from tickstream.decoding.fold import BarFold, tick_frame
 from tickstream.errors import MalformedItem
 from tickstream.ticks import Tick
 
@@ -114,7 +115,16 @@ def test_packing_gives_equal_bars_back(placed: dict[tuple[str, str, int], tuple[
     assert decode_bars(encode_bars(merge_bars(bars))) == merge_bars(bars)
 
 
-@pytest.mark.parametrize("packed", [b"", b"no zlib", zlib.compress(b"{}"), zlib.compress(b"[1]"), zlib.compress(b"{")])
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        b"no bars",
+        zlib.compress(b"[[],[1]]"),
+        *(b"\x02" + packed for packed in (b"no zlib", zlib.compress(b"\xff"))),
+        *(b"\x02" + zlib.compress(text) for text in (b"{", b"{}", b"[1]", b"[[]]", b"[[],[]]", b"[[],[1,1.5]]")),
+    ],
+)
 def test_what_is_not_packed_bars_is_refused(packed: bytes) -> None:
     """Damaged bytes are an error of their own and never guessed around."""
     with pytest.raises(MalformedItem):
@@ -123,10 +133,12 @@ def test_what_is_not_packed_bars_is_refused(packed: bytes) -> None:
 
 def test_columns_of_different_lengths_are_refused() -> None:
     """A column that lacks a value does not make shorter bars."""
-    columns = json.loads(zlib.decompress(encode_bars([bar_of(Tick("A", START_NS, 1, 1), "k", "e", 0)])))
-    columns["volume"] = []
-    with pytest.raises(MalformedItem):
-        decode_bars(zlib.compress(json.dumps(columns).encode()))
+    packed = encode_bars([bar_of(Tick("A", START_NS, 1, 1), "k", "e", 0)])
+    for column in range(12):
+        columns = json.loads(zlib.decompress(packed[1:]))
+        columns[1 + column] = [1]
+        with pytest.raises(MalformedItem):
+            decode_bars(packed[:1] + zlib.compress(json.dumps(columns).encode()))
 
 
 @given(st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 200), SCALED, SCALED), max_size=30), st.data())
@@ -143,3 +155,28 @@ def test_folding_posted_ticks_is_the_merge_of_their_bars(
         )
         found = tuple(bar for name, hour in sorted(folded) if name == symbol for bar in folded[name, hour])
         assert found == expected
+
+
+HUGE = st.integers(10**17, 10**18 - 1)
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 5), st.one_of(SCALED, HUGE), HUGE), max_size=60),
+        max_size=5,
+    )
+)
+def test_blocks_of_any_size_of_numbers_fold_like_single_ticks(
+    blocks: list[list[tuple[str, int, int, int]]],
+) -> None:
+    """Whether sums of a block fit into 128 bits, of all blocks do, or neither: the bars are those of the ticks."""
+    fold, expected, place = BarFold("k", "e", max_bars=10), dict[str, tuple[Bar, ...]](), 0
+    for block in blocks:
+        ticks = [Tick(symbol, START_NS + step * 40 * 10**9, price, size) for symbol, step, price, size in block]
+        fold.add_frame(tick_frame(list(enumerate(ticks, start=place))))
+        for tick in ticks:
+            expected[tick.symbol] = merge_bars(expected.get(tick.symbol, ()), [bar_of(tick, "k", "e", place)])
+            place += 1
+    found = {symbol: bars for (symbol, _), bars in fold.bars().items()}
+    assert found == expected
+    assert {hour: decode_bars(packed) for hour, packed in packed_hours(fold.bars())} == dict(fold.bars())

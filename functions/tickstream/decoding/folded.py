@@ -1,0 +1,89 @@
+"""What folding gives: minute bars in columns, which become slices without a Python object for each bar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from tickstream.bar_codec import BarColumns, bars_of, encode_bars, pack_columns
+from tickstream.keys import MINUTES_PER_HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tickstream.bars import Bar
+    from tickstream.keys import SymbolHour
+
+#: Columns of bars, in the units of `tickstream.bars.Bar`.
+BAR_SCHEMA: Final = {
+    "symbol": pl.String(),
+    "minute": pl.Int64(),
+    "open": pl.Int64(),
+    "high": pl.Int64(),
+    "low": pl.Int64(),
+    "close": pl.Int64(),
+    "volume": pl.Int128(),
+    "ticks": pl.Int64(),
+    "notional": pl.Int128(),
+    "first_ns": pl.Int64(),
+    "first_offset": pl.Int64(),
+    "last_ns": pl.Int64(),
+    "last_offset": pl.Int64(),
+}
+
+
+class FoldedBars(Mapping["SymbolHour", "tuple[Bar, ...]"]):
+    """The minute bars of one source by symbol and hour, in order of time.
+
+    frame: columns of `BAR_SCHEMA`, one row for each symbol and minute, in any order. source, etag: of all its ticks.
+    """
+
+    def __init__(self, frame: pl.DataFrame, source: str, etag: str) -> None:
+        self._frame = frame
+        self._sources = ((source, etag),)
+
+    def __getitem__(self, hour: SymbolHour) -> tuple[Bar, ...]:
+        return bars_of(self._columns_of(self._hours[hour]), self._sources)
+
+    def __iter__(self) -> Iterator[SymbolHour]:
+        return iter(self._hours)
+
+    def __len__(self) -> int:
+        return len(self._hours)
+
+    def packed(self) -> Iterator[tuple[SymbolHour, bytes]]:
+        """Yield each symbol and hour with its bars as `encode_bars` packs them."""
+        for hour, rows in self._hours.items():
+            yield hour, pack_columns(self._columns_of(rows), self._sources)
+
+    @cached_property
+    def _sorted(self) -> pl.DataFrame:
+        return self._frame.sort("symbol", "minute")
+
+    @cached_property
+    def _hours(self) -> dict[SymbolHour, slice]:
+        lengths = self._sorted.group_by("symbol", hour=pl.col("minute") // MINUTES_PER_HOUR, maintain_order=True).len()
+        bounds = pairwise(accumulate(lengths["len"].to_list(), initial=0))
+        hours = zip(lengths["symbol"].to_list(), lengths["hour"].to_list(), strict=True)
+        return {hour: slice(*bound) for hour, bound in zip(hours, bounds, strict=True)}
+
+    @cached_property
+    def _columns(self) -> tuple[list[int], ...]:
+        return tuple(self._sorted[name].to_list() for name in BAR_SCHEMA if name != "symbol")
+
+    def _columns_of(self, rows: slice) -> BarColumns:
+        numbers = [column[rows] for column in self._columns]
+        sources = [0] * (rows.stop - rows.start)
+        first_ns, first_offset, last_ns, last_offset = numbers[8:]
+        return BarColumns._make((*numbers[:8], first_ns, sources, first_offset, last_ns, sources, last_offset))
+
+
+def packed_hours(bars: Mapping[SymbolHour, tuple[Bar, ...]]) -> Iterator[tuple[SymbolHour, bytes]]:
+    """Yield each symbol and hour of folded bars with the bars as `encode_bars` packs them."""
+    if isinstance(bars, FoldedBars):
+        return bars.packed()
+    return ((hour, encode_bars(of_hour)) for hour, of_hour in bars.items())
