@@ -267,7 +267,8 @@ def _both_elected(aggregator: str, times: int) -> tuple[FaultRule, ...]:
     """Have the same event run twice at a time, and each believe that it alone rolls up."""
     return (
         FaultRule("invocation", *INVOCATION, aggregator, times=times, action=Action.TWICE),
-        FaultRule("lease", "dynamodb", "PutItem", aggregator, LEASE_PARTITION, times=2 * times, action=Action.DROP),
+        # Each takes it and gives it back.
+        FaultRule("lease", "dynamodb", "PutItem", aggregator, LEASE_PARTITION, times=4 * times, action=Action.DROP),
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from aws_lambda_powertools import Logger
 
 from market_analytics.data_aggregator_election import ROLLING_UP, SETTLING, Lease, run_elected
-from market_analytics.data_aggregator_rollups import oldest_commit_ms, roll_up_pending
+from market_analytics.data_aggregator_rollups import oldest_commit_ms, roll_up_entries, roll_up_pending
 from market_analytics.data_aggregator_settling import SETTLE_AFTER_MS, Survey, survey_ingests
 from services import settings
 from services.deadlines import Deadline
@@ -25,11 +25,12 @@ from tickstream.items import key_of_pending
 from tickstream.messages import EVENT_DETAIL_TYPE, ranges_from_detail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from services.table import Table
+    from tickstream.items import Item
 
 SCHEDULED_DETAIL_TYPE: Final = "Scheduled Event"
 #: No new piece of work is begun with less time than this: one takes a second on DynamoDB, some on an emulator.
@@ -106,11 +107,12 @@ def on_processed(detail: Mapping[str, Any], table: Table, config: Settings, cloc
     # A pass works on whatever is pending: its lines say which ingest they are about, where it is one, and all of them
     # whose event began the pass.
     logger.append_keys(woken_by=[f"{one.ingest_id}/{one.index}" for one in ranges])
-    if not table.batch_get(key_of_pending(Pending(one.ingest_id, one.index, one.received_ms)) for one in ranges):
+    entries = table.batch_get(key_of_pending(Pending(one.ingest_id, one.index, one.received_ms)) for one in ranges)
+    if not entries:
         # Rolled up already, by whoever was at work when they were committed: most events of a busy hour end here.
         logger.info("rolled up already")
         return False
-    worked = _roll_up_elected(table, config, clock, WORK_RESERVE_S)
+    worked = _roll_up_elected(table, config, clock, WORK_RESERVE_S, entries)
     logger.info("event served", worked=worked)
     return worked
 
@@ -134,11 +136,19 @@ def on_schedule(table: Table, config: Settings, clock: Clock) -> tuple[Metric, .
     return _metrics(survey, lag_ms)
 
 
-def _roll_up_elected(table: Table, config: Settings, clock: Clock, reserve_s: float) -> bool:
+def _roll_up_elected(
+    table: Table, config: Settings, clock: Clock, reserve_s: float, entries: Sequence[Item] = ()
+) -> bool:
+    """Roll up as the only one; `entries` alone of the work list where nothing else can be waiting in it."""
     time_is_up = clock.up(reserve_s)
     hold_ms = int(clock.remaining_s() * 1000) + LEASE_MARGIN_MS
     lease = Lease(table, ROLLING_UP, hold_ms, clock.now_ms)
-    return run_elected(lease, lambda: roll_up_pending(table, config.compaction_threshold, time_is_up))
+    threshold = config.compaction_threshold
+    return run_elected(
+        lease,
+        lambda: roll_up_pending(table, threshold, time_is_up),
+        (lambda: roll_up_entries(table, entries, threshold, time_is_up)) if entries else None,
+    )
 
 
 def _metrics(survey: Survey, lag_ms: int) -> tuple[Metric, ...]:

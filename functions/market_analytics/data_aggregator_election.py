@@ -9,6 +9,13 @@ four steps makes sure that work which was committed before an event is seen by s
 If the event found the lease held (2), the holder gave it back later (3), so its look at the counter (4) sees the
 addition (1). Whoever takes the lease reads the counter and the work list after that, so it covers all events before.
 
+To read the work list takes a request for each of its shards, so who gives the lease back says in it up to which number
+all wake-ups are served. Where that is the number before an event's own, nobody else's work can be waiting, and the
+event does its own ranges alone. Who comes meanwhile moves the counter, and is found by step 4, as ever. A holder that
+died, ran out of time or failed says nothing, and the next one reads the list. A number that is read and then
+overtaken (given back, taken and given back by others) is too small, which leads to the list too. A wake-up that could
+not be counted, or an event that was lost, is the next list's, at the latest the schedule's: it always reads it.
+
 The lease saves work and is not what numbers rest on: rollups are caches, and whatever two aggregators at once do to
 them, readers add the slices that a rollup does not name. A holder that dies leaves the lease until it expires, a
 little after its function would have been killed anyway; until then events end at once, and the work waits for Lambda's
@@ -56,9 +63,17 @@ class Lease:
 
     def acquire(self) -> bool:
         """Take the lease if it is free or has expired; say whether it is ours."""
+        return self.take() is not None
+
+    def take(self) -> int | None:
+        """Take the lease if it is free or has expired; None where it is not ours.
+
+        Returns up to which number all wake-ups are served, as the one before said when giving it back; -1 where
+        nobody said.
+        """
         known = self.table.get(self._key())
         if known is not None and _until_ms(known) > self.now_ms():
-            return False
+            return None
         mine = {
             **self._key(),
             "holder": {"S": self.holder},
@@ -69,36 +84,47 @@ class Lease:
         else:
             taken = self.table.put_if_equal(mine, "holder", known["holder"])
         # A write whose answer was lost is retried by the client and then meets itself: look who holds it.
-        return taken or (self.table.get(self._key()) or {}).get("holder") == mine["holder"]
+        if not taken and (self.table.get(self._key()) or {}).get("holder") != mine["holder"]:
+            return None
+        return int(known["served"]["N"]) if known and "served" in known else -1
 
-    def release(self) -> None:
-        """Give the lease back, unless somebody else has it by now."""
-        self.table.delete_if_equal(self._key(), "holder", {"S": self.holder})
+    def release(self, served: int | None = None) -> None:
+        """Give the lease back, unless somebody else has it by now; `served`: what `take` returns next."""
+        if served is None:
+            self.table.delete_if_equal(self._key(), "holder", {"S": self.holder})
+            return
+        free = {**self._key(), "holder": {"S": self.holder}, "untilMs": {"N": "0"}, "served": {"N": str(served)}}
+        self.table.put_if_equal(free, "holder", {"S": self.holder})
 
     def _key(self) -> Item:
         return key_of(PARTITION, self.slot)
 
 
-def run_elected(lease: Lease, work: Callable[[], bool]) -> bool:
+def run_elected(lease: Lease, work: Callable[[], bool], own: Callable[[], bool] | None = None) -> bool:
     """Do the work as the only one, again as long as somebody asked for it meanwhile; say whether it was done here.
 
-    work: returns whether it finished; after one that ran out of time it is not begun again.
+    work: all that there is; returns whether it finished, and after a time that it did not it is not begun again.
+    own: the part that this wake-up is about, done in its place where nothing else can be waiting; returns the same.
     """
     try:
-        lease.table.add(_WAKE_UPS_KEY, "count", 1)
+        number = lease.table.add(_WAKE_UPS_KEY, "count", 1)
     except ServiceIncomplete as error:
         # Thousands of events a second would throttle this one item. Then somebody is certainly at work; should that
         # be over just now, the work list keeps everything for the next event or the schedule.
         logger.info("wake-up not counted", error=str(error))
         return False
     worked = False
-    while lease.acquire():
-        seen = _wake_ups(lease.table)
-        worked = True
+    while (served := lease.take()) is not None:
+        due, seen = work, number
+        if own is not None and served == number - 1:
+            due = own
+        else:
+            seen = _wake_ups(lease.table)
+        worked, finished = True, False
         try:
-            finished = work()
+            finished = due()
         finally:
-            lease.release()
+            lease.release(seen if finished else None)
         if not finished or _wake_ups(lease.table) == seen:
             break
     return worked

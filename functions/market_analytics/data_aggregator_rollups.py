@@ -74,14 +74,35 @@ def roll_up_pending(table: Table, compaction_threshold: int, time_is_up: Callabl
         entries.sort(key=sort_key_of)  # the oldest first, over all shards
         done = 0
         for group in _groups(table, entries):
-            finished = _roll_up(table, group, compaction_threshold, time_is_up)
-            table.batch_write((), [primary_key(committed.entry) for committed in finished])
-            done += len(finished)
+            done += _work_off(table, group, compaction_threshold, time_is_up)
             if time_is_up():
                 return False
         # A list that was cut is read again, as long as that gets anywhere: entries without a receipt stay in it.
         if not done or len(entries) < MAX_ENTRIES_A_SHARD:
             return True
+
+
+def roll_up_entries(
+    table: Table, entries: Sequence[Item], compaction_threshold: int, time_is_up: Callable[[], bool]
+) -> bool:
+    """Roll up those of these entries of the work list that are committed; say whether there was time for all.
+
+    Entries that are done by now, and no longer in the list, change nothing. Raises as `roll_up_pending`.
+    """
+    for group in _groups(table, entries):
+        _work_off(table, group, compaction_threshold, time_is_up)
+        if time_is_up():
+            return False
+    return True
+
+
+def _work_off(
+    table: Table, group: Sequence[Committed], compaction_threshold: int, time_is_up: Callable[[], bool]
+) -> int:
+    """Roll up a group and take what is done off the list; return how many."""
+    finished = _roll_up(table, group, compaction_threshold, time_is_up)
+    table.batch_write((), [primary_key(committed.entry) for committed in finished])
+    return len(finished)
 
 
 def _groups(table: Table, entries: Sequence[Item]) -> Iterator[list[Committed]]:

@@ -186,3 +186,87 @@ def test_a_throttled_counter_ends_the_event_quietly(clock: Clock) -> None:
 
     table.before_write = throttle
     assert not run_elected(lease(table, clock), lambda: True)
+
+
+class WorkList:
+    """Work that waits, and events that ask for it. lists: how often the whole list was read."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.table = MemoryTable()
+        self.waiting: set[str] = set()
+        self.lists = 0
+        self._clock = clock
+
+    def event(self, name: str) -> bool:
+        """Something is committed, and its event comes."""
+        self.waiting.add(name)
+        return run_elected(lease(self.table, self._clock), self._everything, lambda: self._do({name}))
+
+    def _everything(self) -> bool:
+        self.lists += 1
+        return self._do(set(self.waiting))
+
+    def _do(self, found: set[str]) -> bool:
+        # Others may come between what was found and what is done.
+        self.table.put(key_of("rollup", 0))
+        self.waiting -= found
+        return True
+
+
+def test_an_event_that_nobody_waits_beside_does_its_own_alone(clock: Clock) -> None:
+    """The whole list is read once; while events come one after the other nobody reads it again."""
+    work = WorkList(clock)
+    assert [work.event(name) for name in "abcd"] == [True] * 4
+    assert work.waiting == set()
+    assert work.lists == 1
+
+
+def test_whoever_comes_when_nothing_is_left_waiting(clock: Clock) -> None:
+    """Two more events, each before any write of the others: all three are served, whoever does it."""
+    moments, lists = 60, set()
+    for first in range(moments):
+        for second in range(first, moments):
+            work, writes = WorkList(clock), 0
+            work.event("before")
+
+            due = {first: "first", second + 1: "second"}
+
+            def arrive(_: object, work: WorkList = work, due: dict[int, str] = due) -> None:
+                nonlocal writes
+                writes += 1
+                if name := due.get(writes - 1):
+                    work.event(name)
+
+            work.table.before_write = arrive
+            work.event("event")
+            assert work.waiting == set(), f"left over after events before writes {first} and {second + 1}"
+            lists.add(work.lists)
+    assert lists > {1}  # some did their own alone, some found that they must read the list
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_after_one_that_failed_or_died_the_list_is_read(clock: Clock, *, dead: bool) -> None:
+    """What it left undone waits for no event of its own."""
+    work = WorkList(clock)
+    work.event("before")
+
+    def fail(identity: object) -> None:
+        if identity == ("rollup", 0):
+            work.table.before_write = _nothing if not dead else killed
+            raise KeyboardInterrupt
+
+    def killed(_: object) -> None:
+        raise KeyboardInterrupt  # not even the lease is given back
+
+    work.table.before_write = fail
+    with pytest.raises(KeyboardInterrupt):
+        work.event("undone")
+    work.table.before_write = None
+    clock.ms += HOLD_MS
+    assert work.event("next")
+    assert work.waiting == set()
+    assert work.lists == 2
+
+
+def _nothing(_: object) -> None:
+    """Let a write be."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -48,6 +49,24 @@ def test_an_event_takes_along_what_others_committed() -> None:
     before = world.table.contents()
     assert [world.event("file", index) for index in range(7)] == [False] * 7
     assert world.table.contents() == before
+
+
+def test_an_event_that_nobody_waits_beside_reads_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a pass over the list, ranges that come one by one are rolled up by their own keys."""
+    world = World(threshold=1_000)
+    world.process("file", 0, ["A", "B"])
+    assert world.event("file", 0)
+    monkeypatch.setattr(world.table, "query_each", _no_list)
+    for index in range(1, 4):
+        world.process("file", index, ["A", "B"], hours=2)
+        assert world.event("file", index)
+        assert not world.event("file", index)
+    monkeypatch.undo()
+    world.check_settled()
+
+
+def _no_list(*_: object, **__: object) -> NoReturn:
+    raise AssertionError("the work list was read")
 
 
 def test_a_range_without_a_receipt_waits_for_it() -> None:
