@@ -9,12 +9,14 @@ import json
 import os
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from localstack.aws import handlers
 from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.aws.chain import HandlerChain
+from localstack.aws.protocol.serializer import create_serializer
 from localstack.http import Response
 from localstack.services.edge import ROUTER
 from localstack.services.s3.models import S3Object, s3_stores
@@ -35,6 +37,8 @@ _MAX_KNOWN_KEYS: Final = 10_000
 #: Code and status of a refusal, where it is not the usual one of AWS's JSON services.
 _CODES: Final = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403)}
 _USUAL: Final = ("AccessDeniedException", 400)
+_READS: Final = frozenset({("s3", "GetObject"), ("s3", "HeadObject")})
+_DELETES: Final = ("s3", "DeleteObjects")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class AccessCheck:
         # One step at a time on one dict: threads need no lock.
         self._sessions: dict[str, Session | None] = {}
 
-    def __call__(self, _chain: HandlerChain, context: RequestContext, _response: Response) -> None:
+    def __call__(self, chain: HandlerChain, context: RequestContext, response: Response) -> None:
         """Let a request pass, or raise the service's refusal."""
         if not context.service or not context.operation or context.is_internal_call:
             return
@@ -97,25 +101,36 @@ class AccessCheck:
         needs = needs_of(service, operation, context.service_request or {}, place)
         if needs is None:
             asked = Asked(f"{service}:{operation}", "*")
-            self._refuse(session, asked, f"{asked.action} is no request that the bench's IAM check knows", service)
-        self._check(session, needs or (), context)
-        if operation in {"GetObject", "HeadObject"} and service == "s3":
+            message = f"{asked.action} is no request that the bench's IAM check knows"
+            self._book.refused(session, asked, message)
+            raise _refused(context, message)
+        messages = self._messages(session, needs, context)
+        if messages and (service, operation) == _DELETES and all(messages):
+            _answer_deletes(chain, context, response, messages)
+        elif refusals := [one for one in messages if one]:
+            raise _refused(context, refusals[0])
+        elif (service, operation) in _READS:
             self._check_missing(session, context, place)
 
-    def _check(self, session: Session, needs: Needs, context: RequestContext) -> None:
-        service = context.service.service_name
+    def _messages(self, session: Session, needs: Needs, context: RequestContext) -> list[str]:
+        """Decide on all that a request needs, and note it; return what is refused in AWS's words, else empty texts."""
         identity = _policies_of(session.caller, context)
         policy = _resource_policy(context)
+        messages = []
         for asked in needs:
+            message = ""
             try:
                 decision = decide(session.caller, identity, policy, asked)
+                if decision.allowed:
+                    self._book.used(session, decision)
+                else:
+                    message = refusal(session.caller, asked, decision.outcome)
             except PolicyError as error:
-                self._refuse(
-                    session, asked, f"the policies of {session.role_name} are not decided on: {error}", service
-                )
-            if not decision.allowed:
-                self._refuse(session, asked, refusal(session.caller, asked, decision.outcome), service)
-            self._book.used(session, decision)
+                message = f"the policies of {session.role_name} cannot be decided on: {error}"
+            if message:
+                self._book.refused(session, asked, message)
+            messages.append(message)
+        return messages
 
     def _check_missing(self, session: Session, context: RequestContext, place: Place) -> None:
         """Whoever may not list a bucket is told nothing of what is missing in it: 403 instead of 404, as S3 does."""
@@ -126,12 +141,9 @@ class AccessCheck:
         version = {"version_id": request["VersionId"]} if request.get("VersionId") and bucket.versioning_status else {}
         if not isinstance(bucket.objects.get(request["Key"], **version), S3Object):
             listing = Asked("s3:ListBucket", f"arn:{place.partition}:s3:::{bucket.name}")
-            self._check(session, (listing,), context)
-
-    def _refuse(self, session: Session, asked: Asked, message: str, service: str) -> None:
-        self._book.refused(session, asked, message)
-        code, status = _CODES.get(service, _USUAL)
-        raise CommonServiceException(code, message, status_code=status, sender_fault=True)
+            (message,) = self._messages(session, (listing,), context)
+            if message:
+                raise _refused(context, message)
 
     def _session_of(self, context: RequestContext) -> Session | None:
         """Return the session that signed a request, None where no role's did."""
@@ -145,6 +157,28 @@ class AccessCheck:
                 self._sessions.clear()
             session = self._sessions[key] = _assumed(key, context)
             return session
+
+
+def _refused(context: RequestContext, message: str) -> CommonServiceException:
+    code, status = _CODES.get(context.service.service_name, _USUAL)
+    return CommonServiceException(code, message, status_code=status, sender_fault=True)
+
+
+def _answer_deletes(chain: HandlerChain, context: RequestContext, response: Response, messages: Sequence[str]) -> None:
+    """Answer a DeleteObjects of which nothing is allowed as S3 does: with success, and an error for each object.
+
+    Where some are allowed S3 deletes those; here the whole request is refused.
+    """
+    objects = context.service_request["Delete"]["Objects"]
+    errors = [{**one, "Code": "AccessDenied", "Message": said} for one, said in zip(objects, messages, strict=True)]
+    context.service_response = {"Errors": errors}
+    serializer = create_serializer(context.service, context.protocol)
+    response.update_from(
+        serializer.serialize_to_response(
+            context.service_response, context.operation, context.request.headers, context.request_id
+        )
+    )
+    chain.stop()
 
 
 def _assumed(key: str, context: RequestContext) -> Session | None:

@@ -93,12 +93,15 @@ def test_m13_a_forbidden_call_is_refused_with_the_services_own_error(checked: Ch
         ("sqs", "send_message", send),
         ("sqs", "purge_queue", {"QueueUrl": checked.queue_url}),
         ("s3", "put_object", {"Bucket": NAME, "Key": "k", "Body": "x"}),
+        ("s3", "delete_objects", {"Bucket": NAME, "Delete": {"Objects": [{"Key": "k"}]}}),
     )
 
     assert answers[0] == {}
     assert answers[1:5] == ["AccessDeniedException"] * 4
     assert answers[5]["MessageId"]
-    assert answers[6:] == ["AccessDenied"] * 2
+    assert answers[6:8] == ["AccessDenied"] * 2
+    # As in S3: a success, with an error for each object.
+    assert [(error["Key"], error["Code"]) for error in answers[8]["Errors"]] == [("k", "AccessDenied")]
     assert NAME in checked.target.client("dynamodb").list_tables()["TableNames"]
     session = f"arn:aws:sts::000000000000:assumed-role/{NAME}/{NAME}"
     said = checked.refusals()

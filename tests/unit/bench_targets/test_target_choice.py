@@ -9,6 +9,7 @@ from bench.targets.aws import AwsTarget
 from bench.targets.docker import DockerTarget
 from bench.targets.embedded import EmbeddedTarget
 from bench.targets.endpoint import EndpointTarget
+from bench.targets.localstack_settings import IAM_CHECK
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,14 @@ def test_targets_options_that_do_not_go_together_are_one_line(
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert named in said.err
+
+
+def test_m13_functions_are_checked_unless_somebody_says_no() -> None:
+    """The choice is a setting, which every result records, and what is not checked then is said."""
+    checked, unchecked = open_target(TargetChoice()), open_target(TargetChoice(unchecked=True))
+    assert (checked.settings[IAM_CHECK], unchecked.settings[IAM_CHECK]) == ("1", "0")
+    assert "IAM: policies are stored and not enforced." in unchecked.not_emulated
+    assert "IAM: policies are stored and not enforced." not in checked.not_emulated
 
 
 @pytest.mark.parametrize(
