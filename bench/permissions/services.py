@@ -74,7 +74,7 @@ SERVICE_USES: Final = (
     ServiceUse(
         "Lambda delivers the log",
         ("logs:CreateLogStream", "logs:PutLogEvents"),
-        f"{_LAMBDA}/monitoring-cloudwatchlogs.html",
+        f"{_LAMBDA}/lambda-intro-execution-role.html",
         _own_stream,
     ),
     ServiceUse(

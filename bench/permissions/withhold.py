@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bench import deployment
-from bench.errors import DeploymentError
+from bench.errors import BenchError, DeploymentError
 from bench.permissions.granted import inline_policies, resources
 from bench.permissions.matrix import Standing, compare
 from bench.permissions.refusals import judge_refusals
@@ -68,7 +68,12 @@ def withhold_from_emptier(stack: Stack) -> Iterator[Withheld]:
     """Ask for a bucket's contents to be deleted, as CloudFormation does, without each permission that it takes in turn.
 
     Not by deleting the stack: on LocalStack one that could not be deleted has lost its emptier, and stays for ever.
+    Raises BenchError where the emptier has come to use something that has no place in that order yet.
     """
+    granted = {grant.action for grant in stack.granted[stack.emptier]}
+    demanded = {demand.action for demand in stack.demands if demand.role == stack.emptier}
+    if unknown := sorted(granted - demanded ^ set(EMPTYING)):
+        raise BenchError(f"{', '.join(unknown)}: the emptier's permissions are not those of {__name__}.EMPTYING")
     stack.load.leave_behind()
     stack.left_behind = True
     for action in EMPTYING:
