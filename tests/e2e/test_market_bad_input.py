@@ -94,7 +94,7 @@ def test_an_object_deleted_before_it_is_read(market: MarketStack) -> None:
                 "eventTime": "2026-01-05T14:30:00.000Z",
                 "s3": {
                     "bucket": {"name": bucket},
-                    "object": {"key": "bad/gone.csv", "size": len(body), "eTag": "0" * 32, "versionId": "null"},
+                    "object": {"key": "bad/gone.csv", "size": len(body), "eTag": "0" * 32, "versionId": "gone"},
                 },
             }
         ]
