@@ -159,7 +159,7 @@ def create(target: Target, environment: str, build: Build, parameters: Mapping[s
     """
     request = _request(target, environment, parameters or {}, build)
     target.client("cloudformation").create_stack(**request, OnFailure="DO_NOTHING")
-    _wait(target, stack_name(environment, build.pipeline), wanted="CREATE_COMPLETE")
+    wait_for(target, stack_name(environment, build.pipeline), wanted="CREATE_COMPLETE")
 
 
 def update(
@@ -174,14 +174,14 @@ def update(
         if "No updates are to be performed" not in str(error):
             raise DeploymentError(f"the stack cannot be updated: {error}") from error
     else:
-        _wait(target, stack_name(environment), wanted="UPDATE_COMPLETE")
+        wait_for(target, stack_name(environment), wanted="UPDATE_COMPLETE")
     return outputs_of(target, environment)
 
 
 def destroy(target: Target, environment: str, pipeline: str = PIPELINE) -> None:
     """Delete the stack and wait until it is gone, then the bucket of code. Raises DeploymentError if it stays."""
     target.client("cloudformation").delete_stack(StackName=stack_name(environment, pipeline))
-    _wait(target, stack_name(environment, pipeline), wanted="DELETE_COMPLETE")
+    wait_for(target, stack_name(environment, pipeline), wanted="DELETE_COMPLETE")
     delete_code(target, environment, pipeline)
 
 
@@ -280,8 +280,8 @@ def _request(target: Target, environment: str, parameters: Mapping[str, str], ma
     }
 
 
-def _wait(target: Target, name: str, *, wanted: str) -> None:
-    """Wait until the stack rests in the wanted state. Raises DeploymentError for any other state of rest."""
+def wait_for(target: Target, name: str, *, wanted: str) -> None:
+    """Wait until a stack rests in the wanted state. Raises DeploymentError for any other state of rest."""
     deadline = time.monotonic() + _TIMEOUT_S
     # By id: a deleted stack is found no more under its name.
     stack = _describe(target, name)

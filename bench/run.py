@@ -87,18 +87,39 @@ class RunOptions:
     target: TargetChoice
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that is over. `written`: its result file."""
+
+    verdict: Verdict
+    written: Path
+
+
 def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mapping[str, Any] | None = None) -> Verdict:
     """Do it all; returns the verdict. Raises BenchError or GeneratorError where the run could not be made.
 
     more_facts: what the result file shall say beside what the run itself finds.
     """
+    return carried_out(trial, options, reporter, more_facts).verdict
+
+
+def carried_out(
+    trial: Trial,
+    options: RunOptions,
+    reporter: Reporter,
+    more_facts: Mapping[str, Any] | None = None,
+    *,
+    on: Target | None = None,
+) -> Finished:
+    """Do it all, as `run`. on: a target of the options' kind that runs already, and goes on afterwards."""
     began = datetime.now(UTC)
     # Before anything is started: a folder that cannot be made would cost a whole run at its very end.
     options.results.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        target = open_target(options.target, detached=options.keep)
-        with reporter.phase(f"start {target.kind}"):
-            stack.enter_context(_kept(target) if options.keep else target)
+        target = on or open_target(options.target, detached=options.keep)
+        if on is None:
+            with reporter.phase(f"start {target.kind}"):
+                stack.enter_context(_kept(target) if options.keep else target)
         require(target, trial.needs)
         # Inside the target's own folder, which is removed even where this process is killed.
         temporary = tempfile.TemporaryDirectory(prefix="bench-", dir=target.scratch_dir)
@@ -159,7 +180,7 @@ def run(trial: Trial, options: RunOptions, reporter: Reporter, more_facts: Mappi
     reporter.summary(trial.speed(), facts)
     reporter.line(f"result: {written}")
     reporter.line(f"report: {write_report(written)}")
-    return verdict
+    return Finished(verdict, written)
 
 
 class _kept(ExitStack):  # noqa: N801 - used like a function

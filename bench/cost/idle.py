@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.baselines.naive import template as naive
 from bench.cost.usage import quantities
 from generator.environment import Environment
 from generator.pipelines import PIPELINES
@@ -61,9 +62,9 @@ class IdleDay:
 
 
 def idle_day(result: Result) -> IdleDay:
-    """Return the idle day of a result's pipeline; of one that the generator does not build nothing is known."""
-    build = PIPELINES.get(result.pipeline)
-    standing = standing_of(build(Environment("dev")).to_dict()) if build else Standing(0, 0, 0, 0, is_recoverable=False)
+    """Return the idle day of a result's pipeline."""
+    template = naive.build("dev") if result.pipeline == naive.NAME else PIPELINES[result.pipeline](Environment("dev"))
+    standing = standing_of(template.to_dict())
     schedule: Quantities | None = {}
     if standing.scheduled_invocations:
         schedule = _schedule(result, standing.scheduled_invocations)

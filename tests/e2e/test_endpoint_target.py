@@ -65,11 +65,11 @@ def test_b02_down_deletes_no_stack_that_the_bench_did_not_deploy(choice: TargetC
         stacks = server.client("cloudformation")
         name = deployment.stack_name("somebodys")
         stacks.create_stack(StackName=name, TemplateBody=template)
-        deployment._wait(server, name, wanted="CREATE_COMPLETE")
+        deployment.wait_for(server, name, wanted="CREATE_COMPLETE")
         try:
             with pytest.raises(BenchError, match="has not deployed"):
                 down(Reporter(), choice, (deployment.PIPELINE, "somebodys"))
             assert stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
         finally:
             stacks.delete_stack(StackName=name)
-            deployment._wait(server, name, wanted="DELETE_COMPLETE")
+            deployment.wait_for(server, name, wanted="DELETE_COMPLETE")
