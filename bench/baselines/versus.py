@@ -11,6 +11,7 @@ from rich.table import Table
 from bench.baselines.naive_run import run_naive
 from bench.cost.account import account_of
 from bench.errors import BenchError
+from bench.report.console import Reporter
 from bench.report.result import read_result
 from bench.run import carried_out
 from bench.targets import Capability, open_target, require
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.baselines.slices import Slice
-    from bench.report.console import Reporter
     from bench.report.result import Result
     from bench.run import RunOptions, Trial
 
@@ -86,10 +86,12 @@ def compare(
     with open_target(options.target) as target:
         require(target, [(Capability.JOURNAL, "baselines")])
         reporter.line(f"naive: {ticks.ticks:,} ticks ({ticks.about}), of which {ticks.colliding:,} share a key")
+        # A reporter each: each result file has its own phases.
+        first, second = Reporter(reporter.console), Reporter(reporter.console)
         naive = run_naive(
-            target, options.environment, ticks, reporter, results=options.results, seed=trial.seed, stall_s=stall_s
+            target, options.environment, ticks, first, results=options.results, seed=trial.seed, stall_s=stall_s
         )
-        ours = carried_out(trial, options, reporter, on=target)
+        ours = carried_out(trial, options, second, on=target)
     return Versus(side_of("naive", naive), side_of("ours", ours.written))
 
 

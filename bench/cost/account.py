@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: What the figures take for granted, one sentence each.
 ASSUMPTIONS: Final = (
     "Requests, units, events and bytes are the run's own, counted; they grow with the ticks in proportion.",
+    "A run that sends all at once is rolled up many ranges at a time; a feed that trickles in writes more rollups.",
     "GB-seconds are an upper bound: two busy cores that also run LocalStack bill more milliseconds than Lambda would.",
     "Uploads are billed to the bucket's owner, so they are in the total, in a line of their own.",
     "Reading is what the bench asked of the API while it waited; it grows with the questions and is not in the total.",
