@@ -26,6 +26,7 @@ KNOWN_KEYS: Final = frozenset(
         "aws:sourceaccount",
         "aws:sourcearn",
         "events:source",
+        "kms:viaservice",
     }
 )
 _IF_EXISTS: Final = "IfExists"

@@ -9,7 +9,7 @@ from awacs.aws import Principal, Statement
 from troposphere import AccountId, Ref, Sub, s3
 from troposphere.awslambda import Permission
 
-from generator.blocks import policies
+from generator.blocks import encryption, policies
 
 if TYPE_CHECKING:
     from generator.blocks.function import Function
@@ -21,7 +21,7 @@ UNFINISHED_UPLOAD_DAYS = 30
 
 
 class Bucket:
-    """A private, versioned bucket with SSE-S3.
+    """A private, versioned bucket with SSE-S3, or SSE-KMS under a key of the customer's own.
 
     Args:
         stack: what it is added to.
@@ -44,8 +44,17 @@ class Bucket:
                 BucketName=Sub(name),
                 BucketEncryption=s3.BucketEncryption(
                     ServerSideEncryptionConfiguration=[
-                        s3.ServerSideEncryptionRule(
-                            ServerSideEncryptionByDefault=s3.ServerSideEncryptionByDefault(SSEAlgorithm="AES256")
+                        stack.with_own_key(
+                            s3.ServerSideEncryptionRule(
+                                ServerSideEncryptionByDefault=s3.ServerSideEncryptionByDefault(
+                                    SSEAlgorithm="aws:kms", KMSMasterKeyID=Ref(encryption.PARAMETER)
+                                ),
+                                # One request to KMS for many objects, and not one for each.
+                                BucketKeyEnabled=True,
+                            ),
+                            s3.ServerSideEncryptionRule(
+                                ServerSideEncryptionByDefault=s3.ServerSideEncryptionByDefault(SSEAlgorithm="AES256")
+                            ),
                         )
                     ]
                 ),

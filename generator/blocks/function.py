@@ -20,7 +20,7 @@ from troposphere.awslambda import (
 from troposphere.awslambda import Environment as Variables
 from troposphere.awslambda import Function as LambdaFunction
 
-from generator.blocks import logs, policies
+from generator.blocks import encryption, logs, policies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -194,11 +194,20 @@ class Function:
                                 policies.deny_insecure_transport([policies.ANY_ACTION], ["*"]),
                             ]
                         ),
-                    )
+                    ),
+                    *self._use_of_key(statements),
                 ],
                 Tags=self._stack.tags(),
             )
         )
+
+    def _use_of_key(self, statements: Sequence[Statement]) -> list[Any]:
+        """Return the policy, where the stack has a key of the customer's own, to use it for what the function does."""
+        needed = encryption.use_of_key(statements)
+        if not needed:
+            return []
+        document = policies.document(needed)
+        return [self._stack.with_own_key(iam.Policy(PolicyName=f"{self.physical_name}-key", PolicyDocument=document))]
 
     def permit(self, title: str, principal: str, source_arn: object) -> None:
         """Let an AWS service invoke the function on behalf of one resource.

@@ -23,6 +23,7 @@ def log_group(stack: Stack, title: str, name: object) -> LogGroup:
             title,
             LogGroupName=name,
             RetentionInDays=RETENTION_DAYS,
+            KmsKeyId=stack.own_key(),
             Tags=stack.tags(),
             DeletionPolicy="Delete",
             UpdateReplacePolicy="Delete",

@@ -29,7 +29,7 @@ MAX_MESSAGE_BYTES = 1_048_576
 class Queue:
     """A queue, encrypted with SQS's own key, that refuses everything outside TLS or from other accounts.
 
-    SQS's own key and not KMS: EventBridge cannot write under the AWS-managed KMS key of SQS.
+    SQS's own key, or one of the customer's own: EventBridge cannot write under the AWS-managed KMS key of SQS.
 
     Args:
         stack: what it is added to.
@@ -92,7 +92,8 @@ class Queue:
                 MessageRetentionPeriod=retention_s,
                 VisibilityTimeout=visibility_timeout_s,
                 MaximumMessageSize=MAX_MESSAGE_BYTES,
-                SqsManagedSseEnabled=True,
+                SqsManagedSseEnabled=stack.with_own_key(value=False, otherwise=True),
+                KmsMasterKeyId=stack.own_key(),
                 Tags=stack.tags(),
                 DeletionPolicy="Delete",
                 UpdateReplacePolicy="Delete",

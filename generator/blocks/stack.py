@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from troposphere import Output, Parameter, Sub, Tags, Template
+from troposphere import Equals, If, Not, NoValue, Output, Parameter, Ref, Sub, Tags, Template
+
+from generator.blocks import encryption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +42,12 @@ class Stack:
         self.template.set_version("2010-09-09")
         self.spell = spelling
         self._tags = dict(tags)
+        key = self.optional_text(
+            encryption.PARAMETER,
+            pattern=encryption.PATTERN,
+            text="KMS key of your own for buckets, queues, tables and logs; its policy must let the services use it",
+        )
+        self.template.add_condition(encryption.CONDITION, Not(Equals(Ref(key), "")))
 
     def name(self, title: str) -> str:
         """Return the physical name `NAME-ENV` of a logical id, known before anything is deployed."""
@@ -52,6 +60,14 @@ class Stack:
         for CloudFormation as soon as one of them is a reference.
         """
         return Sub(f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}")
+
+    def with_own_key(self, value: Any, otherwise: Any = NoValue) -> If:
+        """Return a property's value where the stack is given a key of the customer's own, and otherwise."""
+        return If(encryption.CONDITION, value, otherwise)
+
+    def own_key(self) -> If:
+        """Return the ARN of the customer's own key, and nothing where there is none."""
+        return self.with_own_key(Ref(encryption.PARAMETER))
 
     def tags(self) -> Tags:
         """Return the stack's tags for one resource (a new object: troposphere's are mutable)."""

@@ -53,7 +53,7 @@ class Table:
                 KeySchema=[KeySchema(AttributeName=key, KeyType=role) for key, _, role in keys],
                 BillingMode="PAY_PER_REQUEST",
                 PointInTimeRecoverySpecification=PointInTimeRecoverySpecification(PointInTimeRecoveryEnabled=True),
-                SSESpecification=SSESpecification(SSEEnabled=True),
+                SSESpecification=SSESpecification(SSEEnabled=True, SSEType="KMS", KMSMasterKeyId=stack.own_key()),
                 TimeToLiveSpecification=TimeToLiveSpecification(AttributeName=expiry, Enabled=True),
                 DeletionProtectionEnabled=False,
                 Tags=stack.tags(),

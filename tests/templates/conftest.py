@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.templates.reading import decided
+
 ROOT = Path(__file__).resolve().parents[2]
+FILES = ROOT / "templates" / "file-processing-dev.json"
 
 # The row tests and the mutation tests run the same checks. In pytest's importlib mode a test module imports another
 # only by its full name below the project's root, which plain `pytest` does not put on the path.
@@ -31,14 +34,21 @@ def committed() -> Path:
 
 @pytest.fixture
 def template(committed: Path) -> dict[str, Any]:
-    """Return the committed template of market analytics, freshly parsed, so that a test may change it."""
-    return parsed(committed)
+    """Return market analytics' committed template without a key of one's own, fresh, so that a test may change it."""
+    return decided(parsed(committed), "WithOwnKey", holds=False)  # type: ignore[no-any-return]
 
 
 @pytest.fixture
 def files() -> dict[str, Any]:
-    """Return the committed template of file processing, freshly parsed, so that a test may change it."""
-    return parsed(ROOT / "templates" / "file-processing-dev.json")
+    """Return file processing's committed template without a key of one's own, fresh, so that a test may change it."""
+    return decided(parsed(FILES), "WithOwnKey", holds=False)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def keyed(committed: Path) -> dict[str, dict[str, Any]]:
+    """Return both committed templates, by pipeline, with a key of one's own."""
+    found = {"market-analytics": parsed(committed), "file-processing": parsed(FILES)}
+    return {pipeline: decided(one, "WithOwnKey", holds=True) for pipeline, one in found.items()}
 
 
 def parsed(path: Path) -> dict[str, Any]:

@@ -27,6 +27,8 @@ CONDITION_KEYS = {
     "aws:SourceArn",
     # Service keys: service authorization reference, EventBridge.
     "events:source",
+    # KMS developer guide, "AWS KMS condition keys".
+    "kms:ViaService",
 }
 """Every condition key that the templates use, spelt as AWS does; IAM treats an unknown key as absent, in silence."""
 

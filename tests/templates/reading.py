@@ -67,6 +67,29 @@ def arn_of(title: str) -> Json:
     return {"Fn::GetAtt": [title, "Arn"]}
 
 
+def decided(value: Json, condition: str, *, holds: bool) -> Json:
+    """Return a template, or a part of one, as CloudFormation sees it once a condition of its Fn::If is decided."""
+    if isinstance(value, list):
+        return [decided(part, condition, holds=holds) for part in value if not _left_out(part, condition, holds=holds)]
+    if not isinstance(value, dict):
+        return value
+    match value.get("Fn::If"):
+        case [named, yes, no] if named == condition:
+            return decided(yes if holds else no, condition, holds=holds)
+    return {
+        key: decided(part, condition, holds=holds)
+        for key, part in value.items()
+        if not _left_out(part, condition, holds=holds)
+    }
+
+
+def _left_out(part: Json, condition: str, *, holds: bool) -> bool:
+    match part:
+        case {"Fn::If": [named, yes, no]} if named == condition:
+            return bool((yes if holds else no) == {"Ref": "AWS::NoValue"})
+    return False
+
+
 def depends_on(template: Template, title: str) -> set[str]:
     """Return the logical ids that a resource names in DependsOn."""
     named = at(template, "Resources", title).get("DependsOn", [])
