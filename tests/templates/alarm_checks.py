@@ -60,12 +60,13 @@ def dashboard(template: Template, system: System) -> None:
     assert not re.search(r"\$\{(?!AWS::Region\})", json.dumps(body)), "Sub would take it for a reference"
 
 
-def runbook(template: Template) -> None:
-    """Check that whoever is called finds a section of the alarm's name."""
+def runbook(*templates: Template) -> None:
+    """Check that whoever is called finds a section of the alarm's name, and no section is of an alarm of before."""
     sections = set(re.findall(r"^### `(\w+)`", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE))
-    missing = of_type(template, "AWS::CloudWatch::Alarm").keys() - sections
-    assert not missing, f"{RUNBOOK.name} has no section for {sorted(missing)}"
-    for alarm in of_type(template, "AWS::CloudWatch::Alarm").values():
+    found = {title: one for each in templates for title, one in of_type(each, "AWS::CloudWatch::Alarm").items()}
+    assert not found.keys() - sections, f"{RUNBOOK.name} has no section for {sorted(found.keys() - sections)}"
+    assert not sections - found.keys(), f"{RUNBOOK.name} has a section for no alarm: {sorted(sections - found.keys())}"
+    for alarm in found.values():
         assert "docs/runbook.md" in alarm["AlarmDescription"]
         assert alarm["AlarmName"].endswith(f"-{ENV}")
 

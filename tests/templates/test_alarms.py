@@ -58,5 +58,17 @@ def test_file_processing_calls_a_person(files: Template) -> None:
 
 def test_every_alarm_has_a_section_in_the_runbook(template: Template, files: Template) -> None:
     """Whoever is called at night finds what to do under the alarm's own name."""
-    alarm_checks.runbook(template)
-    alarm_checks.runbook(files)
+    alarm_checks.runbook(template, files)
+
+
+def test_an_alarm_without_a_section_and_a_section_without_an_alarm_are_noticed(
+    template: Template, files: Template
+) -> None:
+    """A runbook that lags behind its alarms sends people to the wrong place."""
+    without = {**files, "Resources": {**files["Resources"]}}
+    renamed = without["Resources"].pop("ParkedQueueNotEmptyAlarm")
+    with pytest.raises(AssertionError, match="no alarm"):
+        alarm_checks.runbook(template, without)
+    without["Resources"] |= {"ParkedQueueNotEmptyAlarm": renamed, "ParkedQueueFullAlarm": renamed}
+    with pytest.raises(AssertionError, match="no section"):
+        alarm_checks.runbook(template, without)
