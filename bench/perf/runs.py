@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench.cost.account import account_of
 from bench.errors import BenchError
 from bench.perf.figures import Better, Figure, Unit
 from bench.report.result import read_result
@@ -29,8 +31,9 @@ class RunFailedError(Exception):
 
 
 def reference(_repeats: int) -> tuple[Figure, ...]:
-    """Run 10 million ticks end to end: speed, requests, memory."""
+    """Run 10 million ticks end to end: speed, requests, dollars, memory."""
     result = run_of("--workload", "reference", "--ticks", str(REFERENCE_TICKS))
+    account = account_of(result)
     ticks = result.verdict.counts["attempted"]
     own_requests = sum(row.requests for row in result.own_requests or ())
     return (
@@ -41,6 +44,11 @@ def reference(_repeats: int) -> tuple[Figure, ...]:
         Figure(
             name="requests per million ticks", unit=Unit.REQUESTS, better=Better.LESS,
             samples=(own_requests / ticks * _MILLION,), goal=500, about="the pipeline's own, all services",
+        ),
+        Figure(
+            name="dollars per million ticks", unit=Unit.USD, better=Better.LESS,
+            samples=(float(account.million.total("arm64")),), goal=0.01,
+            about=f"arm64, list prices as of {account.prices.as_of:%Y-%m-%d}",
         ),
         *_memory(result, "10 million ticks"),
     )  # fmt: skip
@@ -78,19 +86,48 @@ def streams(_repeats: int) -> tuple[Figure, ...]:
     )  # fmt: skip
 
 
+def naive(_repeats: int) -> tuple[Figure, ...]:
+    """Run the design of the tutorials beside this one, on the same LocalStack and the first of the same ticks."""
+    with tempfile.TemporaryDirectory(prefix="tickstream-perf-") as results:
+        versus = json.loads(_told("baselines", "--ticks", str(REFERENCE_TICKS), "--json", "--results", results))
+    better = {name: float(ratio) for name, ratio in versus["times_better"].items()}
+    slow = versus["naive"]
+    about = (
+        f"of {slow['ticks']:,} ticks at {float(slow['ticks_per_s']):,.0f} a second, of which it lost {slow['lost']:,}"
+    )
+    goals = {
+        "ticks_per_s": ("speed, against the naive design", 10_000),
+        "requests_a_million": ("requests of the naive design, against ours", 10_000),
+        "dollars_a_million": ("dollars of the naive design, against ours", 400),
+    }
+    return tuple(
+        Figure(name=said, unit=Unit.RATIO, better=Better.MORE, samples=(better[name],), goal=goal, about=about)
+        for name, (said, goal) in goals.items()
+    )
+
+
 def run_of(*arguments: str) -> Result:
     """Make one run and return its result. Raises RunFailedError where its verdict failed, BenchError where it broke."""
     with tempfile.TemporaryDirectory(prefix="tickstream-perf-") as results:
-        command = [sys.executable, "-m", "bench", "run", *arguments, "--results", results]
-        # Killed with this process's interrupt, and by `run` itself when the time is up; LocalStack goes with it.
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-        if done.returncode == 1:
-            raise RunFailedError("\n".join([" ".join(command[1:]), *done.stdout.splitlines()[-40:]]))
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise BenchError(f"{' '.join(command[1:])} ended with status {done.returncode}: {last}")
+        _told("run", *arguments, "--results", results)
         (folder,) = Path(results).iterdir()
         return read_result(folder)
+
+
+def _told(*arguments: str) -> str:
+    """Run a command of the bench and return what it prints. Raises RunFailedError, BenchError."""
+    command = [sys.executable, "-m", "bench", *arguments]
+    # Killed with this process's interrupt, and by `run` itself when the time is up; LocalStack goes with it.
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"{' '.join(command[1:])} did not end within {_TIMEOUT_S:.0f} s") from None
+    if done.returncode == 1:
+        raise RunFailedError("\n".join([" ".join(command[1:]), *(done.stdout + done.stderr).splitlines()[-40:]]))
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BenchError(f"{' '.join(command[1:])} ended with status {done.returncode}: {last}")
+    return done.stdout
 
 
 def _ticks_per_s(result: Result) -> float:

@@ -47,7 +47,7 @@ ALL: Final = (
     Benchmark("generator", "bench.perf.commands:generator", "the generator, against importing what it uses"),
     Benchmark("environments", "bench.perf.environments:cold_starts", "functions started cold, one and twenty at once"),
     Benchmark("deployment", "bench.perf.deployments:up_and_deployed", "LocalStack up and the stack deployed"),
-    Benchmark("reference", "bench.perf.runs:reference", "10 million ticks: speed, requests, memory"),
+    Benchmark("reference", "bench.perf.runs:reference", "10 million ticks: speed, requests, dollars, memory"),
     Benchmark("streams", "bench.perf.runs:streams", "2,000 concurrent streams"),
     Benchmark(
         "scaling", "bench.perf.runs:scaling", "the reference workload at 1, 10 and 50 million ticks", default=False
