@@ -110,6 +110,8 @@ def origins_of(kept: Iterable[Sent]) -> tuple[Origin, ...]:
 
 def _together(tries: Iterable[Sent]) -> Sent:
     entries = tuple(tries)
+    if len(entries) == 1:
+        return entries[0]  # as nearly all are, and all of them are asked for at every look at a run
     # Promised once is promised, and where nobody promised, one try that may have arrived decides.
     best = min(entries, key=lambda entry: list(Outcome).index(entry.outcome))
     doubted = any(entry.outcome is Outcome.INDETERMINATE for entry in entries if entry.repeat < best.repeat)
