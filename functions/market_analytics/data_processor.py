@@ -7,7 +7,7 @@ batch are written together, and one event tells of all of the batch, after their
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aws_lambda_powertools import Logger
@@ -19,6 +19,7 @@ from services.dynamo_table import DynamoTable
 from services.events import EventBus
 from services.objects import LineWriter, ObjectReader
 from services.ordered_batches import failures_answer
+from services.reading_ahead import reading_ahead
 from tickstream.errors import MalformedItem
 from tickstream.ingests import Format
 from tickstream.messages import (
@@ -26,17 +27,19 @@ from tickstream.messages import (
     EVENT_SOURCE,
     MAX_RANGES_AN_EVENT,
     InlineTicks,
+    RangePointer,
     decode_message,
     event_details,
     names_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from market_analytics.data_processor_ranges import Writes
+    from tickstream.ingests import Source
     from tickstream.messages import Message
 
 #: No range is begun with less time than this. Measured on one core for 8 MiB: 1 s for ordinary ticks, 4 s for a million
@@ -103,21 +106,23 @@ def process_batch(
     failed: list[str] = []
     committed: list[_Begun] = []
     small, others = _small_ones_apart(records)
-    for group in (small, *([record] for record in others)):
-        begun: list[_Begun] = []
-        for record in group:
-            if deadline.remaining_s() < SECONDS_A_RANGE and (begun or committed or failed):
-                # To be killed in the middle would fail the whole batch. The first range of a batch is always tried:
-                # whatever the function's timeout is, there is progress.
-                logger.warning("range put off", extra={"message_id": record["messageId"], **_names_in(record)})
-                failed.append(record["messageId"])
-            elif (one := _begin(record, stores)) is None:
-                failed.append(record["messageId"])
-            else:
-                begun.append(one)
-        done = _commit(begun, stores)
-        committed += done
-        failed += [one.message_id for one in begun if one not in done]
+    with reading_ahead(stores.open_object, _small_objects(small)) as open_object:
+        stores = replace(stores, open_object=open_object)
+        for group in (small, *([record] for record in others)):
+            begun: list[_Begun] = []
+            for record in group:
+                if deadline.remaining_s() < SECONDS_A_RANGE and (begun or committed or failed):
+                    # To be killed in the middle would fail the whole batch. The first range of a batch is always
+                    # tried: whatever the function's timeout is, there is progress.
+                    logger.warning("range put off", extra={"message_id": record["messageId"], **_names_in(record)})
+                    failed.append(record["messageId"])
+                elif (one := _begin(record, stores)) is None:
+                    failed.append(record["messageId"])
+                else:
+                    begun.append(one)
+            done = _commit(begun, stores)
+            committed += done
+            failed += [one.message_id for one in begun if one not in done]
     unsent = put_events(event_details(one.writes.processed for one in committed))
     for position, why in unsent.items():
         first = position * MAX_RANGES_AN_EVENT
@@ -159,6 +164,13 @@ def _is_small(message: Message) -> bool:
     # What a packed object or a row group of Parquet unpacks to is not known before.
     unpacked = not message.layout.gzipped and message.layout.format is not Format.PARQUET
     return unpacked and message.span.end - message.span.start <= SMALL_RANGE_BYTES
+
+
+def _small_objects(small: Iterable[Mapping[str, Any]]) -> set[Source]:
+    """Return the objects of small ranges that are small themselves: most ranges of that size are whole objects."""
+    messages = [decode_message(record["body"]) for record in small]
+    sources = {message.source for message in messages if isinstance(message, RangePointer)}
+    return {source for source in sources if source.size_bytes <= SMALL_RANGE_BYTES}
 
 
 def _begin(record: Mapping[str, Any], stores: Stores) -> _Begun | None:

@@ -74,6 +74,7 @@ HARMLESS = {
     "process_created",
     "process_in_order",
     "publish",  # by way of the log
+    "reading_ahead",  # through an ObjectReader
     "settings",
 }
 """What is imported from `services` and asks nothing of AWS by itself."""
