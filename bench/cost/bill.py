@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from bench.errors import PriceError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,9 +48,10 @@ class Bill:
 
 
 def bill_of(quantities: Quantities, prices: Prices) -> Bill:
-    """Price quantities. Raises KeyError for what the table does not have."""
+    """Price quantities. Raises PriceError for what the table does not have: left out, it would be free."""
     keys = {key if key != "lambda_gb_seconds" else "lambda_gb_seconds_arm64": key for key in quantities}
-    assert keys.keys() <= prices.by_key.keys(), keys  # noqa: S101 - a price that is missing would be a gift
+    if missing := sorted(keys.keys() - prices.by_key.keys()):
+        raise PriceError(f"the price table has no {', '.join(missing)}")
     lines = []
     for key in prices.by_key:
         if key not in keys:

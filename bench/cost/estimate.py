@@ -27,7 +27,7 @@ _PER_RUN: Final[Mapping[str, Decimal]] = {
     "metric_months": Decimal("0.02"),
     "xray_traces": Decimal(500),
 }
-#: About twice what a million ticks of 500 symbols were seen to use, and the bench's reading of all bars.
+#: Above what runs of a million ticks of 500 symbols were seen to use, and the bench's reading of all bars.
 _PER_MILLION_TICKS: Final[Mapping[str, Decimal]] = {
     "lambda_gb_seconds": Decimal(600),
     "lambda_requests": Decimal(1_000),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.baselines.naive import template as naive
 from bench.cost.usage import quantities
+from bench.errors import ResultError
 from generator.environment import Environment
 from generator.pipelines import PIPELINES
 
@@ -62,7 +63,9 @@ class IdleDay:
 
 
 def idle_day(result: Result) -> IdleDay:
-    """Return the idle day of a result's pipeline."""
+    """Return the idle day of a result's pipeline. Raises ResultError for one that nobody builds any more."""
+    if result.pipeline not in {naive.NAME, *PIPELINES}:
+        raise ResultError(f"there is no pipeline {result.pipeline}, whose idle day would be a part of every day")
     template = naive.build("dev") if result.pipeline == naive.NAME else PIPELINES[result.pipeline](Environment("dev"))
     standing = standing_of(template.to_dict())
     schedule: Quantities | None = {}

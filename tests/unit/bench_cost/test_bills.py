@@ -12,7 +12,7 @@ from bench.cost.bill import bill_of, of_a_day, of_a_million, sampled_traces
 from bench.cost.idle import idle_day, standing_of
 from bench.cost.prices import prices
 from bench.cost.usage import usage_of
-from bench.errors import ResultError
+from bench.errors import PriceError, ResultError
 from bench.report.result import Result
 from generator.environment import Environment
 from generator.pipelines import PIPELINES
@@ -152,6 +152,12 @@ def test_an_idle_day_is_288_measured_invocations_and_the_polls() -> None:
     assert _numbers(unmeasured.quantities) == {"sqs_requests": 21_600}
 
 
+def test_what_has_no_price_is_refused() -> None:
+    """A thing without a price would be billed as free."""
+    with pytest.raises(PriceError, match="no metric_streams"):
+        bill_of({"metric_streams": Decimal(1)}, prices())
+
+
 def test_all_of_it_is_decimals_in_json() -> None:
     """No float anywhere, and the totals are those of the lines."""
     facts = account_of(_result(stored={"table_items": 3, "table_bytes": 10**9})).facts()
@@ -174,6 +180,7 @@ def test_all_of_it_is_decimals_in_json() -> None:
         (file_result() | {"requests": None, "functions": None}, "no journal"),
         (market_result(), "before units were counted"),
         (market_result() | {"requests": ROWS, "functions": None}, "no journal"),
+        (market_result() | {"requests": ROWS, "functions": FUNCTIONS, "pipeline": "gone"}, "no pipeline gone"),
     ],
 )
 def test_a_result_that_does_not_say_is_refused(result: dict[str, Any], said: str) -> None:
