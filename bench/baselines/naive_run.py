@@ -34,10 +34,14 @@ _POLL_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class _Waited:
-    """How the waiting ended. last_s: when the last tick reached its bar, seconds after the upload began."""
+    """How the waiting ended. last_s: when the last tick reached its bar, seconds after the upload began.
+
+    warm_ticks_per_s: of the second half of the ticks: the first half starts the functions' environments.
+    """
 
     acknowledged_s: float
     last_s: float
+    warm_ticks_per_s: float | None
     journal: Journal
 
 
@@ -71,6 +75,7 @@ def run_naive(
             "first_upload_to_last_acknowledgement_s": waited.acknowledged_s,
             "first_upload_to_last_rollup_s": waited.last_s,
             "ticks_per_s": verdict.counts["aggregated"] / waited.last_s,
+            "warm_ticks_per_s": waited.warm_ticks_per_s,
             "stored": stored,
             **journal_facts(waited.journal),
             "verdict": verdict_fields(verdict),
@@ -111,7 +116,7 @@ def _pushed(target: Target, outputs: dict[str, str], ticks: Slice, stall_s: floa
     with ticks.path.open("rb") as body:
         target.client("s3").put_object(Bucket=outputs["bucketName"], Key=_KEY, Body=body)
     acknowledged_s = time.monotonic() - start
-    seen = (0, 0)
+    seen, half_s, at_half = (0, 0), 0.0, 0
     while True:
         journal = read_journal(target)
         assert journal is not None, "asked for before the run"  # noqa: S101 - for the type checker
@@ -119,9 +124,12 @@ def _pushed(target: Target, outputs: dict[str, str], ticks: Slice, stall_s: floa
         ended = sum(use.invocations for use in journal.functions if use.function == aggregate)
         if (updates, ended) != seen:
             seen, moved_at = (updates, ended), time.monotonic()
+        if not half_s and 2 * updates >= ticks.ticks:
+            half_s, at_half = time.monotonic() - start, updates
         # The ends too: what an invocation is billed is known when it has answered.
         if min(seen) >= ticks.ticks or time.monotonic() - moved_at > stall_s:
-            return _Waited(acknowledged_s, moved_at - start, journal)
+            warm_ticks_per_s = (updates - at_half) / (moved_at - start - half_s) if updates > at_half else None
+            return _Waited(acknowledged_s, moved_at - start, warm_ticks_per_s, journal)
         time.sleep(_POLL_S)
 
 

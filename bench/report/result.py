@@ -248,6 +248,8 @@ class Result(_Part):
     first_upload_to_last_rollup_s: float | None = None
     first_upload_to_rest_s: float | None = None
     ticks_per_s: float | None = None
+    #: Of the second half of the ticks, when functions are warm; measured of the naive design alone.
+    warm_ticks_per_s: float | None = None
     aggregator_nudges: NonNegativeInt | None = None
     peak_memory_bench_bytes: NonNegativeInt
     peak_memory_target_bytes: NonNegativeInt

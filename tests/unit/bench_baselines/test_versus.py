@@ -31,6 +31,7 @@ def _written(folder: Path, pipeline: str, ticks: int, ticks_per_s: float, *, req
     fields = market_result() | {
         "pipeline": pipeline,
         "ticks_per_s": ticks_per_s,
+        "warm_ticks_per_s": 2 * ticks_per_s if pipeline == "naive" else None,
         "requests": [_requests("DataIngestion-bench", requests), _requests("bench", 10**6)],
         "functions": [],
     }
@@ -52,7 +53,13 @@ def test_both_are_stated_per_million_ticks_and_as_ratios(versus: Versus) -> None
     """By hand: 4,000,000 against 500 requests, 1.6 against 0.0002 dollars, 80 against 400,000 ticks a second."""
     assert [versus.naive.requests_a_million, versus.ours.requests_a_million] == [4_000_000, 500]
     assert (versus.naive.dollars_a_million, versus.ours.dollars_a_million) == (Decimal("1.6"), Decimal("0.0002"))
-    assert versus.ratios == {"ticks_per_s": 5_000, "requests_a_million": 8_000, "dollars_a_million": 8_000}
+    # The naive design's second half was twice as fast, its functions warm.
+    assert versus.ratios == {
+        "ticks_per_s": 5_000,
+        "ticks_per_s_warm": 2_500,
+        "requests_a_million": 8_000,
+        "dollars_a_million": 8_000,
+    }
     assert [versus.naive.lost_share, versus.ours.lost_share] == [Decimal("0.4"), 0]
     assert (versus.naive.passed, versus.ours.passed) == (False, True)
 
@@ -62,7 +69,7 @@ def test_both_sizes_are_said_beside_the_ratios(versus: Versus) -> None:
     reporter = Reporter()
     with reporter.console.capture() as said:
         reporter.console.print(table(versus))
-    for wanted in ("1,000,000", "1,000", "5,000", "400 (40.0%)", "0 (0.0%)"):
+    for wanted in ("1,000,000", "1,000", "5,000", "2,500", "400 (40.0%)", "0 (0.0%)"):
         assert wanted in said.get()
     assert versus.facts()["times_better"]["ticks_per_s"] == "5000"
 
