@@ -197,7 +197,7 @@ def _refusals(scene: Scene, codes: Mapping[str, tuple[str, int]]) -> tuple[Fault
             "events": ("PutEvents",),
         },
         outputs.aggregator_function_name: {
-            "dynamodb": ("GetItem", "UpdateItem", "PutItem", "DeleteItem", "BatchGetItem", "BatchWriteItem", "Query"),
+            "dynamodb": ("GetItem", "UpdateItem", "PutItem", "BatchGetItem", "BatchWriteItem", "Query"),
         },
         outputs.query_function_name: {"dynamodb": ("Query",)},
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aws_lambda_powertools import Logger
 
-from market_analytics.data_aggregator_election import ROLLING_UP, SETTLING, Lease, run_elected
+from market_analytics.data_aggregator_election import SETTLING, Election, Lease
 from market_analytics.data_aggregator_rollups import oldest_commit_ms, roll_up_entries, roll_up_pending
 from market_analytics.data_aggregator_settling import SETTLE_AFTER_MS, Survey, survey_ingests
 from services import settings
@@ -22,15 +22,15 @@ from services.metrics import Metric, publish
 from tickstream.errors import MalformedItem
 from tickstream.ingests import Pending
 from tickstream.items import key_of_pending
+from tickstream.keys import pending_partitions
 from tickstream.messages import EVENT_DETAIL_TYPE, ranges_from_detail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from services.table import Table
-    from tickstream.items import Item
 
 SCHEDULED_DETAIL_TYPE: Final = "Scheduled Event"
 #: No new piece of work is begun with less time than this: one takes a second on DynamoDB, some on an emulator.
@@ -39,6 +39,9 @@ WORK_RESERVE_S: Final = 12.0
 SURVEY_RESERVE_S: Final = 25.0
 #: A lease outlives its holder by this much, for clocks that differ and a write that is under way at the end.
 LEASE_MARGIN_MS: Final = 10_000
+
+#: An event of so many ticks is one of an object, whose other ranges are under way: it is worth a moment's wait.
+GATHER_TICKS: Final = 10_000
 
 logger = Logger()
 
@@ -63,10 +66,11 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The invocation's time: what the wall clock says, and how much is left."""
+    """The invocation's time: what the wall clock says, how much is left, and how to let some pass (in seconds)."""
 
     now_ms: Callable[[], int]
     remaining_s: Callable[[], float]
+    wait: Callable[[float], None]
 
     def up(self, reserve_s: float) -> Callable[[], bool]:
         """Return what says whether less than the reserve is left."""
@@ -88,7 +92,7 @@ def _serve(event: dict[str, Any], context: LambdaContext) -> None:
     config = Settings.from_env()
     deadline = Deadline.of(context)
     table = DynamoTable(config.table_name, deadline)
-    clock = Clock(lambda: time.time_ns() // 10**6, deadline.remaining_s)
+    clock = Clock(lambda: time.time_ns() // 10**6, deadline.remaining_s, time.sleep)
     detail_type = event.get("detail-type")
     if detail_type == EVENT_DETAIL_TYPE:
         on_processed(event.get("detail") or {}, table, config, clock)
@@ -107,19 +111,25 @@ def on_processed(detail: Mapping[str, Any], table: Table, config: Settings, cloc
     # A pass works on whatever is pending: its lines say which ingest they are about, where it is one, and all of them
     # whose event began the pass.
     logger.append_keys(woken_by=[f"{one.ingest_id}/{one.index}" for one in ranges])
-    entries = table.batch_get(key_of_pending(Pending(one.ingest_id, one.index, one.received_ms)) for one in ranges)
-    if not entries:
-        # Rolled up already, by whoever was at work when they were committed: most events of a busy hour end here.
-        logger.info("rolled up already")
-        return False
-    worked = _roll_up_elected(table, config, clock, WORK_RESERVE_S, entries)
+    keys = [key_of_pending(Pending(one.ingest_id, one.index, one.received_ms)) for one in ranges]
+
+    def own() -> Callable[[], bool] | None:
+        # Rolled up already, by whoever was at work when they were committed: events of a busy hour end here, or before
+        # they ask.
+        entries = table.batch_get(keys)
+        threshold, time_is_up = config.compaction_threshold, clock.up(WORK_RESERVE_S)
+        return (lambda: roll_up_entries(table, entries, threshold, time_is_up)) if entries else None
+
+    gathering = sum(one.ticks for one in ranges) >= GATHER_TICKS
+    election = _election(table, clock, clock.wait if gathering else None)
+    worked = election.run({key["symbol"]["S"] for key in keys}, _work(table, config, clock, WORK_RESERVE_S), own)
     logger.info("event served", worked=worked)
     return worked
 
 
 def on_schedule(table: Table, config: Settings, clock: Clock) -> tuple[Metric, ...]:
     """Roll up what events missed, look through the open ingests, return the metrics. Raises as `on_processed`."""
-    _roll_up_elected(table, config, clock, SURVEY_RESERVE_S)
+    _election(table, clock, None).run(pending_partitions(), _work(table, config, clock, SURVEY_RESERVE_S))
     # At most once in SETTLE_AFTER_MS, whoever triggers the schedule how often: given back it is not.
     settling = Lease(table, SETTLING, SETTLE_AFTER_MS, clock.now_ms).acquire()
     survey = survey_ingests(
@@ -136,19 +146,14 @@ def on_schedule(table: Table, config: Settings, clock: Clock) -> tuple[Metric, .
     return _metrics(survey, lag_ms)
 
 
-def _roll_up_elected(
-    table: Table, config: Settings, clock: Clock, reserve_s: float, entries: Sequence[Item] = ()
-) -> bool:
-    """Roll up as the only one; `entries` alone of the work list where nothing else can be waiting in it."""
-    time_is_up = clock.up(reserve_s)
+def _election(table: Table, clock: Clock, wait: Callable[[float], None] | None) -> Election:
     hold_ms = int(clock.remaining_s() * 1000) + LEASE_MARGIN_MS
-    lease = Lease(table, ROLLING_UP, hold_ms, clock.now_ms)
-    threshold = config.compaction_threshold
-    return run_elected(
-        lease,
-        lambda: roll_up_pending(table, threshold, time_is_up),
-        (lambda: roll_up_entries(table, entries, threshold, time_is_up)) if entries else None,
-    )
+    return Election(table, hold_ms, clock.now_ms, wait)
+
+
+def _work(table: Table, config: Settings, clock: Clock, reserve_s: float) -> Callable[[Collection[str]], bool]:
+    time_is_up = clock.up(reserve_s)
+    return lambda shards: roll_up_pending(table, shards, config.compaction_threshold, time_is_up)
 
 
 def _metrics(survey: Survey, lag_ms: int) -> tuple[Metric, ...]:

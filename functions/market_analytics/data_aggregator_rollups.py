@@ -27,7 +27,7 @@ from tickstream.hours import HourItems, Rollup, Slice, refreshed_rollup
 from tickstream.items import hour_item_from, key_of, pending_from, primary_key, receipt_from, rollup_item, sort_key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from services.table import Table
     from tickstream.ingests import Receipt
@@ -64,13 +64,15 @@ class Committed:
         return keys.range_id(self.receipt.ingest_id, self.receipt.index)
 
 
-def roll_up_pending(table: Table, compaction_threshold: int, time_is_up: Callable[[], bool]) -> bool:
-    """Roll up all committed ranges of the work list; say whether it came to the end of it in time.
+def roll_up_pending(
+    table: Table, shards: Collection[str], compaction_threshold: int, time_is_up: Callable[[], bool]
+) -> bool:
+    """Roll up all committed ranges of some shards of the work list; say whether it came to their end in time.
 
     Raises ServiceIncomplete or ServiceRefused; what was rolled up until then stays.
     """
     while True:
-        entries = table.query_each(keys.pending_partitions(), limit_each=MAX_ENTRIES_A_SHARD)
+        entries = table.query_each(sorted(shards), limit_each=MAX_ENTRIES_A_SHARD)
         entries.sort(key=sort_key_of)  # the oldest first, over all shards
         done = 0
         for group in _groups(table, entries):

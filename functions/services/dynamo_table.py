@@ -15,7 +15,7 @@ from services.deadlines import Deadline, attempts
 from services.failures import explained, explanation, is_transient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef
@@ -80,31 +80,17 @@ class DynamoTable:
             ),
         )
 
-    def delete_if_equal(self, key: Item, attribute: str, expected: Item) -> bool:
-        """See Table."""
-        return self._if_condition_holds(
-            "DeleteItem",
-            lambda: self._client.delete_item(
-                TableName=self.name,
-                Key=key,
-                ConditionExpression="#attribute = :expected",
-                ExpressionAttributeNames={"#attribute": attribute},
-                ExpressionAttributeValues={":expected": expected},
-            ),
-        )
-
-    def add(self, key: Item, attribute: str, amount: int) -> int:
+    def add(self, key: Item, attribute: str, amount: int, names: str, more: Collection[str]) -> Item:
         """See Table."""
         with explained(self._doing("UpdateItem")):
-            answer = self._client.update_item(
+            return self._client.update_item(
                 TableName=self.name,
                 Key=key,
-                UpdateExpression="ADD #attribute :amount",
-                ExpressionAttributeNames={"#attribute": attribute},
-                ExpressionAttributeValues={":amount": {"N": str(amount)}},
-                ReturnValues="UPDATED_NEW",
-            )
-        return int(answer["Attributes"][attribute]["N"])
+                UpdateExpression="ADD #attribute :amount, #names :more",
+                ExpressionAttributeNames={"#attribute": attribute, "#names": names},
+                ExpressionAttributeValues={":amount": {"N": str(amount)}, ":more": {"SS": sorted(more)}},
+                ReturnValues="ALL_NEW",
+            )["Attributes"]
 
     def batch_get(self, keys: Iterable[Item]) -> list[Item]:
         """See Table."""

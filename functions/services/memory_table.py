@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from tickstream.items import Item
 
@@ -46,18 +46,15 @@ class MemoryTable:
         """See Table."""
         return self._write(_identity(item), lambda known: known is not None and known.get(attribute) == expected, item)
 
-    def delete_if_equal(self, key: Item, attribute: str, expected: Item) -> bool:
-        """See Table."""
-        return self._write(_identity(key), lambda known: known is not None and known.get(attribute) == expected, None)
-
-    def add(self, key: Item, attribute: str, amount: int) -> int:
+    def add(self, key: Item, attribute: str, amount: int, names: str, more: Collection[str]) -> Item:
         """See Table."""
         self._about_to_write(_identity(key))
         with self._lock:
             known = self._items.get(_identity(key), dict(key))
             value = int(known.get(attribute, {"N": "0"})["N"]) + amount
-            self._store(_identity(key), {**known, attribute: {"N": str(value)}})
-            return value
+            together = sorted({*known.get(names, {"SS": []})["SS"], *more})
+            self._store(_identity(key), {**known, attribute: {"N": str(value)}, names: {"SS": together}})
+            return copy.deepcopy(self._items[_identity(key)])
 
     def batch_get(self, keys: Iterable[Item]) -> list[Item]:
         """See Table."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from tickstream.items import Item
 
@@ -39,12 +39,11 @@ class Table(Protocol):
         """Replace the item under the same key if its `attribute` is `expected` (`{"N": "1"}`); say whether."""
         ...
 
-    def delete_if_equal(self, key: Item, attribute: str, expected: Item) -> bool:
-        """Delete the item under a key if its `attribute` is `expected`; say whether (False also if there is none)."""
-        ...
+    def add(self, key: Item, attribute: str, amount: int, names: str, more: Collection[str]) -> Item:
+        """Add to a counter, which begins at 0, and to a set of names; return the whole item as it is then.
 
-    def add(self, key: Item, attribute: str, amount: int) -> int:
-        """Add to a counter, which begins at 0, and return its new value. A retried call may add twice."""
+        more: at least one. A retried call may add twice.
+        """
         ...
 
     def batch_get(self, keys: Iterable[Item]) -> list[Item]:

@@ -162,7 +162,6 @@ def build(environment: Environment) -> Template:
             state.allow(
                 dynamodb.BatchGetItem,
                 dynamodb.BatchWriteItem,
-                dynamodb.DeleteItem,
                 dynamodb.GetItem,
                 dynamodb.PutItem,
                 dynamodb.Query,

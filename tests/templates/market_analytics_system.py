@@ -87,9 +87,7 @@ SYSTEM = System(
         ],
         "DataAggregator": [
             send(f"AggregatorDeadLetterQueue-{ENV}"),
-            use_table(
-                _TABLE, "BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"
-            ),
+            use_table(_TABLE, "BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
         ],
         "DataQuery": [use_table(_TABLE, "Query")],
         "BucketEmptier": empty_buckets("market-data", "market-data-rejected"),

@@ -37,7 +37,6 @@ TABLE = {
     "add": "UpdateItem",
     "batch_get": "BatchGetItem",
     "batch_write": "BatchWriteItem",
-    "delete_if_equal": "DeleteItem",
     "get": "GetItem",
     "put": "PutItem",
     "put_if_absent": "PutItem",

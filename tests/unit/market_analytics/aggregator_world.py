@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from market_analytics.data_aggregator import Clock, Settings, on_processed, on_schedule
+from market_analytics.data_aggregator_election import PARTITION, ROLLING_UP
 from market_analytics.data_aggregator_hours import read_hour
 from market_analytics.data_aggregator_rollups import roll_up_pending
 from services.memory_table import MemoryTable
@@ -19,6 +20,7 @@ from tickstream.ingests import Activity, Pending, Receipt
 from tickstream.items import (
     activity_item,
     hour_item_from,
+    key_of,
     pending_item,
     receipt_items,
     slice_item,
@@ -59,7 +61,7 @@ class World:
     @property
     def clock(self) -> Clock:
         """Plenty of time left."""
-        return Clock(lambda: self.now_ms, lambda: 50.0)
+        return Clock(lambda: self.now_ms, lambda: 50.0, lambda _: None)
 
     def write(self, ingest: str, index: int, symbols: Iterable[str], *, hours: int = 1) -> None:
         """What DataProcessor writes of a new range before its receipt: one tick of its own a symbol and hour."""
@@ -104,9 +106,18 @@ class World:
         (detail,) = event_details([ProcessedRange(ingest_id_of(ingest), index, 1, 0, RECEIVED_MS, RECEIVED_MS)])
         return on_processed(json.loads(detail), self.table, self.settings, self.clock)
 
+    def announce(self, ingest: str, index: int) -> None:
+        """Have the event of a range find somebody at work: it counts itself and ends."""
+        shard = keys.pending_partition(keys.range_id(ingest_id_of(ingest), index))
+        self.table.add(key_of(PARTITION, ROLLING_UP), "count", 1, "shards", [shard])
+
+    def rollups(self) -> dict[tuple[str, int], Item]:
+        """All items but the lease."""
+        return {key: item for key, item in self.table.contents().items() if key[0] != PARTITION}
+
     def roll_up(self) -> bool:
         """One aggregator without any lease: what a paused or mistaken one may do."""
-        return roll_up_pending(self.table, self.threshold, lambda: False)
+        return roll_up_pending(self.table, keys.pending_partitions(), self.threshold, lambda: False)
 
     def schedule(self) -> dict[str, int]:
         """The scheduled run: its metrics by name."""

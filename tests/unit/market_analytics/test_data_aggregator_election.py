@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from market_analytics.data_aggregator_election import PARTITION, ROLLING_UP, Lease, run_elected
+from market_analytics.data_aggregator_election import GATHER_LOOKS, PARTITION, ROLLING_UP, SETTLING, Election, Lease
 from services.memory_table import MemoryTable
 from tickstream.errors import ServiceIncomplete
 from tickstream.items import key_of
@@ -38,30 +38,28 @@ def clock() -> Clock:
 
 def lease(table: MemoryTable, clock: Clock) -> Lease:
     """A new competitor."""
-    return Lease(table, ROLLING_UP, HOLD_MS, clock.now_ms)
+    return Lease(table, SETTLING, HOLD_MS, clock.now_ms)
 
 
-def test_one_holds_it_until_it_is_given_back(clock: Clock) -> None:
-    """While one has the lease another has not; then it has."""
-    table = MemoryTable()
-    one, other = lease(table, clock), lease(table, clock)
-    assert one.acquire()
-    assert not other.acquire()
-    one.release()
-    assert other.acquire()
+def run(
+    table: MemoryTable,
+    clock: Clock,
+    work: Callable[[], bool],
+    own: Callable[[], Callable[[], bool] | None] | None = None,
+) -> bool:
+    """An event, of a range in one shard, that waits for nobody."""
+    return Election(table, HOLD_MS, clock.now_ms).run({"pending#1"}, lambda _: work(), own)
 
 
 def test_the_lease_of_a_dead_holder_expires(clock: Clock) -> None:
-    """Not a moment too early, and its late release does not take the new holder's lease away."""
+    """Not a moment too early."""
     table = MemoryTable()
-    dead, other, third = lease(table, clock), lease(table, clock), lease(table, clock)
+    dead, other = lease(table, clock), lease(table, clock)
     assert dead.acquire()
     clock.ms += HOLD_MS - 1
     assert not other.acquire()
     clock.ms += 1
     assert other.acquire()
-    dead.release()
-    assert not third.acquire()
 
 
 @pytest.mark.parametrize("expired", [False, True])
@@ -104,7 +102,7 @@ def test_who_comes_while_another_works_ends_at_once_and_is_served(clock: Clock) 
     """The holder runs once more for the event that came in between, and then no more."""
     table = MemoryTable()
     runs: list[str] = []
-    during = deque([lambda: runs.append(f"other worked: {run_elected(lease(table, clock), work)}")])
+    during = deque([lambda: runs.append(f"other worked: {run(table, clock, work)}")])
 
     def work() -> bool:
         runs.append("work")
@@ -112,7 +110,7 @@ def test_who_comes_while_another_works_ends_at_once_and_is_served(clock: Clock) 
             during.popleft()()
         return True
 
-    assert run_elected(lease(table, clock), work)
+    assert run(table, clock, work)
     assert runs == ["work", "other worked: False", "work"]
 
 
@@ -137,11 +135,11 @@ def test_no_event_is_lost_at_any_moment_of_the_holders_life(clock: Clock) -> Non
             if writes == position + 1:
                 table.before_write = None
                 log.append("committed")
-                run_elected(lease(table, clock), work)
+                run(table, clock, work)
                 arrivals += 1
 
         table.before_write = arrive
-        run_elected(lease(table, clock), work)
+        run(table, clock, work)
         if "committed" not in log:
             break
         assert "work" in log[log.index("committed") :], f"lost before write {position + 1}"
@@ -153,16 +151,18 @@ def test_no_event_is_lost_at_any_moment_of_the_holders_life(clock: Clock) -> Non
 def test_work_that_ran_out_of_time_is_not_begun_again(clock: Clock) -> None:
     """What is left waits for the next event or the schedule; the lease is free for them."""
     table = MemoryTable()
-    runs: list[int] = []
+    runs: list[frozenset[str]] = []
 
-    def work() -> bool:
-        runs.append(1)
-        table.add(key_of(PARTITION, 1), "count", 1)
-        return False
+    def work(shards: frozenset[str]) -> bool:
+        runs.append(shards)
+        if len(runs) == 1:
+            table.add(key_of(PARTITION, ROLLING_UP), "count", 1, "shards", ["pending#2"])
+        return len(runs) > 1
 
-    assert run_elected(lease(table, clock), work)
-    assert runs == [1]
-    assert lease(table, clock).acquire()
+    assert Election(table, HOLD_MS, clock.now_ms).run(["pending#1"], work)
+    assert runs == [{"pending#1"}]
+    assert Election(table, HOLD_MS, clock.now_ms).run(["pending#3"], work)
+    assert runs[1:] == [{"pending#1", "pending#2", "pending#3"}]
 
 
 def test_work_that_fails_gives_the_lease_back(clock: Clock) -> None:
@@ -173,8 +173,8 @@ def test_work_that_fails_gives_the_lease_back(clock: Clock) -> None:
         raise ServiceIncomplete("DynamoDB")
 
     with pytest.raises(ServiceIncomplete):
-        run_elected(lease(table, clock), work)
-    assert lease(table, clock).acquire()
+        run(table, clock, work)
+    assert run(table, clock, lambda: True)
 
 
 def test_a_throttled_counter_ends_the_event_quietly(clock: Clock) -> None:
@@ -185,7 +185,7 @@ def test_a_throttled_counter_ends_the_event_quietly(clock: Clock) -> None:
         raise ServiceIncomplete("throttled")
 
     table.before_write = throttle
-    assert not run_elected(lease(table, clock), lambda: True)
+    assert not run(table, clock, lambda: True)
 
 
 class WorkList:
@@ -200,7 +200,7 @@ class WorkList:
     def event(self, name: str) -> bool:
         """Something is committed, and its event comes."""
         self.waiting.add(name)
-        return run_elected(lease(self.table, self._clock), self._everything, lambda: self._do({name}))
+        return run(self.table, self._clock, self._everything, lambda: lambda: self._do({name}))
 
     def _everything(self) -> bool:
         self.lists += 1
@@ -270,3 +270,63 @@ def test_after_one_that_failed_or_died_the_list_is_read(clock: Clock, *, dead: b
 
 def _nothing(_: object) -> None:
     """Let a write be."""
+
+
+def test_who_is_found_at_work_costs_one_request(clock: Clock) -> None:
+    """An event that comes meanwhile counts itself, and neither reads nor writes anything else."""
+    table = MemoryTable()
+    during: list[object] = []
+
+    def work() -> bool:
+        table.before_write = during.append
+        if not during:
+            assert not run(table, clock, lambda: True, _not_asked)
+            assert len(during) == 1
+        return True
+
+    assert run(table, clock, work)
+
+
+def _not_asked() -> None:
+    raise AssertionError("asked for its own part while somebody is at work")
+
+
+def test_a_pass_waits_for_those_who_come_and_for_nobody_else(clock: Clock) -> None:
+    """Events that come while a pass waits are in it; one look without any is the last, and there is a last one."""
+    for others in range(GATHER_LOOKS + 3):
+        table = MemoryTable()
+        looks: list[float] = []
+        passes: list[frozenset[str]] = []
+
+        def wait(seconds: float, table: MemoryTable = table, looks: list[float] = looks, others: int = others) -> None:
+            looks.append(seconds)
+            if len(looks) <= others:
+                Election(table, HOLD_MS, clock.now_ms).run([f"pending#{len(looks)}"], _never)
+
+        def work(shards: frozenset[str], passes: list[frozenset[str]] = passes) -> bool:
+            passes.append(shards)
+            return True
+
+        assert Election(table, HOLD_MS, clock.now_ms, wait).run(["pending#0"], work)
+        came = min(others, GATHER_LOOKS)
+        assert passes == [frozenset(f"pending#{shard}" for shard in range(came + 1))]
+        assert len(looks) == min(others + 1, GATHER_LOOKS)
+
+
+def _never(_: object) -> bool:
+    raise AssertionError("worked beside a holder")
+
+
+def test_a_lease_given_back_with_the_answer_lost_is_given_back(clock: Clock) -> None:
+    """The second try of the client meets the first one; nothing is done twice, and the next event works."""
+
+    class AnswersLost(MemoryTable):
+        def put_if_equal(self, item: Item, attribute: str, expected: Item) -> bool:
+            super().put_if_equal(item, attribute, expected)
+            return super().put_if_equal(item, attribute, expected)
+
+    table = AnswersLost()
+    runs: list[int] = []
+    for number in (1, 2):
+        assert run(table, clock, lambda number=number: runs.append(number) is None)  # type: ignore[misc,func-returns-value]
+    assert runs == [1, 2]
