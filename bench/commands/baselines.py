@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _WORKLOAD: Final = "reference"
 _TICKS: Final = 1_000_000
 _NAIVE_TICKS: Final = 2_000
-_RANGE_BYTES: Final = 8_388_608
+_RANGE_BYTES: Final = 16_777_216
 
 
 def add(commands: Commands) -> None:

@@ -23,7 +23,7 @@ MARKET: Final = "market-analytics"
 FILES: Final = "file-processing"
 
 _RESULTS: Final = Path("bench/results")
-_RANGE_BYTES: Final = 8_388_608
+_RANGE_BYTES: Final = 16_777_216
 _OPTIONS_OF: Final = {
     MARKET: ("workload", "ticks", "symbols", "posts", "input", "range_bytes", "compaction_threshold", "faults"),
     FILES: ("files", "poison", "curable"),

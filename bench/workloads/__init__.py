@@ -29,7 +29,7 @@ __all__ = [
 
 DEFAULT: Final = "market-day"
 
-_RANGE_BYTES: Final = 8_388_608
+_RANGE_BYTES: Final = 16_777_216
 _FILES: Final = resources.files(__name__)
 _SUFFIX: Final = ".toml"
 

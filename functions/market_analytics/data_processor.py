@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from tickstream.ingests import Source
     from tickstream.messages import Message
 
-#: No range is begun with less time than this. Measured on one core for 8 MiB: 1 s for ordinary ticks, 4 s for a million
-#: bad rows, of which no range may have more, and 7 s where each row is a symbol-hour of its own (200,000 slices). The
-#: rest is for what such a range writes.
-SECONDS_A_RANGE: Final = 20.0
+#: No range is begun with less time than this. CPU seconds on one core for 16 MiB: 0.3 for ordinary ticks, 3 for a
+#: million bad rows, of which no range may have more, 3.4 where every row is odd but right, and 5 where there are
+#: 250,000 hours of symbols, the most that a range may have. To write those takes another 10,000 requests: 20 s.
+SECONDS_A_RANGE: Final = 30.0
 #: Ranges of so many bytes of text share their writes. Each row may be a symbol-hour of its own: ten ranges of this size
 #: are at most some 100,000 items, 100 MB in memory.
 SMALL_RANGE_BYTES: Final = 256 * 1024

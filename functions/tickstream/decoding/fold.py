@@ -40,12 +40,17 @@ _MINUTE_SPAN: Final = 2**32
 
 
 class BarFold:
-    """Adds up the ticks of one source. `max_bars`: the bound on memory; beyond it the object is too large."""
+    """Adds up the ticks of one source.
 
-    def __init__(self, source: str, etag: str, max_bars: int) -> None:
+    max_bars: the bound on memory. max_hours: of symbols, each of which is a slice to write: the bound on time. Beyond
+    them the object is too large.
+    """
+
+    def __init__(self, source: str, etag: str, max_bars: int, max_hours: int) -> None:
         self._source = source
         self._etag = etag
         self._max_bars = max_bars
+        self._max_hours = max_hours
         self._frames: list[pl.DataFrame] = []
         self._by_hand: dict[tuple[str, int], Bar] | None = None
         self.ticks = 0
@@ -62,11 +67,21 @@ class BarFold:
                 self._add_by_hand(some)
             else:
                 self._frames.append(_bars_of(some))
-        if sum(frame.height for frame in self._frames) > self._max_bars:
+        if self._count() > self._max_bars:
             self._merge()
 
     def bars(self) -> Mapping[SymbolHour, tuple[Bar, ...]]:
         """Return the bars by symbol and hour, in order of time. Raises ObjectRejected (too_large)."""
+        bars = self._all_bars()
+        # An hour has a bar at least; to count them takes time.
+        if self._count() > self._max_hours and len(bars) > self._max_hours:
+            raise ObjectRejected(
+                Reason.TOO_LARGE,
+                f"more than {self._max_hours} hours of symbols in one range: split the object, or make ranges smaller",
+            )
+        return bars
+
+    def _all_bars(self) -> Mapping[SymbolHour, tuple[Bar, ...]]:
         self._merge()
         if self._by_hand is not None:
             hours: dict[SymbolHour, list[Bar]] = {}
@@ -84,11 +99,13 @@ class BarFold:
                 self._turn_to_hand()
             else:
                 self._frames = [_merged(together)]
-        bars = len(self._by_hand or ()) + sum(frame.height for frame in self._frames)
-        if bars > self._max_bars:
+        if self._count() > self._max_bars:
             raise ObjectRejected(
                 Reason.TOO_LARGE, f"more than {self._max_bars} minute bars in one range: split the object"
             )
+
+    def _count(self) -> int:
+        return len(self._by_hand or ()) + sum(frame.height for frame in self._frames)
 
     def _turn_to_hand(self) -> dict[tuple[str, int], Bar]:
         if self._by_hand is None:
@@ -200,7 +217,7 @@ def tick_frame(positioned: Sequence[tuple[int, Tick]]) -> pl.DataFrame:
 def fold_ticks(positioned: Iterable[tuple[int, Tick]], source: str, etag: str) -> Mapping[SymbolHour, tuple[Bar, ...]]:
     """Fold posted ticks, each with its position in the request. `source`: the ingest id; `etag`: empty."""
     ordered = sorted(positioned, key=lambda pair: pair[0])
-    fold = BarFold(source, etag, max_bars=len(ordered))
+    fold = BarFold(source, etag, max_bars=len(ordered), max_hours=len(ordered))
     fold.add_frame(tick_frame(ordered))
     return fold.bars()
 

@@ -26,7 +26,8 @@ class Limits:
     row_bytes: the longest row up to its LF. overlap_bytes: what is read past a range's end at first, then twice as
     much, up to `row_bytes`. block_bytes: what is read and decoded at a time of a gzipped object. unpacked_bytes: the
     largest gzipped object, unpacked, and the largest Parquet range. raw_bytes: what is kept of a row that is too long.
-    rejects, bars: how many one range may have; 8 MiB of rows that are too short for a tick are no file of ticks.
+    rejects, bars, hours (of symbols): how many one range may have. Megabytes of rows that are too short for a tick are
+    no file of ticks; each hour of a symbol is a slice, and to write so many takes the better part of an invocation.
     parquet_rows: rows decoded at a time. single_ticks: ticks that come one by one and are folded together.
     """
 
@@ -37,6 +38,7 @@ class Limits:
     raw_bytes: int = KEPT_BYTES
     rejects: int = 1_000_000
     bars: int = 2_000_000
+    hours: int = 250_000
     parquet_rows: int = 250_000
     single_ticks: int = 200_000
 
@@ -57,7 +59,7 @@ class Sink:
     """Collects the ticks and rejects of one range of one source."""
 
     def __init__(self, source: Source, limits: Limits) -> None:
-        self.fold = BarFold(source.key, source.etag, limits.bars)
+        self.fold = BarFold(source.key, source.etag, limits.bars, limits.hours)
         self._limits = limits
         self._rejects: list[RejectedRow] = []
         self._single: list[tuple[int, Tick]] = []

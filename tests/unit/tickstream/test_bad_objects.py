@@ -160,6 +160,9 @@ def test_too_many_rejects_or_bars_are_refused() -> None:
     assert reason_of(HEADER + b"x\n" * 1_000_001) is Reason.TOO_LARGE
     symbols = b"".join(b"S%d,1767625800000000000,1,1,\n" % i for i in range(11))
     assert reason_of(HEADER + symbols, replace(LIMITS, bars=10)) is Reason.TOO_LARGE
+    assert reason_of(HEADER + symbols, replace(LIMITS, hours=10)) is Reason.TOO_LARGE
+    [decoded] = decode(HEADER + symbols * 2, limits=replace(LIMITS, hours=11, bars=11))
+    assert len(decoded.bars) == 11
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_blocks_of_any_size_of_numbers_fold_like_single_ticks(
     blocks: list[list[tuple[str, int, int, int]]],
 ) -> None:
     """Whether sums of a block fit into 128 bits, of all blocks do, or neither: the bars are those of the ticks."""
-    fold, expected, place = BarFold("k", "e", max_bars=10), dict[str, tuple[Bar, ...]](), 0
+    fold, expected, place = BarFold("k", "e", max_bars=10, max_hours=10), dict[str, tuple[Bar, ...]](), 0
     for block in blocks:
         ticks = [Tick(symbol, START_NS + step * 40 * 10**9, price, size) for symbol, step, price, size in block]
         fold.add_frame(tick_frame(list(enumerate(ticks, start=place))))
