@@ -5,6 +5,7 @@ of what JSON has no types for: three quarters of what a BatchWriteItem costs. Th
 nor anything that the handlers here and moto want decoded: what they get holds binaries in Base64, as moto stores them.
 """
 
+import base64
 import json
 from functools import cache
 from typing import Any, Final
@@ -51,6 +52,30 @@ def install() -> None:
             raise ProtocolParserError("the body is no JSON") from error
         context.operation = context.service.operation_model(operation)
         context.service_request = request
+
+
+def with_binaries(parameters: Any) -> Any:
+    """Return a request's parameters as boto3 takes them: with bytes where the JSON has Base64.
+
+    What is sent on as it stands would be encoded once more.
+    """
+    if isinstance(parameters, dict):
+        return {name: _BINARIES.get(name, with_binaries)(value) for name, value in parameters.items()}
+    if isinstance(parameters, list):
+        return [with_binaries(value) for value in parameters]
+    return parameters
+
+
+def _binary(value: Any) -> Any:
+    # An attribute may be called B too, and a table BS.
+    return base64.b64decode(value) if isinstance(value, str) else with_binaries(value)
+
+
+def _binary_set(value: Any) -> Any:
+    return [_binary(one) for one in value] if isinstance(value, list) else with_binaries(value)
+
+
+_BINARIES: Final = {"B": _binary, "BS": _binary_set}
 
 
 def _with_request_id(headers: dict[str, str], body: Any) -> tuple[dict[str, str], Any]:

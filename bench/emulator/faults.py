@@ -26,6 +26,7 @@ from localstack.utils.aws.request_context import extract_access_key_id_from_auth
 from moto.dynamodb.models import dynamodb_backends
 from moto.sts.models import sts_backends
 
+from bench.emulator.dynamodb_requests import ITEM_OPERATIONS, with_binaries
 from bench.emulator.faults_answers import Answer, Parameters, answer_dropped, answer_in_part
 from bench.emulator.faults_matching import FAULTS, Faults
 from bench.emulator.faults_update import updated_attributes
@@ -100,6 +101,8 @@ def _before(chain: HandlerChain, context: RequestContext, response: Response) ->
     rule = FAULTS.hit(service, operation, _function_of(context), request, killable=kill is not None)
     if rule is None:
         return
+    if service == "dynamodb" and operation in ITEM_OPERATIONS:
+        request = with_binaries(request)
     match rule.action:
         case Action.REFUSE:
             raise CommonServiceException(rule.code, f"refused by the bench: {rule.name}", status_code=rule.status)

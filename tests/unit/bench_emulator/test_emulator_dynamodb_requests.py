@@ -31,6 +31,15 @@ def context_of(operation: str, body: bytes) -> RequestContext:
     return context
 
 
+def test_what_is_sent_on_has_bytes() -> None:
+    """A part of a batch that a fault lets through is stored as it was sent, whatever its attributes are called."""
+    item = {**KEY, "packed": {"B": "eJw="}, "B": {"S": "text"}, "m": {"M": {"B": {"BS": ["AQI="]}}}}
+    sent_on = dynamodb_requests.with_binaries({"RequestItems": {"t": [{"PutRequest": {"Item": item}}]}})
+    (write,) = sent_on["RequestItems"]["t"]
+    wanted = {**KEY, "packed": {"B": b"x\x9c"}, "B": {"S": "text"}, "m": {"M": {"B": {"BS": [b"\1\2"]}}}}
+    assert write["PutRequest"]["Item"] == wanted
+
+
 @pytest.mark.parametrize("operation", REQUESTS)
 def test_emulator_dynamodb_request_is_as_localstack_reads_it(operation: str) -> None:
     """Operation and parameters are the same, whichever way they are read."""
