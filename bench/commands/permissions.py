@@ -74,8 +74,15 @@ def _withhold_all(stack: Stack, reporter: Reporter) -> Iterator[Withheld]:
     """Withhold everything that a stack's functions have used, and say how each ended."""
     from bench.permissions.withhold import withhold, withhold_from_emptier, withholdable  # noqa: PLC0415
 
-    functions = (withhold(stack, role, action) for role, action in withholdable(stack))
-    for one in chain(functions, withhold_from_emptier(stack)):
+    def of_functions() -> Iterator[Withheld]:
+        done: set[tuple[str, str]] = set()
+        # Again, for what was used for the first time meanwhile.
+        while left := [one for one in withholdable(stack) if one not in done]:
+            for role, action in left:
+                yield withhold(stack, role, action)
+            done.update(left)
+
+    for one in chain(of_functions(), withhold_from_emptier(stack)):
         fate = "refused, run red" if one.noticed and not one.check.passed else "NOT NOTICED"
         reporter.line(f"{fate:<18} {one.role:<44} {one.action:<32} {one.seconds:5.1f} s")
         yield one
