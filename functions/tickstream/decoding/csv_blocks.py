@@ -39,6 +39,8 @@ _IGNORED_PATTERN: Final = r'(?:[^",\r\x00]*|"[^"\r\x00]*")'
 #: Below 2^63, and no less than any timestamp that is within bounds.
 _INT64_PATTERN: Final = r"[1-4]?[0-9]{1,18}"
 _LOOKED_AT: Final = 20
+#: Lines decoded at a time: each takes some 100 bytes of memory, and 8 MiB may be eight million line ends.
+MOST_LINES: Final = 500_000
 # Stands for a byte that is not ASCII in a block that is not UTF-8: as long as it, and never in a proven row.
 _NEVER_PLAIN: Final = b"\0"
 _ASCII_ONLY: Final = bytes(range(128)) + _NEVER_PLAIN * 128
@@ -47,6 +49,11 @@ _ASCII_ONLY: Final = bytes(range(128)) + _NEVER_PLAIN * 128
 def decode_csv(block: bytes, offset: int, columns: tuple[str, ...], sink: Sink, limits: Limits) -> None:
     """Decode a block of rows that begins at this offset; the last may lack its line end."""
     if not block:
+        return
+    if block.count(b"\n") > MOST_LINES:
+        cut = _middle(block)
+        decode_csv(block[:cut], offset, columns, sink, limits)
+        decode_csv(block[cut:], offset + cut, columns, sink, limits)
         return
     frame = _lines(block)
     nanoseconds = _mostly_nanoseconds(frame, columns)
@@ -66,9 +73,17 @@ def decode_csv(block: bytes, offset: int, columns: tuple[str, ...], sink: Sink, 
             ticks = ticks.filter(good)
         sink.fold.add_frame(ticks)
     parse = partial(parse_csv_row, columns=columns)
-    odd = frame.filter(~pl.col("proven"))
+    # Blank lines are no rows, and may be millions.
+    odd = frame.filter(~pl.col("proven") & (pl.col("length") > 0)).filter(pl.col("line") != "\r")
     for start, length in zip(odd["start"].to_list(), odd["length"].to_list(), strict=True):
         sink.add_text_row(block[start : start + length], offset + start, parse)
+
+
+def _middle(block: bytes) -> int:
+    """Where a line begins near the middle of a block of very many lines; there is something before it and after it."""
+    half = len(block) // 2
+    cut = block.find(b"\n", half) + 1
+    return cut if 0 < cut < len(block) else block.rfind(b"\n", 0, half) + 1
 
 
 def _lines(block: bytes) -> pl.DataFrame:

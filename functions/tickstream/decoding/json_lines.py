@@ -13,5 +13,6 @@ if TYPE_CHECKING:
 def decode_json_lines(block: bytes, offset: int, sink: Sink) -> None:
     """Decode a block of rows that begins at this offset."""
     for line in block.split(b"\n"):
-        sink.add_text_row(line, offset, parse_json_row)
+        if line and line != b"\r":  # blank lines are no rows, and may be millions
+            sink.add_text_row(line, offset, parse_json_row)
         offset += len(line) + 1
