@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
@@ -114,20 +116,42 @@ def _delete_versions(s3: S3Client, bucket: str, deadline: float) -> int:
     deleted = 0
     for batch in _version_batches(s3, bucket):
         _check_time(deadline, f"{deleted} versions deleted in this walk, at least {len(batch)} are still there")
-        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+        alone = [version for version in batch if _NOT_XML.search(version["Key"])]
+        for version in alone:
+            _check_time(deadline, f"{deleted} versions deleted in this walk, odd keys are deleted one by one")
+            _delete_alone(s3, bucket, version)
+        deleted += len(alone)
+        together = [version for version in batch if version not in alone] if alone else batch
+        if not together:
+            continue
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": together, "Quiet": True})
         # A 200 with errors inside. One that is only busy is met again by the next listing; any other would go on
         # for ever.
         errors = [error for error in answer.get("Errors", []) if error.get("Code") not in _BUSY]
         if errors:
             first = errors[0]
             raise BucketNotEmptied(
-                f"S3 refused to delete {len(errors)} of {len(batch)} versions, the first: "
+                f"S3 refused to delete {len(errors)} of {len(together)} versions, the first: "
                 f"{first.get('Key')} ({first.get('Code')}: {first.get('Message')})"
             )
         # Busy ones count too: they were in the listing, so the listing was not empty.
-        deleted += len(batch)
+        deleted += len(together)
     return deleted
 
+
+def _delete_alone(s3: S3Client, bucket: str, version: ObjectIdentifierTypeDef) -> None:
+    """Delete a version by its address, which can hold every character."""
+    try:
+        s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+    except ClientError as error:
+        # As below: the next listing meets it again.
+        if code_of(error) not in _BUSY:
+            raise
+
+
+#: What XML 1.0 has no way to write and a key may hold. Deleting many at once takes keys in XML: one such key would
+#: make S3 refuse the whole request, and whoever may put an object could make the stack impossible to delete.
+_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _BUSY: Final = frozenset({"InternalError", "SlowDown", "ServiceUnavailable"})
 
@@ -146,17 +170,19 @@ def _version_batches(s3: S3Client, bucket: str) -> Iterator[list[ObjectIdentifie
 
 
 def _abort_uploads(s3: S3Client, bucket: str, deadline: float) -> int:
+    """Abort what the first page of the listing has, of 1,000; the next walk meets the others."""
     aborted = 0
-    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-        for upload in page.get("Uploads", []):
-            _check_time(deadline, f"{aborted} uploads aborted in this walk, at least one is still there")
-            try:
-                s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-            except ClientError as error:
-                # Completed or aborted since the listing: what it became is met by the next one.
-                if code_of(error) != "NoSuchUpload":
-                    raise
-            aborted += 1
+    # Encoded, because the listing is XML too; botocore does and undoes that by itself for versions, not for uploads.
+    listed = s3.list_multipart_uploads(Bucket=bucket, EncodingType="url")
+    for upload in listed.get("Uploads", []):
+        _check_time(deadline, f"{aborted} uploads aborted in this walk, at least one is still there")
+        try:
+            s3.abort_multipart_upload(Bucket=bucket, Key=unquote_plus(upload["Key"]), UploadId=upload["UploadId"])
+        except ClientError as error:
+            # Completed or aborted since the listing: what it became is met by the next one.
+            if code_of(error) != "NoSuchUpload":
+                raise
+        aborted += 1
     return aborted
 
 

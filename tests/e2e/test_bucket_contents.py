@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bench.targets.embedded import EmbeddedTarget
 
 BUCKET = "emptied-by-the-emptier"
+#: S3 takes them all; XML 1.0, in which many keys are deleted at once, can write neither the first nor the second.
+ODD_KEYS = ("a\x1b[2J", "a\x01b\uffff", "a\n\r\tb", "<Key>&lt;</Key>", "\u2028\U0001f4c8")
 
 
 def test_m18_versions_markers_and_uploads_are_deleted_for_good(target: EmbeddedTarget) -> None:
@@ -23,9 +25,12 @@ def test_m18_versions_markers_and_uploads_are_deleted_for_good(target: EmbeddedT
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     for number in range(30):
         s3.put_object(Bucket=BUCKET, Key=f"key {number % 3}+%.csv", Body=b"x")
+    for key in ODD_KEYS:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
     s3.delete_object(Bucket=BUCKET, Key="key 0+%.csv")
     s3.create_multipart_upload(Bucket=BUCKET, Key="unfinished")
-    assert empty_bucket(s3, BUCKET, time.monotonic() + 60) == Deleted(versions=31, uploads=1)
+    s3.create_multipart_upload(Bucket=BUCKET, Key="unfinished +%\u00e9")
+    assert empty_bucket(s3, BUCKET, time.monotonic() + 60) == Deleted(versions=31 + len(ODD_KEYS), uploads=2)
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.put_object(Bucket=BUCKET, Key="too late", Body=b"x")
     listed = s3.list_object_versions(Bucket=BUCKET)

@@ -245,6 +245,54 @@ def test_more_than_one_page_of_versions(s3: S3Client) -> None:
     assert contents(s3) == 0
 
 
+class OddS3:
+    """A bucket of four versions whose names moto's XML cannot list; deleted ones are gone."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self.left = keys
+        self.together: list[str] = []
+        self.meta = boto3.client("s3", region_name="us-east-1").meta
+
+    def get_bucket_policy(self, **_: Any) -> Any:
+        """None is there."""
+        return {"Policy": "{}"}
+
+    def put_bucket_policy(self, **_: Any) -> None:
+        """Forget it."""
+
+    def get_paginator(self, _: str) -> OddS3:
+        """Of versions."""
+        return self
+
+    def paginate(self, **_: Any) -> list[Any]:
+        """One page."""
+        return [{"Versions": [{"Key": key, "VersionId": "v"} for key in self.left]}]
+
+    def list_multipart_uploads(self, **_: Any) -> Any:
+        """None."""
+        return {}
+
+    def delete_objects(self, *, Delete: Any, **_: Any) -> Any:  # noqa: N803 - boto3's
+        """Delete many at once."""
+        self.together += [one["Key"] for one in Delete["Objects"]]
+        self.left = [key for key in self.left if key not in self.together]
+        return {}
+
+    def delete_object(self, *, Key: str, VersionId: str, **_: Any) -> Any:  # noqa: N803 - boto3's
+        """Delete one."""
+        assert VersionId == "v"
+        self.left = [key for key in self.left if key != Key]
+
+
+def test_m18_a_key_that_xml_cannot_write_is_deleted_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One object of such a name must not make S3 refuse the deletion of all others, and so of the stack."""
+    monkeypatch.setattr("operations.bucket_contents.PAUSE_BETWEEN_EMPTY_LISTINGS_SECONDS", 0.0)
+    odd: Any = OddS3(["a\x1b.csv", "b.csv", "c\x01.csv", "\ufffe", "d\t\n\r\U0001f4c8.csv"])
+    assert empty_bucket(odd, BUCKET, time.monotonic() + 60).versions == 5
+    assert odd.together == ["b.csv", "d\t\n\r\U0001f4c8.csv"]
+    assert odd.left == []
+
+
 def test_no_time_left_is_said(s3: S3Client) -> None:
     """The failure says what was still there and that a second deletion goes on."""
     fill(s3)
