@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 
 from services import settings
 from services.api_answers import answer_with
+from services.log_lines import one_line
 from services.status_table import DynamoStatusTable
 from tickstream.errors import BadRequest
 from tickstream.promises import MAX_FILE_ID_BYTES
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from services.status_table import StatusTable
 
-logger = Logger()
+logger = Logger(json_serializer=one_line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,10 @@ def file_id_from(parameters: Mapping[str, str]) -> str:
         raise BadRequest("missing_file_id", "the path must name a file: /status/BUCKET/KEY")
     try:
         file_id = unquote(sent, errors="strict")
-    except UnicodeDecodeError as error:
+        length_bytes = len(file_id.encode())
+    except UnicodeError as error:
         raise BadRequest("bad_file_id", "the file id is not UTF-8") from error
     bucket, slash, key = file_id.partition("/")
-    if not (bucket and slash and key) or len(file_id.encode(errors="surrogatepass")) > MAX_FILE_ID_BYTES:
+    if not (bucket and slash and key) or length_bytes > MAX_FILE_ID_BYTES:
         raise BadRequest("bad_file_id", "a file id is BUCKET/KEY, of at most 1,088 bytes")
     return file_id

@@ -58,7 +58,9 @@ def test_f05_without_an_id_it_is_400(world: Any, sent: str | None) -> None:
     assert (caught.value.status, caught.value.code) == (400, "missing_file_id")
 
 
-@pytest.mark.parametrize("sent", ["bucket", "bucket/", "/key", "bucket/%FF", "bucket/" + "k" * 1100])
+@pytest.mark.parametrize(
+    "sent", ["bucket", "bucket/", "/key", "bucket/%FF", "bucket/%ED%A0%80", "bucket/\ud800", "bucket/" + "k" * 1100]
+)
 def test_an_id_that_names_no_file_is_400(world: Any, sent: str) -> None:
     """No bucket, no key, no UTF-8 or too long: a 400, and no read."""
     with pytest.raises(BadRequest) as caught:
