@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 from file_processing.data_processor_files import Stores, process_file
 from services import settings
 from services.deadlines import Deadline
+from services.log_lines import one_line
 from services.objects import ObjectReader
 from services.ordered_batches import failures_answer, process_in_order
 from services.queue import Queue
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 #: received once more, so batches should be small (one file of the largest size takes most of the function's time).
 SECONDS_A_FILE: Final = 20.0
 
-logger = Logger()
+logger = Logger(json_serializer=one_line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 from file_processing.file_validator_checks import Stores, validate_file
 from services import settings
 from services.deadlines import Deadline
+from services.log_lines import one_line
 from services.object_events import process_created
 from services.objects import ObjectReader, as_stored
 from services.queue import Queue
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from services.object_events import Record
     from tickstream.files import FilePointer
 
-logger = Logger()
+logger = Logger(json_serializer=one_line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aws_lambda_powertools import Logger
 
 from services import settings
+from services.log_lines import one_line
 from services.ordered_batches import failures_answer, process_in_order
 from services.status_table import DynamoStatusTable, make_move
 from tickstream.errors import MalformedItem
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from tickstream.files import FilePointer
     from tickstream.symbol_statistics import Totals
 
-logger = Logger()
+logger = Logger(json_serializer=one_line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from market_analytics.data_aggregator_settling import SETTLE_AFTER_MS, Survey, s
 from services import settings
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
+from services.log_lines import one_line
 from services.metrics import Metric, publish
 from tickstream.errors import MalformedItem
 from tickstream.ingests import Pending
@@ -43,7 +44,7 @@ LEASE_MARGIN_MS: Final = 10_000
 #: An event of so many ticks is one of an object, whose other ranges are under way: it is worth a moment's wait.
 GATHER_TICKS: Final = 10_000
 
-logger = Logger()
+logger = Logger(json_serializer=one_line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from services import settings
 from services.api_answers import answer_with
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
+from services.log_lines import one_line
 from services.object_events import process_created
 from services.objects import ObjectReader
 from services.queue import Queue
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from market_analytics.data_ingestion_posts import Taken
     from tickstream.ingests import Source
 
-logger = Logger()
+logger = Logger(json_serializer=one_line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from services import settings
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
 from services.events import EventBus
+from services.log_lines import one_line
 from services.objects import LineWriter, ObjectReader
 from services.ordered_batches import failures_answer
 from services.reading_ahead import reading_ahead
@@ -52,7 +53,7 @@ SMALL_RANGE_BYTES: Final = 256 * 1024
 
 _NOT_COMMITTED: Final = "range not committed"
 
-logger = Logger()
+logger = Logger(json_serializer=one_line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from services.api_answers import answer_with
 from services.api_requests import body_of
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
+from services.log_lines import one_line
 from tickstream.errors import BadRequest
 from tickstream.promises import MAX_QUESTION_BYTES
 from tickstream.times import iso_8601
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from services.table import Table
 
-logger = Logger()
+logger = Logger(json_serializer=one_line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from operations.bucket_contents import BucketGone, empty_bucket
+from services.log_lines import one_line
 from tickstream.errors import TickstreamError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ ANSWER_TIMEOUT_SECONDS: Final = 10
 #: CloudFormation takes at most 4 KB of answer.
 MAX_REASON_CHARACTERS: Final = 1_000
 
-logger = Logger()
+logger = Logger(json_serializer=one_line)
 
 
 class AnswerNotDelivered(TickstreamError):

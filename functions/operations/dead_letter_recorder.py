@@ -19,6 +19,7 @@ from aws_lambda_powertools import Logger
 
 from services import settings
 from services.deadlines import Deadline
+from services.log_lines import one_line
 from services.ordered_batches import failures_answer, process_in_order
 from services.queue import Queue
 from services.status_table import DynamoStatusTable, make_move
@@ -48,7 +49,7 @@ _STAGES: Final = {
 #: What the validator did not get to find out.
 _NO_LAYOUT: Final = Layout(Format.CSV)
 
-logger = Logger()
+logger = Logger(json_serializer=one_line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ HARMLESS = {
     "answer_with",
     "body_of",
     "failures_answer",
+    "one_line",
     "process_created",
     "process_in_order",
     "publish",  # by way of the log
