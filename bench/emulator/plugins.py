@@ -104,6 +104,7 @@ def bench_extensions() -> None:
         bucket_denials,
         custom_resource,
         faults,
+        gateway_answers,
         identity,
         journal,
         metric_counts,
@@ -113,6 +114,7 @@ def bench_extensions() -> None:
 
     repairs.install()
     access.install()
+    gateway_answers.install()
     metric_counts.install()
     bucket_denials.install()
     identity.add_route()
