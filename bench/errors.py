@@ -47,3 +47,7 @@ class PolicyError(BenchError):
 
 class PriceError(BenchError):
     """The price table cannot be read."""
+
+
+class FuzzError(BenchError):
+    """The fuzzer itself failed, so that nothing is known of the API."""

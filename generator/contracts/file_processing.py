@@ -47,7 +47,7 @@ _GET_STATUS = Operation(
             "path",
             refer("FileId"),
             f"`bucket/key`, at most {MAX_FILE_ID_BYTES:,} bytes, percent-encoded once: a plus is a plus. "
-            "Slashes may stand as they are.",
+            "Slashes may stand as they are, but beside `.` or `..`: clients shorten such paths, unless %2F is sent.",
             required=True,
         ),
     ),

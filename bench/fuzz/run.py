@@ -1,0 +1,210 @@
+"""A fuzzing run: data to be met, campaigns against both APIs, and the books.
+
+The books are the evidence that an answer without a function's headers involved no function: LocalStack counts
+invocations by their REPORT lines, and each must have given an answer with these headers. A function that crashed, timed
+out or answered in another form would have been invoked once more than it answered.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from bench import deployment
+from bench.api_client import ApiClient
+from bench.errors import FuzzError
+from bench.file_processing.outputs import FileOutputs
+from bench.file_processing.state import read_statuses
+from bench.fuzz.campaign import Campaign, Finding, Tally
+from bench.fuzz.exchange import Origin
+from bench.fuzz.objections import Judge
+from bench.measure.journal import read_journal, reset_journal
+from generator.openapi import CONTRACTS, document
+from tickstream.file_status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bench.targets import Target
+
+MARKET: Final = deployment.PIPELINE
+FILES: Final = deployment.FILE_PROCESSING
+
+#: Of each API's operation the function that answers it; all others go to DataQuery.
+_INGESTION: Final = "POST /ingest"
+
+_SYMBOLS: Final = ("AAPL", "BTC/USD", "BRK.B")
+#: Keys of every kind that S3 takes, one file each.
+KEYS: Final = (
+    "feeds/plain.csv",
+    "a b+c%20d&e=f?g#h.csv",
+    "\u00e9\u4e16\U0001f4c8/\u202e.csv",
+    "../..//./x.csv",
+    "\n\t.csv",
+)
+
+_EXAMPLES_A_ROUND: Final = 100
+_SETTLE_S: Final = 120.0
+_POLL_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Of one function: invocations that LocalStack counted, and answers that carried a function's headers."""
+
+    function: str
+    invoked: int
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzed:
+    """What a run came to. tallies: by pipeline."""
+
+    seed: int
+    seconds: float
+    tallies: Mapping[str, Tally]
+    books: tuple[Books, ...]
+
+    @property
+    def requests(self) -> int:
+        """All that were sent."""
+        return sum(tally.requests for tally in self.tallies.values())
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that is wrong, the books included."""
+        found = [finding for tally in self.tallies.values() for finding in tally.findings.values()]
+        found += [
+            Finding(
+                book.function,
+                "every invocation gave a function's answer",
+                f"{book.invoked} invocations, {book.answered} answers",
+                "see the function's log",
+            )
+            for book in self.books
+            if book.invoked != book.answered
+        ]
+        return tuple(found)
+
+
+@dataclass(slots=True)
+class Fuzzing:
+    """Both stacks of an environment, and what is sent to them.
+
+    say: takes a line after each round. examples: random requests an operation and round.
+    """
+
+    target: Target
+    environment: str
+    say: Callable[[str], None]
+    examples: int = _EXAMPLES_A_ROUND
+    _market: deployment.Outputs = field(init=False)
+    _files: FileOutputs = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read where the stacks are."""
+        self._market = deployment.outputs_of(self.target, self.environment)
+        self._files = deployment.read_outputs(self.target, self.environment, FILES, FileOutputs)
+
+    def run(self, requests: int, seed: int, workers: int) -> Fuzzed:
+        """Send at least so many requests over both APIs. Raises BenchError where that cannot be done."""
+        words = self._meet()
+        judge = Judge(self._names(), document(CONTRACTS[MARKET]))
+        campaigns = {
+            name: Campaign(document(CONTRACTS[name]), self._url(name), words[name], judge) for name in CONTRACTS
+        }
+        tallies = {name: Tally() for name in campaigns}
+        reset_journal(self.target)
+        began = time.monotonic()
+        while (sent := sum(tally.requests for tally in tallies.values())) < requests or not sent:
+            for name, campaign in campaigns.items():
+                campaign.go(tallies[name], seed=seed, workers=workers, examples=self.examples)
+            now_sent = sum(tally.requests for tally in tallies.values())
+            if now_sent == sent:
+                raise FuzzError("a round sent nothing")
+            self.say(f"{now_sent:,} requests, {sum(len(tally.findings) for tally in tallies.values())} findings")
+        seconds = time.monotonic() - began
+        return Fuzzed(seed, seconds, tallies, self._books(tallies))
+
+    # Data that requests may meet -----------------------------------------------------------------------------------
+
+    def _meet(self) -> dict[str, dict[str, list[str]]]:
+        """Put ticks and files, wait until they are counted, and return the words that name them, by API."""
+        client = ApiClient(self.target, self._url(MARKET))
+        ticks = [{"symbol": symbol, "price": "187.5", "size": "100"} for symbol in _SYMBOLS]
+        posted = client.post_json("/ingest", {"ticks": ticks})
+        ingest_id = str(posted.body["ingestId"])
+        _wait(f"ingest {ingest_id}", lambda: client.get(f"/ingest/{ingest_id}").body.get("state") == "complete")
+        body = f"symbol,timestamp,price,size\nAAPL,{time.time_ns()},187.5,100\nAAPL,soon,1,1\n".encode()
+        ids = [f"{self._files.bucket_name}/{key}" for key in KEYS]
+        for key in KEYS:
+            self.target.client("s3").put_object(Bucket=self._files.bucket_name, Key=key, Body=body)
+        _wait("files", lambda: self._completed() >= set(ids))
+        return {MARKET: {"path.symbol": list(_SYMBOLS), "path.ingestId": [ingest_id]}, FILES: {"path.fileId": ids}}
+
+    def _completed(self) -> set[str]:
+        statuses = read_statuses(self.target, self._files.processing_table_name)
+        return {file_id for file_id, found in statuses.items() if found.status.last.status is Status.COMPLETED}
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _url(self, pipeline: str) -> str:
+        api = self._market.rest_api_id if pipeline == MARKET else self._files.rest_api_id
+        return self.target.api_url(api, self.environment)
+
+    def _names(self) -> frozenset[str]:
+        """Names of resources that bear the environment: roles, tables, buckets, queues, functions, groups."""
+        names = {
+            name
+            for pipeline in CONTRACTS
+            for name in deployment.physical_names(self.target, self.environment, pipeline)
+        }
+        return frozenset(name for name in names if f"-{self.environment}" in name)
+
+    def _books(self, tallies: Mapping[str, Tally]) -> tuple[Books, ...]:
+        """Compare invocations with answers; what was answered may be logged a moment later."""
+        answered = {self._market.ingestion_function_name: 0, self._market.query_function_name: 0}
+        answered[self._files.status_function_name] = tallies[FILES].of_functions()
+        for (operation, _, origin), count in tallies[MARKET].answers.items():
+            if origin is Origin.FUNCTION:
+                ingestion = operation == _INGESTION
+                answered[self._market.ingestion_function_name if ingestion else self._market.query_function_name] += (
+                    count
+                )
+
+        def read() -> tuple[Books, ...]:
+            journal = read_journal(self.target)
+            if journal is None:
+                raise FuzzError("the target counts no invocations: only the embedded one does")
+            return tuple(
+                Books(name, sum(use.invocations for use in journal.functions if use.function == name), count)
+                for name, count in answered.items()
+            )
+
+        def differ(books: tuple[Books, ...]) -> bool:
+            return any(book.invoked != book.answered for book in books)
+
+        waiting = Retrying(
+            retry=retry_if_result(differ),
+            stop=stop_after_delay(10),
+            wait=wait_fixed(_POLL_S),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else (),
+        )
+        books: tuple[Books, ...] = waiting(read)
+        return books
+
+
+def _wait(what: str, is_done: Callable[[], bool]) -> None:
+    """Wait until the data is counted. Raises FuzzError."""
+    waiting = Retrying(
+        retry=retry_if_result(lambda done: not done),
+        stop=stop_after_delay(_SETTLE_S),
+        wait=wait_fixed(_POLL_S),
+        retry_error_callback=lambda _: False,
+    )
+    if not waiting(is_done):
+        raise FuzzError(f"{what} were not counted within {_SETTLE_S:.0f} s")
