@@ -66,10 +66,10 @@ def _held(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRule
 def _never_written(outputs: Outputs, edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:
     edge = edges[FIRST_KEY]
     ingest_id = keys.object_ingest_id(outputs.bucket_name, edge.key, edge.etag, edge.size_bytes)
-    # A slice says whose it is, as `ingest/range`; so does no other item.
-    return (
-        FaultRule("never-written", "dynamodb", "BatchWriteItem", outputs.processor_function_name, f"{ingest_id}/0"),
-    )
+    # The sort keys of its slices and of its entry in the work list end in the range's id; so does no receipt's. The
+    # entry too: it may go in another batch than the slices, and would wait for ever.
+    range_id = f"{keys.range_id(ingest_id, 0):020}"
+    return (FaultRule("never-written", "dynamodb", "BatchWriteItem", outputs.processor_function_name, range_id),)
 
 
 def _segment_refused(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:
