@@ -38,7 +38,9 @@ logging.getLogger("botocore").setLevel(logging.WARNING)
 @cache
 def dynamodb() -> DynamoDBClient:
     """Return the process's client of DynamoDB."""
-    return boto3.client("dynamodb", config=_CONFIG)
+    # Its parameters are items that `tickstream.items` builds, by the ten thousand: to look at each attribute of them
+    # again takes as long as to write them out. What is wrong with one DynamoDB says too.
+    return boto3.client("dynamodb", config=_CONFIG.merge(Config(parameter_validation=False)))
 
 
 @cache

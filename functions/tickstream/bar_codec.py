@@ -49,30 +49,21 @@ class BarColumns(NamedTuple):
     last_offset: Sequence[int]
 
 
+_NO_BARS: Final = BarColumns._make([()] * len(BarColumns._fields))
+
+
 def encode_bars(bars: Sequence[Bar]) -> bytes:
     """Pack bars, in any order; `decode_bars` gives them back equal and in the same order."""
+    if not bars:
+        return pack_columns(_NO_BARS, ())
+    *numbers, firsts, lasts = zip(*bars, strict=True)
     sources: dict[tuple[str, str], int] = {}
-
-    def source_index(position: Position) -> int:
-        return sources.setdefault((position.source, position.etag), len(sources))
-
-    columns = BarColumns(
-        minute=[bar.minute for bar in bars],
-        open_e9=[bar.open_e9 for bar in bars],
-        high_e9=[bar.high_e9 for bar in bars],
-        low_e9=[bar.low_e9 for bar in bars],
-        close_e9=[bar.close_e9 for bar in bars],
-        volume_e9=[bar.volume_e9 for bar in bars],
-        ticks=[bar.ticks for bar in bars],
-        notional_e18=[bar.notional_e18 for bar in bars],
-        first_ns=[bar.first.timestamp_ns for bar in bars],
-        first_source=[source_index(bar.first) for bar in bars],
-        first_offset=[bar.first.offset for bar in bars],
-        last_ns=[bar.last.timestamp_ns for bar in bars],
-        last_source=[source_index(bar.last) for bar in bars],
-        last_offset=[bar.last.offset for bar in bars],
-    )
-    return pack_columns(columns, tuple(sources))
+    positions: list[Sequence[int]] = []
+    for of_one in (firsts, lasts):
+        times_ns, keys, etags, offsets = zip(*of_one, strict=True)
+        which = [sources.setdefault(source, len(sources)) for source in zip(keys, etags, strict=True)]
+        positions += [times_ns, which, offsets]
+    return pack_columns(BarColumns._make((*numbers, *positions)), tuple(sources))
 
 
 def pack_columns(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> bytes:
@@ -80,10 +71,10 @@ def pack_columns(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> byt
     at = columns
     small = [
         _steps(at.minute),
+        _steps(at.close_e9),
         map(sub, at.open_e9, (0, *at.close_e9)),
         map(sub, at.high_e9, at.open_e9),
         map(sub, at.open_e9, at.low_e9),
-        map(sub, at.close_e9, at.low_e9),
         at.volume_e9,
         at.ticks,
         map(sub, at.notional_e18, map(mul, at.volume_e9, at.low_e9)),
@@ -121,11 +112,9 @@ def bars_of(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> tuple[Ba
 
 def _positions(
     times_ns: Sequence[int], which: Sequence[int], offsets: Sequence[int], sources: Sequence[tuple[str, str]]
-) -> list[Position]:
-    return [
-        Position(time_ns, *sources[source], offset)
-        for time_ns, source, offset in zip(times_ns, which, offsets, strict=True)
-    ]
+) -> Iterable[Position]:
+    keys, etags = [sources[source][0] for source in which], [sources[source][1] for source in which]
+    return map(Position._make, zip(times_ns, keys, etags, offsets, strict=True))
 
 
 def _columns_from(small: list[list[int]], sources: int) -> BarColumns:
@@ -137,24 +126,21 @@ def _columns_from(small: list[list[int]], sources: int) -> BarColumns:
     if len(lengths) != 1:
         raise ValueError(f"columns of different lengths: {sorted(lengths)}")
     (
-        minutes, opens, over_open, under_open, over_low, volume, ticks, over_low_notional,
+        minutes, closes, gaps, over_open, under_open, volume, ticks, over_low_notional,
         within_minute, durations, first_offsets, offset_distances, first_source, last_source,
     ) = small  # fmt: skip
     minute = list(accumulate(minutes))
-    open_e9: list[int] = []
-    close = 0
-    for step, under, over in zip(opens, under_open, over_low, strict=True):
-        open_e9.append(close + step)
-        close += step - under + over
+    close_e9 = list(accumulate(closes))
+    open_e9 = list(map(add, gaps, (0, *close_e9)))
     low_e9 = list(map(sub, open_e9, under_open))
-    first_ns = [NS_PER_MINUTE * start + within for start, within in zip(minute, within_minute, strict=True)]
+    first_ns = list(map(add, within_minute, (NS_PER_MINUTE * start for start in minute)))
     first_offset = list(accumulate(first_offsets))
     return BarColumns(
         minute=minute,
         open_e9=open_e9,
         high_e9=list(map(add, open_e9, over_open)),
         low_e9=low_e9,
-        close_e9=list(map(add, low_e9, over_low)),
+        close_e9=close_e9,
         volume_e9=volume,
         ticks=ticks,
         notional_e18=list(map(add, over_low_notional, map(mul, volume, low_e9))),
