@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
         examples=("fuzz --requests 10000 --seed 7",),
     )
     parser.add_argument("--requests", type=int, default=10_000, metavar="N", help="at least (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="equal seeds make equal rounds (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="equal seeds make equal choices (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=4, metavar="N", help="threads that send (default: %(default)s)")
     parser.add_argument("--env", default="fuzz", help="environment, part of every name (default: %(default)s)")
 

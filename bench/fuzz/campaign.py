@@ -1,4 +1,4 @@
-"""Schemathesis against one API, round by round until enough was sent; equal seeds send equal rounds.
+"""Schemathesis against one API, round by round; equal seeds make equal choices where the API answers the same.
 
 The first round holds the description's examples and every case at the edges of its schemas, allowed and forbidden;
 each round adds random ones of both kinds. What the API answers (ingest ids) is fed back into later requests.
