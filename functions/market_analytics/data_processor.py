@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 #: No range is begun with less time than this. CPU seconds on one core for 16 MiB: 0.3 for ordinary ticks, 3 for a
 #: million bad rows, of which no range may have more, 3.4 where every row is odd but right, and 5 where there are
-#: 250,000 hours of symbols, the most that a range may have. To write those takes another 10,000 requests: 20 s.
-SECONDS_A_RANGE: Final = 30.0
+#: 250,000 hours of symbols, the most that a range may have. To write those takes 10,000 requests: another 12.
+SECONDS_A_RANGE: Final = 20.0
 #: Ranges of so many bytes of text share their writes. Each row may be a symbol-hour of its own: ten ranges of this size
 #: are at most some 100,000 items, 100 MB in memory.
 SMALL_RANGE_BYTES: Final = 256 * 1024

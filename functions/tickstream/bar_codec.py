@@ -16,7 +16,7 @@ from math import gcd
 from operator import add, mul, sub
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from tickstream.bars import Bar, Position
+from tickstream.bars import Bar, Position, merge_two
 from tickstream.errors import MalformedItem
 from tickstream.keys import NS_PER_MINUTE
 
@@ -93,13 +93,62 @@ def pack_columns(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> byt
 def decode_bars(packed: bytes) -> tuple[Bar, ...]:
     """Unpack what `encode_bars` packed. Raises MalformedItem."""
     try:
-        if packed[:1] != _FORMAT:
-            raise MalformedItem(f"bars in a format of their own: they begin with {packed[:1]!r}")
-        table, *small = _DECODER.decode(zlib.decompress(packed[1:]).decode())
-        sources = [(source, etag) for source, etag in table]
-        return bars_of(_columns_from([_multiplied(column) for column in small], len(sources)), sources)
-    except (zlib.error, ValueError, KeyError, IndexError, TypeError) as error:
-        raise MalformedItem(f"packed bars of {len(packed)} bytes cannot be read: {error}") from error
+        return bars_of(*_unpacked(packed))
+    except (zlib.error, ValueError, IndexError, TypeError) as error:
+        raise _malformed(packed, error) from error
+
+
+def merge_packed(parts: Iterable[bytes]) -> bytes:
+    """Merge packed minute bars of one symbol as `merge_bars` does, into packed ones in order of time.
+
+    A bar that is in one part only, as nearly all are, stays a row of numbers. Raises MalformedItem.
+    """
+    sources: dict[tuple[str, str], int] = {}
+    rows: dict[int, tuple[int, ...]] = {}
+    for packed in parts:
+        try:
+            columns, table = _unpacked(packed)
+            numbers = [sources.setdefault(source, len(sources)) for source in table]
+            columns = columns._replace(
+                first_source=[numbers[which] for which in columns.first_source],
+                last_source=[numbers[which] for which in columns.last_source],
+            )
+            for row in zip(*columns, strict=True):
+                known = rows.setdefault(row[0], row)
+                if known is not row:
+                    rows[row[0]] = _merged_row(known, row, sources)
+        except (zlib.error, ValueError, IndexError, TypeError) as error:
+            raise _malformed(packed, error) from error
+    if not rows:
+        return pack_columns(_NO_BARS, ())
+    columns = BarColumns._make(zip(*(rows[minute] for minute in sorted(rows)), strict=True))
+    named = list(sources)
+    # Those that are still the first or the last of some bar.
+    used = {number: place for place, number in enumerate(sorted({*columns.first_source, *columns.last_source}))}
+    columns = columns._replace(
+        first_source=[used[number] for number in columns.first_source],
+        last_source=[used[number] for number in columns.last_source],
+    )
+    return pack_columns(columns, [named[number] for number in used])
+
+
+def _merged_row(one: tuple[int, ...], other: tuple[int, ...], sources: dict[tuple[str, str], int]) -> tuple[int, ...]:
+    *numbers, first, last = merge_two(*bars_of(BarColumns._make(zip(one, other, strict=True)), list(sources)))
+    positions = ((at.timestamp_ns, sources[at.source, at.etag], at.offset) for at in (first, last))
+    return (*numbers, *(number for position in positions for number in position))
+
+
+def _malformed(packed: bytes, error: Exception) -> MalformedItem:
+    return MalformedItem(f"packed bars of {len(packed)} bytes cannot be read: {error}")
+
+
+def _unpacked(packed: bytes) -> tuple[BarColumns, list[tuple[str, str]]]:
+    """Return columns and the table of their sources. Raises ValueError, zlib.error, IndexError, TypeError."""
+    if packed[:1] != _FORMAT:
+        raise ValueError(f"a format of their own, which begins with {packed[:1]!r}")
+    table, *small = _DECODER.decode(zlib.decompress(packed[1:]).decode())
+    sources = [(source, etag) for source, etag in table]
+    return _columns_from([_multiplied(column) for column in small], len(sources)), sources
 
 
 def bars_of(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> tuple[Bar, ...]:

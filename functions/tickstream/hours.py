@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from tickstream.bar_codec import decode_bars, encode_bars
+from tickstream.bar_codec import decode_bars, merge_packed
 from tickstream.bars import Bar, merge_bars
 from tickstream.errors import MalformedItem
 
@@ -149,13 +149,13 @@ def refreshed_rollup(items: HourItems) -> Rollup:
     known = rollup.ranges if rollup else frozenset()
     added = tuple(islice(items.loose_slices(), max(0, MAX_RANGES_AN_ITEM - len(known))))
     latest = items.latest_segment()
-    bars = merge_bars(items._base_bars(), *_bars_of(added))  # noqa: SLF001 - same module
+    base = rollup or latest
     return Rollup(
         symbol=items.symbol,
         hour=items.hour,
         ranges=known | {piece.range_id for piece in added},
         segments=latest.number if latest else 0,
-        packed_bars=encode_bars(bars),
+        packed_bars=merge_packed([piece.packed_bars for piece in ((base, *added) if base else added)]),
     )
 
 

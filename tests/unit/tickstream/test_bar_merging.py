@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickstream.bar_codec import decode_bars, encode_bars
+from tickstream.bar_codec import decode_bars, encode_bars, merge_packed
 from tickstream.bars import Bar, Position, bar_of, merge_bars, merge_two, resample
 from tickstream.decoding import fold_ticks, packed_hours
 from tickstream.decoding.fold import BarFold, tick_frame
@@ -115,6 +115,20 @@ def test_packing_gives_equal_bars_back(placed: dict[tuple[str, str, int], tuple[
     assert decode_bars(encode_bars(merge_bars(bars))) == merge_bars(bars)
 
 
+@given(PLACED_TICKS, st.lists(st.integers(0, 3), min_size=20, max_size=20), st.data())
+def test_packed_bars_merge_like_bars(
+    placed: dict[tuple[str, str, int], tuple[int, int, int]], part_of: list[int], data: st.DataObject
+) -> None:
+    """Whatever is merged in whatever order, packed or not, the bars are equal; merged again, so are the bytes."""
+    parts: dict[int, list[Bar]] = {}
+    for bar, part in zip(single_bars(placed), part_of, strict=False):
+        parts.setdefault(part, []).append(bar)
+    groups = [merge_bars(bars) for bars in parts.values()]
+    packed = merge_packed(data.draw(st.permutations([encode_bars(()), *map(encode_bars, groups)])))
+    assert decode_bars(packed) == merge_bars(*groups)
+    assert merge_packed([packed]) == packed
+
+
 @pytest.mark.parametrize(
     "packed",
     [
@@ -129,6 +143,8 @@ def test_what_is_not_packed_bars_is_refused(packed: bytes) -> None:
     """Damaged bytes are an error of their own and never guessed around."""
     with pytest.raises(MalformedItem):
         decode_bars(packed)
+    with pytest.raises(MalformedItem):
+        merge_packed([encode_bars(()), packed])
 
 
 def test_columns_of_different_lengths_are_refused() -> None:
