@@ -145,7 +145,7 @@ class Election:
             try:
                 finished = alone() if alone else work(mine.shards)
             finally:
-                again = self._give_back(mine, frozenset() if finished else mine.shards)
+                again = self._give_back(mine, finished=finished)
             if again is None:
                 return True
             mine, alone = self._gather(again), None
@@ -178,21 +178,24 @@ class Election:
             mine = now
         return mine
 
-    def _give_back(self, mine: _Seen, left: frozenset[str]) -> _Seen | None:
+    def _give_back(self, mine: _Seen, *, finished: bool) -> _Seen | None:
         """Give the lease back; return what was seen if somebody came meanwhile, and then keep it.
 
-        left: shards whose work is not done. With some of them the lease is given back in any case.
+        finished: whether the shards are done. Otherwise the lease is given back in any case, and they stay named.
         """
-        while not self._put(
-            mine.count, {"shards": {"SS": sorted(left)}} if left else {"served": {"N": str(mine.count + 1)}}
-        ):
+        while True:
+            if finished:
+                rest: Item = {"served": {"N": str(mine.count + 1)}}
+            else:
+                rest = {"shards": {"SS": sorted(mine.shards)}} if mine.shards else {}
+            if self._put(mine.count, rest):
+                return None
             now = self._look()
             if now.holder != self.holder:
                 return None  # given back by a write whose answer was lost, or expired
-            if not left:
+            if finished:
                 return now
-            mine, left = now, now.shards
-        return None
+            mine = now
 
     def _put(self, count: int, rest: Item) -> bool:
         """Put the item if the counter is what it was, and raise it."""

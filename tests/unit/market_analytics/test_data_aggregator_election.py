@@ -330,3 +330,18 @@ def test_a_lease_given_back_with_the_answer_lost_is_given_back(clock: Clock) -> 
     for number in (1, 2):
         assert run(table, clock, lambda number=number: runs.append(number) is None)  # type: ignore[misc,func-returns-value]
     assert runs == [1, 2]
+
+
+def test_one_that_fails_beside_others_gives_the_lease_back_all_the_same(clock: Clock) -> None:
+    """The event that came meanwhile has ended; the next one works, on the shards of both."""
+    table = MemoryTable()
+
+    def work() -> bool:
+        Election(table, HOLD_MS, clock.now_ms).run(["pending#2"], _never)
+        raise ServiceIncomplete("DynamoDB")
+
+    with pytest.raises(ServiceIncomplete):
+        run(table, clock, work)
+    seen: list[frozenset[str]] = []
+    assert Election(table, HOLD_MS, clock.now_ms).run(["pending#3"], lambda shards: seen.append(shards) is None)  # type: ignore[func-returns-value]
+    assert seen == [{"pending#1", "pending#2", "pending#3"}]
