@@ -74,7 +74,7 @@ def decode_csv(block: bytes, offset: int, columns: tuple[str, ...], sink: Sink, 
         sink.fold.add_frame(ticks)
     parse = partial(parse_csv_row, columns=columns)
     # Blank lines are no rows, and may be millions.
-    odd = frame.filter(~pl.col("proven") & (pl.col("length") > 0)).filter(pl.col("line") != "\r")
+    odd = frame.filter(~pl.col("proven")).filter(~pl.col("line").is_in(["", "\r"]))
     for start, length in zip(odd["start"].to_list(), odd["length"].to_list(), strict=True):
         sink.add_text_row(block[start : start + length], offset + start, parse)
 
