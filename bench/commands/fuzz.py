@@ -56,9 +56,10 @@ def _work(options: argparse.Namespace) -> int:
         with reporter.phase("fuzz"):
             fuzzing = Fuzzing(target, environment, reporter.line)
             fuzzed = fuzzing.run(options.requests, options.seed, options.workers)
+        # Before LocalStack is ended, so that nothing that happens there takes the result away.
+        _show(fuzzed, reporter)
         if fuzzed.findings and (log := target.keep_log()):
             reporter.line(f"LocalStack's log: {log}")
-    _show(fuzzed, reporter)
     return 1 if fuzzed.findings else 0
 
 
