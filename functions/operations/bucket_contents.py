@@ -176,14 +176,22 @@ def _abort_uploads(s3: S3Client, bucket: str, deadline: float) -> int:
     listed = s3.list_multipart_uploads(Bucket=bucket, EncodingType="url")
     for upload in listed.get("Uploads", []):
         _check_time(deadline, f"{aborted} uploads aborted in this walk, at least one is still there")
-        try:
-            s3.abort_multipart_upload(Bucket=bucket, Key=unquote_plus(upload["Key"]), UploadId=upload["UploadId"])
-        except ClientError as error:
-            # Completed or aborted since the listing: what it became is met by the next one.
-            if code_of(error) != "NoSuchUpload":
-                raise
+        # Emulators are told to encode and do not: then the name as it stands is the key.
+        if not _abort(s3, bucket, unquote_plus(upload["Key"]), upload["UploadId"]):
+            _abort(s3, bucket, upload["Key"], upload["UploadId"])
         aborted += 1
     return aborted
+
+
+def _abort(s3: S3Client, bucket: str, key: str, upload_id: str) -> bool:
+    """Abort an upload; False where there is none: completed or aborted since the listing, which the next one shows."""
+    try:
+        s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
+    except ClientError as error:
+        if code_of(error) != "NoSuchUpload":
+            raise
+        return False
+    return True
 
 
 def _check_time(deadline: float, seen: str) -> None:

@@ -8,9 +8,11 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
@@ -291,6 +293,29 @@ def test_m18_a_key_that_xml_cannot_write_is_deleted_by_its_address(monkeypatch: 
     assert empty_bucket(odd, BUCKET, time.monotonic() + 60).versions == 5
     assert odd.together == ["b.csv", "d\t\n\r\U0001f4c8.csv"]
     assert odd.left == []
+
+
+@pytest.mark.parametrize("encodes", [True, False], ids=["as S3 does", "as emulators do"])
+def test_m18_an_upload_of_an_odd_key_is_aborted(monkeypatch: pytest.MonkeyPatch, *, encodes: bool) -> None:
+    """Uploads are listed with their keys encoded, or with keys that only look so; both are aborted under their own."""
+    monkeypatch.setattr("operations.bucket_contents.PAUSE_BETWEEN_EMPTY_LISTINGS_SECONDS", 0.0)
+    uploads = {"1": "a +%20.csv", "2": "b\x1b.csv"}
+
+    def listed(**request: Any) -> Any:
+        assert request["EncodingType"] == "url"
+        named = {upload: quote(key) if encodes else key for upload, key in uploads.items()}
+        return {"EncodingType": "url", "Uploads": [{"Key": key, "UploadId": upload} for upload, key in named.items()]}
+
+    def abort(*, Key: str, UploadId: str, **_: Any) -> None:  # noqa: N803 - boto3's
+        if uploads.get(UploadId) != Key:
+            raise ClientError({"Error": {"Code": "NoSuchUpload"}}, "AbortMultipartUpload")
+        del uploads[UploadId]
+
+    odd: Any = OddS3([])
+    monkeypatch.setattr(odd, "list_multipart_uploads", listed)
+    monkeypatch.setattr(odd, "abort_multipart_upload", abort, raising=False)
+    assert empty_bucket(odd, BUCKET, time.monotonic() + 60).uploads == 2
+    assert uploads == {}
 
 
 def test_no_time_left_is_said(s3: S3Client) -> None:
