@@ -90,6 +90,8 @@ def test_m21_every_line_names_its_request_its_function_and_what_it_is_about(
         return found if expected <= named else None
 
     lines = wait_until("the logs", told)
+    function = market.lambda_.get_function_configuration(FunctionName=market.outputs["processorFunctionName"])
+    assert function["LoggingConfig"]["LogFormat"] == "JSON"
     for group, line in lines:
         assert line.get("function_request_id"), f"{group}: {line}"
         assert group == f"/aws/lambda/{line['service']}-e2e"

@@ -89,11 +89,15 @@ def test_m18_one_deletion_under_upload_load_leaves_nothing(target: EmbeddedTarge
         "ApiLoggingLevel": "INFO",
         "ApiLoggingRole": "CREATE",
         "Dashboard": "ENABLED",
+        "KmsKeyArn": target.client("kms").create_key()["KeyMetadata"]["Arn"],
     }
     deployment.deploy(target, environment, {"RangeBytes": "65536", **everything})
     assert {"alarm ProcessingQueueLateAlarm-deleted", "dashboard MarketAnalytics-deleted"} <= inventory(target) - before
     stack = MarketStack(target, deployment.flat_outputs(target, environment), environment)
     stack.settled(stack.put("first.csv", csv(trades("E2E.DELETED", 10))))
+    # Of a key of one's own; LocalStack puts no bucket under one that CloudFormation names.
+    queue = stack.sqs.get_queue_attributes(QueueUrl=stack.outputs["queueUrl"], AttributeNames=["KmsMasterKeyId"])
+    assert queue["Attributes"]["KmsMasterKeyId"] == everything["KmsKeyArn"]
     # Two versions, a delete marker and an upload that nobody finishes: all of it is in the way of a deletion.
     bucket = stack.outputs["bucketName"]
     stack.put("first.csv", csv(trades("E2E.DELETED", 11)))
