@@ -13,13 +13,24 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.books import Clock, call_schedule, depth
-from bench.faults.catalog import VICTIMS, VISIBILITY_S, Scene, Victim, fault_of, faults_of, named, names
+from bench.faults.catalog import (
+    LEASE_PARTITION,
+    VICTIMS,
+    VISIBILITY_S,
+    Scene,
+    Victim,
+    fault_of,
+    faults_of,
+    named,
+    names,
+)
 from bench.faults.injector import FaultInjector
 from bench.redrive import market_queues, redrive
 from bench.state import read_table
 from bench.truth import ObjectFile
 from bench.verify import Check
 from tickstream import keys
+from tickstream.items import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -213,17 +224,28 @@ class FaultPlan:
             return f"spoiled messages to become dead letters ({', '.join(short)})"
         if not progress.hours or progress.hours_rolled_up < progress.hours:
             return "all that is committed to be rolled up"
-        late = {fault_of(rule) for rule in self._held}
-        self._down = tuple(
-            rule
-            for fault in self._faults
-            if fault.then is not None and fault.name in late
-            for rule in named(fault, fault.then, self._scene)
-        )
-        self._injector.add(self._down)
+        if not self._down:
+            late = {fault_of(rule) for rule in self._held}
+            self._down = tuple(
+                rule
+                for fault in self._faults
+                if fault.then is not None and fault.name in late
+                for rule in named(fault, fault.then, self._scene)
+            )
+            self._injector.add(self._down)
+        if self._down and self._is_rolling_up():
+            # Called before it went down, it would still roll up what comes late, and nobody would call it again.
+            return "DataAggregator to end what it was called for"
         self._take_away(self._held)
         self._held = ()
         return ""
+
+    def _is_rolling_up(self) -> bool:
+        """Say whether somebody holds the lease of those who roll up."""
+        dynamodb, table = self._deployed.target.client("dynamodb"), self._deployed.outputs.table_name
+        answer = dynamodb.get_item(TableName=table, Key=key_of(LEASE_PARTITION, 0), ConsistentRead=True)
+        until_ms = int(answer.get("Item", {}).get("untilMs", {"N": "0"})["N"])
+        return until_ms > time.time_ns() // 10**6
 
     def _put_back(self, queues: Iterable[str], letters: Mapping[str, int]) -> str:
         """Put back to work what does not belong into these dead-letter queues."""

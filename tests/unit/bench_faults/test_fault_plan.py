@@ -62,6 +62,13 @@ class World:
     put_back: list[tuple[str, ...]] = field(default_factory=list)
     time_s: float = 1000.0
     late_reads: int = 0
+    lease_until_ms: int | None = None
+
+    # As boto3's client of DynamoDB.
+    def get_item(self, *, Key: Mapping[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803
+        """Return who rolls up, where somebody does."""
+        assert Key["symbol"] == {"S": "aggregator#lease"}
+        return {} if self.lease_until_ms is None else {"Item": {"untilMs": {"N": str(self.lease_until_ms)}}}
 
     # As boto3's client of SQS.
     def client(self, _service: str) -> World:
@@ -216,8 +223,15 @@ def test_bars_are_read_while_the_aggregator_is_down_and_all_is_committed(world: 
     assert len(world.of("aggregator-down")) == 1
     world.letters[PROCESSING] = 1
     assert plan.look(replace(DONE, hours_rolled_up=4), sending=False) == "all that is committed to be rolled up"
+    # One that was called before is still at work.
+    world.lease_until_ms = 10**15
+    assert plan.look(replace(DONE, ranges_done=9), sending=False) == "DataAggregator to end what it was called for"
+    assert plan.look(replace(DONE, ranges_done=9), sending=False) == "DataAggregator to end what it was called for"
+    (late, down) = world.of("aggregator-down")
+    assert late.function == OUTPUTS.processor_function_name
+    world.lease_until_ms = 1
     assert plan.look(replace(DONE, ranges_done=9), sending=False) == "dead letters that were put back to work"
-    (down,) = world.of("aggregator-down")
+    assert world.of("aggregator-down") == [down]
     assert down.function == OUTPUTS.aggregator_function_name
     assert plan.look(replace(DONE, ranges_done=9), sending=False) == "all ranges to be committed"
     assert plan.look(DONE, sending=False) == "DataAggregator to be called while it is down"
