@@ -88,7 +88,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sources=st.lists(ROWS, min_size=1, max_size=3))
 def test_bars_equal_a_walk_over_the_ticks_in_order(
     tmp_path_factory: pytest.TempPathFactory, sources: list[list[Row]]

@@ -134,7 +134,7 @@ def test_death_at_any_write_changes_nothing_in_the_end(
     assert len(seen) >= 5
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_messages_of_two_uploads_in_any_order_and_number(
     make_world: Callable[[], Any], csv_file: Any, data: st.DataObject

@@ -35,7 +35,7 @@ ticks = st.lists(
     st.tuples(st.sampled_from(["AAPL", "BRK.B", "EUR/USD"]), st.integers(0, 4 * 3600 * 10**9), decimals, decimals),
     max_size=40,
 )
-SETTINGS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def oracle(rows: list[tuple[str, int, str, str]]) -> dict[str, dict[str, Any]]:

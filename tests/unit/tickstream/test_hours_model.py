@@ -167,7 +167,7 @@ class HourMachine(RuleBasedStateMachine):
 
 
 TestHourMachine = HourMachine.TestCase
-TestHourMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestHourMachine.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 def test_repeated_compaction_ends_with_one_item_and_no_slice() -> None:

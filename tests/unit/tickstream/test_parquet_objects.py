@@ -179,7 +179,7 @@ def test_a_millisecond_far_away_does_not_wrap_into_our_time() -> None:
     assert [row.reason for row in decoded.rejects] == [Reason.BAD_TIMESTAMP] * 3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 60), st.integers(1, 20), st.lists(st.integers(0, 60), max_size=4), st.integers(1, 7))
 def test_any_split_by_rows_yields_each_row_once(rows: int, group: int, cuts: list[int], step: int) -> None:
     """Spans of rows, within row groups too, have together the bars of the whole."""
@@ -242,7 +242,7 @@ def test_no_rows_are_no_ranges() -> None:
     assert decode(packed(GOOD.clear())) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_object_ends_in_a_reason(data: st.DataObject) -> None:
     """Bytes that were changed or cut off anywhere end in ticks or in a refusal, never in another error."""

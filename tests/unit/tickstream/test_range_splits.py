@@ -200,7 +200,7 @@ def check_split(data: bytes, points: Iterable[int], layout: Layout) -> None:
     check(pieces, data[layout.data_start :], layout.data_start, layout.columns)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(cuts(CSV_FILES))
 @example(
     (HEADER + b"\r\n" + b"x" * 89 + b"\r\n" + b"x" * 90 + b"\n" + b"x" * 91 + b"\n" + b"x" * 500, list(range(1000)))
@@ -212,7 +212,7 @@ def test_any_split_of_a_csv_file_yields_each_row_once(case: tuple[bytes, list[in
     check_split(data, points, Layout(Format.CSV, columns=COLUMNS, data_start=len(HEADER) + 2))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cuts(JSON_FILES))
 def test_any_split_of_json_lines_yields_each_row_once(case: tuple[bytes, list[int]]) -> None:
     """The same of JSON lines, whose rows begin with the file's first byte."""
@@ -220,7 +220,7 @@ def test_any_split_of_json_lines_yields_each_row_once(case: tuple[bytes, list[in
     check_split(data, points, Layout(Format.JSON_LINES))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(CSV_FILES, st.integers(1, 80))
 def test_planned_ranges_cover_a_file(data: bytes, range_bytes: int) -> None:
     """What `sniff` and `plan_spans` make of a file yields each of its rows once, whatever the range size."""
@@ -232,7 +232,7 @@ def test_planned_ranges_cover_a_file(data: bytes, range_bytes: int) -> None:
     check(pieces, data[layout.data_start :], layout.data_start, layout.columns)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.one_of(CSV_FILES, JSON_FILES), st.lists(st.integers(0, 300), max_size=3))
 def test_a_gzipped_file_has_the_rows_of_its_text(data: bytes, members: list[int]) -> None:
     """Offsets are those of the unpacked text; several gzip members are one text."""
