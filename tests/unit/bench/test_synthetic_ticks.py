@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import WorkloadError
@@ -199,7 +199,6 @@ def test_single_posts_are_one_symbol_in_one_hour(tmp_path: Path) -> None:
     assert (rows["timestamp_ns"] // (3_600 * 10**9)).n_unique() == 1
 
 
-@settings(deadline=None)
 @given(
     name=st.sampled_from(names()),
     ticks=st.integers(0, 20_000),

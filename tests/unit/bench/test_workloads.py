@@ -4,7 +4,7 @@ import tomllib
 from importlib import resources
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import WorkloadError
@@ -74,7 +74,6 @@ def test_a_file_that_is_no_workload_is_refused(old: str, new: str, said: list[st
     assert all(part in message for part in said)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_each_key_is_needed(data: st.DataObject) -> None:
     """No key has a silent default: leaving out any one of them is refused by its name."""
