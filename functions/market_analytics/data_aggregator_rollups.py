@@ -2,7 +2,8 @@
 
 DataProcessor writes a `pending` entry for each range before the range's receipt, so a committed range is either in
 the list or in its rollups. A pass reads the shards of the list that have something new, then the receipts (no receipt:
-not committed yet, the entry stays), then refreshes the rollups of the symbols and hours that the receipts name, and only then deletes the entries:
+not committed yet, the entry stays), then refreshes the rollups of the symbols and hours that the receipts name, and
+only then deletes the entries:
 
 - died before the deletes: the entries come again, the rollups name their ranges already, nothing is written;
 - an event lost, or never sent: the entry is there, the next event or the schedule finds it;
