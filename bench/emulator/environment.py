@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -51,6 +51,65 @@ class Invocation:
     payload: bytes
 
 
+class _Session:
+    """One process's side of the Runtime API, on a port of its own: no process is taken for one before or after it.
+
+    It is there before the process, which may ask for its first event before its start is known of here.
+    """
+
+    def __init__(self, resolve: Callable[[str, Outcome], bool]) -> None:
+        loop = asyncio.get_running_loop()
+        self._resolve = resolve
+        self._ended: asyncio.Future[None] = loop.create_future()
+        self._server: asyncio.Server | None = None
+        self.ready: asyncio.Future[None] = loop.create_future()
+        self.init_error: asyncio.Future[Outcome] = loop.create_future()
+        self.events: asyncio.Queue[Event] = asyncio.Queue(1)
+
+    async def open(self) -> str:
+        """Listen, and return where."""
+        self._server = await serve(self)
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def close(self) -> None:
+        """The process has ended, or was never started."""
+        if not self._ended.done():
+            self._ended.set_result(None)
+        if self._server is not None:
+            self._server.close()
+
+    async def next_event(self) -> Event:
+        """See `bench.emulator.runtime_api.Environment`."""
+        if not self.ready.done():
+            self.ready.set_result(None)
+        event = asyncio.ensure_future(self.events.get())
+        await asyncio.wait((event, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        if not event.done():
+            # The process died while it waited: its connection has no other way to learn of it.
+            event.cancel()
+            raise ConnectionResetError("the function's process has ended")
+        return event.result()
+
+    def on_response(self, request_id: str, payload: bytes) -> HTTPStatus:
+        """See `bench.emulator.runtime_api.Environment`."""
+        outcome = outcomes.returned(payload)
+        if not self._resolve(request_id, outcome):
+            return HTTPStatus.BAD_REQUEST
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if outcome.error_type else HTTPStatus.ACCEPTED
+
+    def on_error(self, request_id: str, payload: bytes) -> HTTPStatus:
+        """See `bench.emulator.runtime_api.Environment`."""
+        resolved = self._resolve(request_id, outcomes.raised(payload))
+        return HTTPStatus.ACCEPTED if resolved else HTTPStatus.BAD_REQUEST
+
+    def on_init_error(self, payload: bytes) -> HTTPStatus:
+        """See `bench.emulator.runtime_api.Environment`."""
+        if self.init_error.done():
+            return HTTPStatus.FORBIDDEN
+        self.init_error.set_result(outcomes.raised(payload, during_init=True))
+        return HTTPStatus.ACCEPTED
+
+
 class ExecutionEnvironment:
     """Runs the invocations of one environment, one at a time, and reports each as Lambda does."""
 
@@ -58,7 +117,7 @@ class ExecutionEnvironment:
         self._settings = settings
         self._zygote = zygote
         self._starting = starting
-        self._server: asyncio.Server | None = None
+        self._session: _Session | None = None
         self._process: FunctionProcess | None = None
         self._answer: asyncio.Future[Outcome] | None = None
         self._request_id = ""
@@ -168,42 +227,6 @@ class ExecutionEnvironment:
         self._stopping = self._killed = True
         self._close()
 
-    # The Runtime API's side -------------------------------------------------------------------------------------
-
-    async def next_event(self) -> Event:
-        """See `bench.emulator.runtime_api.Environment`."""
-        process = self._process
-        assert process is not None, "only a started process knows the port"  # noqa: S101 - for the type checker
-        if not process.ready.done():
-            process.ready.set_result(None)
-        event = asyncio.ensure_future(process.events.get())
-        await asyncio.wait((event, process.exited), return_when=asyncio.FIRST_COMPLETED)
-        if not event.done():
-            # The process died while it waited: its connection has no other way to learn of it.
-            event.cancel()
-            raise ConnectionResetError("the function's process has ended")
-        return event.result()
-
-    def on_response(self, request_id: str, payload: bytes) -> HTTPStatus:
-        """See `bench.emulator.runtime_api.Environment`."""
-        outcome = outcomes.returned(payload)
-        if not self._resolve(request_id, outcome):
-            return HTTPStatus.BAD_REQUEST
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if outcome.error_type else HTTPStatus.ACCEPTED
-
-    def on_error(self, request_id: str, payload: bytes) -> HTTPStatus:
-        """See `bench.emulator.runtime_api.Environment`."""
-        resolved = self._resolve(request_id, outcomes.raised(payload))
-        return HTTPStatus.ACCEPTED if resolved else HTTPStatus.BAD_REQUEST
-
-    def on_init_error(self, payload: bytes) -> HTTPStatus:
-        """See `bench.emulator.runtime_api.Environment`."""
-        process = self._process
-        if process is None or process.init_error.done():
-            return HTTPStatus.FORBIDDEN
-        process.init_error.set_result(outcomes.raised(payload, during_init=True))
-        return HTTPStatus.ACCEPTED
-
     # ------------------------------------------------------------------------------------------------------------
 
     def _resolve(self, request_id: str, outcome: Outcome) -> bool:
@@ -218,26 +241,35 @@ class ExecutionEnvironment:
         async with self._starting:
             if self._killed:
                 return None, outcomes.exited(request_id, -9)
-            if self._server is None:
-                self._server = await serve(self)
-            port = self._server.sockets[0].getsockname()[1]
+            self._session = session = _Session(self._resolve)
             settings = self._settings
-            variables = {**settings.variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"}
-            self._process = process = await FunctionProcess.start(
-                self._zygote, settings.task_root, settings.runtime_folder, variables
-            )
+            try:
+                variables = {**settings.variables, "AWS_LAMBDA_RUNTIME_API": await session.open()}
+                self._process = process = await FunctionProcess.start(
+                    self._zygote, settings.task_root, settings.runtime_folder, variables
+                )
+            except BaseException:
+                session.close()
+                raise
+            process.exited.add_done_callback(lambda _: session.close())
+            self._kill_if_told()
             await asyncio.wait(
-                (process.ready, process.init_error, process.exited),
+                (session.ready, session.init_error, process.exited),
                 timeout=INIT_TIMEOUT_S,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-        if process.ready.done():
+        if session.ready.done():
             return process, None
-        if process.init_error.done():
-            return process, process.init_error.result()
+        if session.init_error.done():
+            return process, session.init_error.result()
         if process.exited.done():
             return process, outcomes.exited(request_id, process.exited.result())
         return process, outcomes.timed_out(request_id, INIT_TIMEOUT_S)
+
+    def _kill_if_told(self) -> None:
+        """Do what `kill` could not while the process was only being started."""
+        if self._killed:
+            self._close()
 
     async def _run(self, process: FunctionProcess, invocation: Invocation, fault: FaultRule | None) -> Outcome:
         timeout_s = self._settings.timeout_s
@@ -245,7 +277,8 @@ class ExecutionEnvironment:
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._answer, self._request_id = answer, invocation.request_id
         deadline_ms = int((time.time() + timeout_s) * 1000)
-        process.events.put_nowait(
+        assert self._session is not None, "it was made with the process"  # noqa: S101 - for the type checker
+        self._session.events.put_nowait(
             Event(
                 invocation.request_id,
                 invocation.function_arn,
@@ -277,6 +310,3 @@ class ExecutionEnvironment:
     def _close(self) -> None:
         if self._process is not None:
             self._process.kill()
-        if self._server is not None:
-            self._server.close()
-            self._server = None

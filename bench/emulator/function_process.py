@@ -11,13 +11,9 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from bench.emulator.zygote import LAUNCHER, Child, Zygote, ZygoteUnavailable
-
-if TYPE_CHECKING:
-    from bench.emulator.outcomes import Outcome
-    from bench.emulator.runtime_api import Event
 
 LOG = logging.getLogger(__name__)
 MAX_LOG_BYTES: Final = 4 << 20
@@ -38,9 +34,6 @@ class FunctionProcess:
         self._peak_memory_kb = 0
         self._output_end: int | None = output_end
         loop.add_reader(output_end, self._read_output)
-        self.ready: asyncio.Future[None] = loop.create_future()
-        self.init_error: asyncio.Future[Outcome] = loop.create_future()
-        self.events: asyncio.Queue[Event] = asyncio.Queue(1)
         self.exited.add_done_callback(self._on_exit)
 
     @classmethod

@@ -13,11 +13,12 @@ from localstack.aws.serving.twisted import TLSMultiplexerFactory
 from localstack.runtime.server.twisted import TwistedRuntimeServer
 from rolo.gateway import Gateway
 from rolo.serving.twisted import TwistedGateway
-from twisted.internet import endpoints, reactor, ssl
+from twisted.internet import endpoints, reactor, ssl, tcp
 
 LOG = logging.getLogger(__name__)
 # EX_UNAVAILABLE of sysexits.h: tells the target to try another port.
 PORT_TAKEN_STATUS: Final = 69
+RECEIVE_BYTES: Final = 1 << 18
 
 
 class LoopbackRuntimeServer(TwistedRuntimeServer):  # type: ignore[misc] # LocalStack is untyped here
@@ -33,6 +34,8 @@ class LoopbackRuntimeServer(TwistedRuntimeServer):  # type: ignore[misc] # Local
         protocol_factory: Any = TwistedGateway(gateway)
         # LocalStack reads bodies itself; that Twisted looks for forms in them costs a seventh of the server's time.
         protocol_factory._parsePOSTFormSubmission = False  # noqa: SLF001 - Site's argument, which the gateway withholds
+        # Bodies of megabytes arrive in pieces as large as this.
+        tcp.Server.bufferSize = RECEIVE_BYTES
         if ssl_creds:
             certificate, key = ssl_creds
             context_factory = ssl.DefaultOpenSSLContextFactory(key, certificate)

@@ -108,11 +108,14 @@ def bench_extensions() -> None:
         identity,
         journal,
         metric_counts,
+        queue_polling,
         repairs,
+        service_loading,
         tables,
     )
 
     repairs.install()
+    queue_polling.install()
     access.install()
     gateway_answers.install()
     metric_counts.install()
@@ -123,3 +126,4 @@ def bench_extensions() -> None:
     # Before the faults: an answer that one of them holds back is noted at its time.
     journal.install()
     faults.install()
+    service_loading.load_beside()

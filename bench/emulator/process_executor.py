@@ -7,7 +7,6 @@ work is done by `bench.emulator.environment` in one event loop.
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import tempfile
 import threading
@@ -16,7 +15,7 @@ from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from localstack import config
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
@@ -24,6 +23,7 @@ from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecu
 
 from bench.emulator.environment import MAX_STARTING, ExecutionEnvironment, FunctionSettings, Invocation
 from bench.emulator.faults_matching import FAULTS
+from bench.emulator.function_code import CodeFolders
 from bench.emulator.outcomes import Outcome
 from bench.emulator.running import RUNNING
 from bench.emulator.runtime_folder import build_runtime_folder
@@ -67,48 +67,34 @@ def _runtime_folder() -> Path:
     return build_runtime_folder(_folder("lambda-runtime"))
 
 
+@cache
+def _code() -> CodeFolders:
+    return CodeFolders(_folder("lambda-tasks"))
+
+
 class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is untyped here
     """One execution environment, as LocalStack sees it."""
-
-    # Guards the two below: LocalStack prepares, stops and cleans versions up in several threads.
-    _lock: ClassVar[threading.Lock] = threading.Lock()
-    _running: ClassVar[dict[Path, set[str]]] = {}
-    _retired: ClassVar[set[Path]] = set()
 
     def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002 - LocalStack's name
         super().__init__(id, function_version)
         # The one; and its twin, where an event runs a second time at the same time, once a fault has wanted that.
         self._environments: list[ExecutionEnvironment] = []
         self._variables: dict[str, str] = {}
-        self._task_root = _task_root(function_version)
+        self._task_root = _code().of(function_version)
         self._temporary_folder = _folder("lambda-tmp") / id
 
     # What LocalStack calls, in order ----------------------------------------------------------------------------
 
     @classmethod
     def prepare_version(cls, function_version: FunctionVersion) -> None:
-        """Unpack the code, and link it into a folder that belongs to this version alone.
-
-        LocalStack deletes the code of a replaced version at once; an invocation that still runs may import.
-        """
-        code = function_version.config.code
-        if code is None:
-            return
+        """Begin to unpack the code; the version is active at once."""
         _loop().start_zygote()
-        code.prepare_for_execution()
-        task_root = _task_root(function_version)
-        if not task_root.exists():
-            shutil.copytree(code.get_unzipped_code_location(), task_root, copy_function=os.link, symlinks=True)
+        _code().prepare(function_version)
 
     @classmethod
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
-        """Remove a version's folder, now or when its last running environment has ended."""
-        task_root = _task_root(function_version)
-        with cls._lock:
-            cls._retired.add(task_root)
-            unused = not cls._running.get(task_root)
-        if unused:
-            shutil.rmtree(task_root, ignore_errors=True)
+        """Remove a version's code when nothing runs it any more."""
+        _code().retire(function_version)
 
     def start(self, env_vars: dict[str, Any]) -> None:
         """Note the variables; the process itself starts with the first event.
@@ -133,7 +119,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
             payload["payload"].encode(),
         )
         fault = _fault(self.function_version.id.function_name, payload["payload"])
-        with self._in_use():
+        with _code().in_use(self._task_root, self.id):
             if fault is not None and fault.action is Action.TWICE:
                 outcome, log = self._run_twice(invocation)
             else:
@@ -203,26 +189,6 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
             return results[0][0], "".join(log for _, log in results)
 
         return _loop().run(run_both())
-
-    @contextlib.contextmanager
-    def _in_use(self) -> Any:
-        """Keep the version's folder while an invocation runs, and remove it after the last one of a retired version."""
-        with self._lock:
-            self._running.setdefault(self._task_root, set()).add(self.id)
-        try:
-            yield
-        finally:
-            with self._lock:
-                users = self._running[self._task_root]
-                users.discard(self.id)
-                remove = not users and self._task_root in self._retired
-            if remove:
-                shutil.rmtree(self._task_root, ignore_errors=True)
-
-
-def _task_root(function_version: FunctionVersion) -> Path:
-    name = function_version.id.function_name
-    return _folder("lambda-tasks") / f"{name}-{function_version.config.internal_revision}"
 
 
 async def _run(

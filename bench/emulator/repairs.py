@@ -2,17 +2,26 @@
 
 import json
 import tempfile
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import boto3
+from localstack.services import stores
 from localstack.services.apigateway.resource_providers.aws_apigateway_model import ApiGatewayModelProvider
-from localstack.services.lambda_.invocation import version_manager
+from localstack.services.cloudformation.resource_provider import ResourceProviderExecutor
+from localstack.services.lambda_.invocation import lambda_models, version_manager
 from localstack.services.lambda_.invocation.logs import LogHandler
 from localstack.services.s3 import provider as s3_provider
+from localstack.services.s3.storage import ephemeral
+from localstack.services.sqs.provider import CloudwatchDispatcher
 from localstack.utils.patch import patch
 from localstack.utils.threads import start_worker_thread
 
 from bench.emulator.function_logs import store_function_logs
+
+CLOUDFORMATION_POLL_S: Final = 0.05
+S3_PIECE_BYTES: Final = 1 << 20
 
 
 def install() -> None:
@@ -21,11 +30,19 @@ def install() -> None:
     # machine would delete each other's, and it would outlive them.
     s3_provider.DEFAULT_S3_TMP_DIR = str(Path(tempfile.gettempdir()) / "s3")
 
+    # Each piece of an object's body is handed from a thread to the web server's, which the thread waits for: pieces of
+    # 64 KB make 128 such meetings of a range of 8 MB.
+    ephemeral.S3_CHUNK_SIZE = S3_PIECE_BYTES
+
     # For each invocation LocalStack starts a thread that puts a CloudWatch metric, and keeps the thread for ever: its
     # stack stays mapped, and after some 16,000 invocations the process can map no more. The metric costs more than
     # the invocation itself; it is listed as not emulated.
     version_manager.start_thread = start_worker_thread
     version_manager.record_cw_metric_invocation = version_manager.record_cw_metric_error = _record_nothing
+
+    # The same of every request to SQS: a request to CloudWatch that costs more. How many messages a queue holds, which
+    # alarms look at, is told once a minute all the same.
+    CloudwatchDispatcher.dispatch_sqs_metric = _record_nothing
 
     @patch(ApiGatewayModelProvider.create)  # type: ignore[untyped-decorator] # LocalStack is untyped here
     def create_model(create: Any, self: ApiGatewayModelProvider, request: Any) -> Any:
@@ -35,10 +52,26 @@ def install() -> None:
             request.desired_state["Schema"] = json.loads(request.desired_state["Schema"])
         return create(self, request)
 
+    # Every look at a function that is being made costs a client of its own, and every service's store the list of
+    # regions: both read a megabyte of JSON anew.
+    lambda_models.boto3 = _ClientsOnce()
+    stores.get_valid_regions_for_service = cache(stores.get_valid_regions_for_service)
+
+    @patch(ResourceProviderExecutor.deploy_loop)  # type: ignore[untyped-decorator] # LocalStack is untyped here
+    def deploy_loop(loop: Any, *arguments: Any, **named: Any) -> Any:
+        # It sleeps for a second between looks at what is not ready yet.
+        return loop(*arguments, **{"sleep_time": CLOUDFORMATION_POLL_S, **named})
+
     @patch(LogHandler.run_log_loop)  # type: ignore[untyped-decorator] # LocalStack is untyped here
     def run_log_loop(_run_log_loop: Any, self: LogHandler, *_: Any, **__: Any) -> None:
         store_function_logs(self)
 
 
-def _record_nothing(**_: Any) -> None:
+class _ClientsOnce:
+    """Stands in for boto3 where LocalStack makes a client a call: the same arguments give the same client."""
+
+    client = staticmethod(cache(boto3.client))
+
+
+def _record_nothing(*_: Any, **__: Any) -> None:
     """Stand in for what records a metric."""

@@ -38,6 +38,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     # With 1, a resource type that LocalStack does not know reports success.
     "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
     IAM_CHECK: "1",
+    # A second batch of a queue is decoded while the first one is stored.
+    "TICKSTREAM_CONCURRENT_BATCHES": "2",
     **_PACE,
 }
 
@@ -50,6 +52,8 @@ _IAM_CHECKED: Final = (
     "calls from outside, who may invoke a function or assume a role, nor what AWS's services do with a role."
 )
 
+_ONE_BATCH: Final = "Lambda: one poller serves a queue, so batches of one queue are processed one after the other."
+
 LOCALSTACK_DOES_NOT: Final[tuple[str, ...]] = (
     _IAM_UNCHECKED,
     "API Gateway: IAM authorization, throttling, usage plans and the stage's method settings are not enforced.",
@@ -57,7 +61,7 @@ LOCALSTACK_DOES_NOT: Final[tuple[str, ...]] = (
     "EventBridge: rate(5 minutes) fires from a cron, up to a minute early.",
     "CloudWatch Logs: retention is stored and not enforced.",
     "Lambda: its own CloudWatch metrics (Invocations, Errors, ...) are not recorded.",
-    "Lambda: one poller serves a queue, so batches of one queue are processed one after the other.",
+    _ONE_BATCH,
     "Lambda: the recursion and scaling controls and ScalingConfig have no effect.",
     "X-Ray: tracing is accepted, traces are not recorded.",
     "S3: a notification that fails is logged and dropped; every event has the same sequencer.",
@@ -73,7 +77,8 @@ LOCALSTACK_DOES_NOT: Final[tuple[str, ...]] = (
 NOT_EMULATED: Final[tuple[str, ...]] = (
     _IAM_CHECKED,
     "IAM: of calls from outside one thing is enforced, a bucket policy that denies writes to everybody.",
-    *(one for one in LOCALSTACK_DOES_NOT if one != _IAM_UNCHECKED),
+    *(one for one in LOCALSTACK_DOES_NOT if one not in {_IAM_UNCHECKED, _ONE_BATCH}),
+    "Lambda: at most two batches of a standard queue are processed at a time, and one of a FIFO queue.",
     "CloudWatch Logs: metric filters with JSON patterns or conditions on fields are refused.",
     "Lambda: memory and temporary storage are not limited; a function has the machine's processors to itself.",
     "Lambda: functions run under this machine's Python, system and architecture, not Amazon Linux.",

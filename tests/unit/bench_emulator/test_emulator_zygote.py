@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from bench.emulator.environment import ExecutionEnvironment, FunctionSettings, Invocation
 from bench.emulator.runtime_folder import build_runtime_folder
-from bench.emulator.zygote import RUNTIME_VARIABLES, Zygote
+from bench.emulator.zygote import RUNTIME_VARIABLES, Child, Zygote
 
 LOOK = """
 import importlib.util, os, random, secrets, sys, tempfile, threading, uuid
@@ -160,6 +161,8 @@ def test_zygote_tells_how_a_function_ended(tmp_path: Path) -> None:
         outcome, log = await environment.invoke(Invocation("id", "arn", "Root=1-2-3", b'{"exit": 3}'))
         after = await call(environment)
 
+        # Whatever the old one still sends cannot be taken for the new one's.
+        assert before["variables"]["AWS_LAMBDA_RUNTIME_API"] != after["variables"]["AWS_LAMBDA_RUNTIME_API"]
         assert b"exit status 3" in outcome.payload
         assert "last words" in log
         assert before["pid"] != after["pid"]
@@ -181,5 +184,33 @@ def test_zygote_that_is_killed_is_followed_by_another(tmp_path: Path) -> None:
 
         assert not Path(f"/proc/{first['pid']}").exists() or second["pid"] != first["pid"]
         assert second["parent"] == world.zygote.pid != first["parent"]
+
+    in_world(tmp_path, story)
+
+
+def test_zygote_function_may_be_faster_than_the_news_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that asks for its first event before its start is known of here gets it, the second process too."""
+    fork = Zygote.fork
+    environments: list[ExecutionEnvironment] = []
+
+    async def late(*arguments: Any) -> Child:
+        child = await fork(*arguments)
+        deadline = time.monotonic() + 20
+        # The event loop goes on meanwhile, as it does here when the news and the connection arrive at once.
+        while not (session := environments[0]._session) or not session.ready.done():
+            assert time.monotonic() < deadline, "the function has not asked"
+            await asyncio.sleep(0.01)
+        return child
+
+    monkeypatch.setattr(Zygote, "fork", late)
+
+    async def story(world: World) -> None:
+        environment = world.function("one", {"module.py": LOOK})
+        environments.append(environment)
+        first = await call(environment)
+        await environment.invoke(Invocation("id", "arn", "Root=1-2-3", b'{"exit": 3}'))
+        second = await call(environment)
+
+        assert first["pid"] != second["pid"]
 
     in_world(tmp_path, story)
