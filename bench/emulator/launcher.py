@@ -148,9 +148,16 @@ def _fork_on_request(libc: ctypes.CDLL, runtime_folder: str, control_fd: int) ->
             task_root = request["task_root"]
             if task_root not in refusals:
                 refusals[task_root] = _refusal(task_root, runtime_folder, preloaded)
-            if refusal := refusals[task_root]:
-                control.send(json.dumps({"id": request["id"], "refusal": refusal}).encode())
-            elif (pid := os.fork()) == 0:
+            try:
+                pid = -1 if refusals[task_root] else os.fork()
+            except OSError as error:
+                # Too many processes: the functions that run are not to end with this one.
+                refusals[task_root], pid = str(error), -1
+            if pid == -1:
+                control.send(json.dumps({"id": request["id"], "refusal": refusals[task_root]}).encode())
+                # The next one may find a folder there, or room.
+                del refusals[task_root]
+            elif pid == 0:
                 control.detach()  # closed below
                 _become(libc, zygote_pid, request, output[0])
                 return str(task_root)
@@ -187,7 +194,12 @@ def _become(libc: ctypes.CDLL, zygote_pid: int, request: dict[str, object], outp
 
 def _refusal(task_root: str, runtime_folder: str, preloaded: set[str]) -> str | None:
     """Return why a bundle must not start from here: it brings other code under a name that is imported already."""
-    for entry in os.listdir(task_root):  # noqa: PTH208 - see main
+    try:
+        entries = os.listdir(task_root)  # noqa: PTH208 - see main
+    except OSError as error:
+        # A version that was replaced before its start. All functions would end with this process.
+        return str(error)
+    for entry in entries:
         name = entry.partition(".")[0]
         if name in preloaded and not _same(os.path.join(task_root, entry), os.path.join(runtime_folder, entry)):  # noqa: PTH118 - see main
             return f"its {entry} is not the one that is imported"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -166,6 +167,22 @@ def test_zygote_tells_how_a_function_ended(tmp_path: Path) -> None:
         assert b"exit status 3" in outcome.payload
         assert "last words" in log
         assert before["pid"] != after["pid"]
+
+    in_world(tmp_path, story)
+
+
+def test_zygote_survives_a_function_without_a_folder(tmp_path: Path) -> None:
+    """A version whose folder is gone cannot start, and nobody else notices."""
+
+    async def story(world: World) -> None:
+        other = world.function("other", {"module.py": LOOK})
+        before = await call(other)
+        gone = world.function("gone", {"module.py": LOOK})
+        shutil.rmtree(tmp_path / "gone")
+        with pytest.raises(FileNotFoundError):
+            await call(gone)
+
+        assert (await call(other))["pid"] == before["pid"]
 
     in_world(tmp_path, story)
 
