@@ -30,6 +30,7 @@ class CodeFolders:
         self._unpacked: dict[Path, Future[None]] = {}
         self._users: dict[Path, set[str]] = {}
         self._retired: set[Path] = set()
+        self._last_retired: dict[str, Path] = {}
         # One waits for the archive, another for the disk.
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="lambda-code")
 
@@ -49,9 +50,16 @@ class CodeFolders:
                 self._unpacked[folder] = self._pool.submit(_unpack, code, folder)
 
     def retire(self, function_version: FunctionVersion) -> None:
-        """Remove a version's folder, now or when its last running environment has ended."""
-        folder = self.of(function_version)
+        """Remove the folder of the version that was retired before this one, with its last running environment.
+
+        An event that LocalStack has given to this one may still be on its way to it.
+        """
         with self._lock:
+            name, retired = function_version.id.function_name, self.of(function_version)
+            folder = self._last_retired.get(name)
+            self._last_retired[name] = retired
+            if folder is None or folder == retired:
+                return
             self._retired.add(folder)
             unused = not self._users.get(folder)
             unpacked = self._unpacked.pop(folder, None)
