@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.books import Clock, call_schedule, depth
@@ -130,8 +131,11 @@ class FaultPlan:
         rules = [(fault.held, rule) for fault in self._faults for rule in named(fault, fault.rules, self._scene)]
         self._held = tuple(rule for held, rule in rules if held)
         self._lasting = tuple(rule for held, rule in rules if not held)
-        # All at once: they are asked in the order in which they come.
-        self._injector.add([rule for _, rule in rules])
+        # All at once: they are asked in the order in which they come. What comes later has its place from the start,
+        # and hits nothing yet: behind rules that have hits left it would not come first when it should.
+        for fault in self._faults:
+            later = [replace(rule, rate=0.0) for rule in self._later(fault)]
+            self._injector.add([rule for _, rule in rules if fault_of(rule) == fault.name] + later)
         for body in self.expected_letters:
             sqs.send_message(QueueUrl=url, MessageBody=body)
             self._mark("poison-messages")
@@ -160,7 +164,8 @@ class FaultPlan:
 
         Raises TargetError or ReadBackError.
         """
-        self._take_away((*self._lasting, *self._held, *self._down))
+        later = [rule for fault in self._faults for rule in self._later(fault)]
+        self._take_away((*self._lasting, *self._held, *later))
         self._deployed.target.client("sqs").set_queue_attributes(
             QueueUrl=self._deployed.outputs.queue_url, Attributes={"VisibilityTimeout": self._visibility_s}
         )
@@ -226,12 +231,7 @@ class FaultPlan:
             return "all that is committed to be rolled up"
         if not self._down:
             late = {fault_of(rule) for rule in self._held}
-            self._down = tuple(
-                rule
-                for fault in self._faults
-                if fault.then is not None and fault.name in late
-                for rule in named(fault, fault.then, self._scene)
-            )
+            self._down = tuple(rule for fault in self._faults if fault.name in late for rule in self._later(fault))
             self._injector.add(self._down)
         if self._down and self._is_rolling_up():
             # Called before it went down, it would still roll up what comes late, and nobody would call it again.
@@ -239,6 +239,9 @@ class FaultPlan:
         self._take_away(self._held)
         self._held = ()
         return ""
+
+    def _later(self, fault: Fault) -> tuple[FaultRule, ...]:
+        return named(fault, fault.then, self._scene) if fault.then else ()
 
     def _is_rolling_up(self) -> bool:
         """Say whether somebody holds the lease of those who roll up."""

@@ -219,8 +219,10 @@ def test_poison_messages_are_sent_and_stay_dead(world: World) -> None:
 
 def test_bars_are_read_while_the_aggregator_is_down_and_all_is_committed(world: World) -> None:
     """It goes down when all but one object is rolled up, and comes back when that one was read while it was late."""
-    plan = installed(world, "aggregator-down")
-    assert len(world.of("aggregator-down")) == 1
+    plan = installed(world, "aggregator-down", "throttling")
+    assert [rule.rate for rule in world.of("aggregator-down")] == [1.0, 0.0]
+    first = list(world.rules)
+    world.counted[first[-1]] = 1
     world.letters[PROCESSING] = 1
     assert plan.look(replace(DONE, hours_rolled_up=4), sending=False) == "all that is committed to be rolled up"
     # One that was called before is still at work.
@@ -228,6 +230,8 @@ def test_bars_are_read_while_the_aggregator_is_down_and_all_is_committed(world: 
     assert plan.look(replace(DONE, ranges_done=9), sending=False) == "DataAggregator to end what it was called for"
     assert plan.look(replace(DONE, ranges_done=9), sending=False) == "DataAggregator to end what it was called for"
     (late, down) = world.of("aggregator-down")
+    # Where it was from the start, before the others of the catalog that are behind it: the first that hits decides.
+    assert (down.rate, list(world.rules)) == (1.0, first)
     assert late.function == OUTPUTS.processor_function_name
     world.lease_until_ms = 1
     assert plan.look(replace(DONE, ranges_done=9), sending=False) == "dead letters that were put back to work"
