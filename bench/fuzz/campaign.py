@@ -84,6 +84,8 @@ class Campaign:
         for event in from_schema(schema).execute():
             if isinstance(event, events.ScenarioFinished):
                 self._note(tally, event)
+            elif isinstance(event, events.Interrupted):
+                raise KeyboardInterrupt  # which the engine took for itself
             elif isinstance(event, events.NonFatalError):
                 raise FuzzError(f"{event.label} could not be fuzzed: {event.value}") from event.value
             elif isinstance(event, events.FatalError):
