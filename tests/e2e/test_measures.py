@@ -64,8 +64,9 @@ def test_requests_and_latencies_of_an_upload_are_measured(target: EmbeddedTarget
     assert items["bench", "execute-api", "GET /ingest"] > 0
     assert items[market.outputs["ingestionFunctionName"], "sqs", "SendMessageBatch"] >= ranges
     assert items["aws:lambda", "sqs", "DeleteMessageBatch"] >= ranges
-    assert items[processor, "s3", "GetObject"] >= ranges
-    assert items[processor, "events", "PutEvents"] >= ranges
+    # A small object is read once for all its ranges in a batch, and one event tells of them.
+    assert items[processor, "s3", "GetObject"] > 0
+    assert items[processor, "events", "PutEvents"] > 0
     assert items[aggregator, "dynamodb", "BatchWriteItem"] > 0
     assert items["localstack", "lambda", "Invoke"] > 0
     assert all(functions[name]["billed_ms"] > 0 for name in (processor, aggregator))
