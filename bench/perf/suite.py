@@ -49,6 +49,7 @@ ALL: Final = (
     Benchmark("deployment", "bench.perf.deployments:up_and_deployed", "LocalStack up and the stack deployed"),
     Benchmark("reference", "bench.perf.runs:reference", "10 million ticks: speed, requests, dollars, memory"),
     Benchmark("streams", "bench.perf.runs:streams", "2,000 concurrent streams"),
+    Benchmark("naive", "bench.perf.runs:naive", "the naive design beside this one"),
     Benchmark(
         "scaling", "bench.perf.runs:scaling", "the reference workload at 1, 10 and 50 million ticks", default=False
     ),

@@ -111,6 +111,7 @@ def test_benchmarks_are_chosen_by_name() -> None:
     """Without names the usual ones, `all` for every one, and an unknown name is the user's mistake."""
     assert {one.name for one in ALL if one.default} == {one.name for one in chosen(None)}
     assert chosen(["all"]) == ALL
+    assert {"reference", "streams", "naive"} <= {one.name for one in chosen(None)}
     assert [one.name for one in chosen(["generator", "decoding"])] == ["decoding", "generator"]
     with pytest.raises(BenchError, match="there is no benchmark speed: there are decoding"):
         chosen(["speed"])
