@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _WORKLOAD: Final = "reference"
 _TICKS: Final = 1_000_000
 _NAIVE_TICKS: Final = 2_000
-_RANGE_BYTES: Final = 16_777_216
 
 
 def add(commands: Commands) -> None:
@@ -96,7 +95,7 @@ def _cut(options: argparse.Namespace, folder: Path) -> Slice:
         return of_input(options.input, options.naive_ticks, folder, symbol=options.symbol)
     figures = {"ticks": options.ticks, "symbols": options.symbols, "seed": options.seed}
     given = {name: figure for name, figure in figures.items() if figure is not None}
-    return of_workload(load(options.workload, range_bytes=_RANGE_BYTES, **given), options.naive_ticks, folder)
+    return of_workload(load(options.workload, **given), options.naive_ticks, folder)
 
 
 def _whole(options: argparse.Namespace, folder: Path) -> dict[str, dict[str, int]]:

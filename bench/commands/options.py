@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bench.commands.target_options import target_choice
 from bench.errors import BenchError
 from bench.faults.catalog import names as fault_names
-from bench.workloads import DEFAULT, load, names
+from bench.workloads import DEFAULT, RANGE_BYTES, load, names
 from generator.environment import Environment
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ MARKET: Final = "market-analytics"
 FILES: Final = "file-processing"
 
 _RESULTS: Final = Path("bench/results")
-_RANGE_BYTES: Final = 16_777_216
 _OPTIONS_OF: Final = {
     MARKET: ("workload", "ticks", "symbols", "posts", "input", "range_bytes", "compaction_threshold", "faults"),
     FILES: ("files", "poison", "curable"),
@@ -87,7 +86,7 @@ def add_faults(parser: argparse.ArgumentParser) -> None:
 def add_stack(parser: argparse.ArgumentParser) -> None:
     """Add what the stack is called, and its parameters."""
     parser.add_argument("--env", default="bench", help="environment, part of every name (default: %(default)s)")
-    parser.add_argument("--range-bytes", type=int, metavar="N", help="(default: 8,388,608)")
+    parser.add_argument("--range-bytes", type=int, metavar="N", help=f"(default: {RANGE_BYTES:,})")
     parser.add_argument("--compaction-threshold", type=int, metavar="N", help="slices of an hour that are compacted")
 
 
@@ -105,7 +104,7 @@ def given[T](value: T | None, default: T) -> T:
 
 def stack_parameters(options: argparse.Namespace) -> dict[str, str]:
     """Return the stack's template parameters. Raises BenchError, which names the limit."""
-    range_bytes = given(options.range_bytes, _RANGE_BYTES)
+    range_bytes = given(options.range_bytes, RANGE_BYTES)
     if range_bytes < 1024:
         raise BenchError("a range has 1,024 bytes or more")
     parameters = {"RangeBytes": str(range_bytes)}
@@ -146,7 +145,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
     }
     workload = load(
         given(options.workload, DEFAULT),
-        range_bytes=given(options.range_bytes, _RANGE_BYTES),
+        range_bytes=given(options.range_bytes, RANGE_BYTES),
         **{name: figure for name, figure in figures.items() if figure is not None},
     )
     if options.input is not None and options.workload is not None:

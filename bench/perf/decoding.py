@@ -21,6 +21,7 @@ from tickstream.ingests import Format, Layout, Source, Span
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Not the default of a range: what earlier figures were measured with, so that they can be compared.
 _RANGE_BYTES: Final = 8_388_608
 #: What one round takes on one core is a tenth of a second: many rounds are cheap.
 _ROUNDS_A_REPEAT: Final = 3

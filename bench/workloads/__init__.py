@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT",
+    "RANGE_BYTES",
     "Market",
     "Objects",
     "Posts",
@@ -29,7 +30,8 @@ __all__ = [
 
 DEFAULT: Final = "market-day"
 
-_RANGE_BYTES: Final = 16_777_216
+#: The pipeline's range size, unless it is given another: the template's default of `RangeBytes`.
+RANGE_BYTES: Final = 16_777_216
 _FILES: Final = resources.files(__name__)
 _SUFFIX: Final = ".toml"
 
@@ -40,7 +42,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX)))
 
 
-def load(name: str, *, range_bytes: int = _RANGE_BYTES, **overrides: float) -> Workload:
+def load(name: str, *, range_bytes: int = RANGE_BYTES, **overrides: float) -> Workload:
     """Read a workload. Raises WorkloadError, which names the key and the limit, or the workloads that there are.
 
     range_bytes: the pipeline's range size. overrides: fields of `Workload` in place of what the file says.
@@ -83,7 +85,7 @@ def market_day(
     seed: int,
     corrupt_fraction: float = 0.001,
     single_posts: int = 0,
-    range_bytes: int = _RANGE_BYTES,
+    range_bytes: int = RANGE_BYTES,
 ) -> Workload:
     """Load the default workload in another size, as tests and benchmarks do. Raises WorkloadError."""
     return load(

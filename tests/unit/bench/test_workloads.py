@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import tomllib
 from importlib import resources
 
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.deployment import generate
 from bench.errors import WorkloadError
-from bench.workloads import DEFAULT, Volume, load, names, workload_of
+from bench.workloads import DEFAULT, RANGE_BYTES, Volume, load, names, workload_of
 
 SMOKE = resources.files("bench.workloads").joinpath("smoke.toml").read_text(encoding="utf-8")
 GIVEN = {"range_bytes": 1_024}
@@ -37,6 +39,12 @@ def test_workloads_are_what_their_names_promise() -> None:
     assert min(market.late_share, market.displaced_share, market.tied_share, market.repeated_share) >= 0.1
     assert min(dirty.corrupt_fraction, dirty.objects.uploaded_twice_share) >= 0.1
     assert {name for name in names() if load(name).duration_s == 0} == {"smoke", "dirty", "reference", DEFAULT}
+
+
+def test_ranges_are_as_large_as_the_templates() -> None:
+    """Objects are cut for the range size that is deployed, and the help says it."""
+    template = json.loads(generate("dev"))
+    assert template["Parameters"]["RangeBytes"]["Default"] == RANGE_BYTES == load(DEFAULT).range_bytes
 
 
 def test_options_override_the_file_and_nothing_else() -> None:
