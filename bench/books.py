@@ -36,7 +36,7 @@ _KEYS_A_REQUEST: Final = 100
 _KEYS_A_LOOK: Final = 2_000
 _KEYS_A_BUSY_LOOK: Final = 200
 _LOOKS_A_FULL_LOOK: Final = 5
-_DEAD_LETTERS_SETTLE_S: Final = 10.0
+_DEAD_LETTERS_QUIET_S: Final = 10.0
 #: What DataAggregator has begun may take its whole life to show, and a dead one's lease ends a little after that.
 _LEASE_S: Final = 60.0
 
@@ -284,7 +284,7 @@ def wait_until_balanced(
         if conduct and last.pending:
             patience_s += _LEASE_S
         if last.dead_letters and not (conduct or last.queued or last.in_flight or last.pending):
-            patience_s = min(stall_s, _DEAD_LETTERS_SETTLE_S)
+            patience_s = min(stall_s, _DEAD_LETTERS_QUIET_S)
         if still_s > patience_s:
             explanation = _explain(last, still_s) + (f"; still waiting for {awaited}" if awaited else "")
             return Balance(balanced=False, last=last, nudges=nudges, explanation=explanation)

@@ -52,13 +52,13 @@ POISON_MESSAGES: Final = (
 )
 #: A failed event is tried again after one and after two seconds, then it is a dead letter: what has not come by then
 #: does not come.
-_EVENTS_SETTLE_S: Final = 8.0
+_EVENTS_QUIET_S: Final = 8.0
 #: So often dead letters are put back before they count as not curable.
 _ROUNDS: Final = 8
-#: Rollups that two aggregators left behind each other are settled after twice the function's life, 100 s, and seen to
-#: be settled a second such time later.
-_SETTLING_S: Final = 300.0
-_SETTLING_POLL_S: Final = 3.0
+#: Rollups that two aggregators left behind each other are confirmed after twice the function's life, 100 s, and seen to
+#: be confirmed a second such time later.
+_CONFIRMATION_S: Final = 300.0
+_CONFIRMATION_POLL_S: Final = 3.0
 
 _PROCESSING: Final = "processing"
 _INGESTION: Final = "ingestion"
@@ -156,11 +156,11 @@ class FaultPlan:
             or self._put_back(_WORK_QUEUES, letters)
             or self._read_late_bars(progress)
             or self._put_back(_LATER_QUEUES, letters)
-            or self._settle()
+            or self._events_are_quiet()
         )
 
     def finish(self) -> None:
-        """End all faults, keep what they hit, and see rollups settled; after the last look.
+        """End all faults, keep what they hit, and see rollups confirmed; after the last look.
 
         Raises TargetError or ReadBackError.
         """
@@ -171,7 +171,7 @@ class FaultPlan:
         )
         self._count()
         if not {"two-aggregators", "two-compactions"}.isdisjoint(self.names):
-            self._settle_rollups()
+            self._confirm_rollups()
 
     def checks(self) -> tuple[Check, ...]:
         """Judge the faults themselves: each has hit, and what had to be seen under them was; after `finish`."""
@@ -280,12 +280,12 @@ class FaultPlan:
         self._down = ()
         return "DataAggregator to work again"
 
-    def _settle(self) -> str:
+    def _events_are_quiet(self) -> str:
         hits = self._injector.hits()
         if hits != self._last_hits:
             self._last_hits, self._changed_s = hits, self._clock.now_s()
-        settled = self._clock.now_s() - self._changed_s >= _EVENTS_SETTLE_S
-        return "" if settled else "events that may be tried again"
+        quiet = self._clock.now_s() - self._changed_s >= _EVENTS_QUIET_S
+        return "" if quiet else "events that may be tried again"
 
     def _take_away(self, rules: Iterable[FaultRule]) -> None:
         for rule in rules:
@@ -308,13 +308,13 @@ class FaultPlan:
         marks = [(origin[name], at_ms) for name, at_ms in self._injector.marks() if name in origin]
         self._marks = sorted([*marks, *self._own_marks], key=lambda mark: mark[1])
 
-    def _settle_rollups(self) -> None:
+    def _confirm_rollups(self) -> None:
         """Have the schedule mend rollups that lost a range to an aggregator with an older one, where there are any.
 
         Until then every reader adds the slices, so no number is wrong. What is left is for the verdict to say.
         """
         target, outputs = self._deployed.target, self._deployed.outputs
-        deadline_s = self._clock.now_s() + _SETTLING_S
+        deadline_s = self._clock.now_s() + _CONFIRMATION_S
         while read_table(target, outputs.table_name).loose_slices and self._clock.now_s() < deadline_s:
             call_schedule(target, outputs)
-            self._clock.sleep(_SETTLING_POLL_S)
+            self._clock.sleep(_CONFIRMATION_POLL_S)

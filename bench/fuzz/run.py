@@ -47,7 +47,7 @@ KEYS: Final = (
 )
 
 _EXAMPLES_A_ROUND: Final = 100
-_SETTLE_S: Final = 120.0
+_COUNTED_WITHIN_S: Final = 120.0
 _POLL_S: Final = 0.2
 
 
@@ -202,9 +202,9 @@ def _wait(what: str, is_done: Callable[[], bool]) -> None:
     """Wait until the data is counted. Raises FuzzError."""
     waiting = Retrying(
         retry=retry_if_result(lambda done: not done),
-        stop=stop_after_delay(_SETTLE_S),
+        stop=stop_after_delay(_COUNTED_WITHIN_S),
         wait=wait_fixed(_POLL_S),
         retry_error_callback=lambda _: False,
     )
     if not waiting(is_done):
-        raise FuzzError(f"{what} were not counted within {_SETTLE_S:.0f} s")
+        raise FuzzError(f"{what} were not counted within {_COUNTED_WITHIN_S:.0f} s")

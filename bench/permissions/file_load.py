@@ -55,7 +55,7 @@ class FileLoad(Sender):
     def poke(self) -> None:
         """Nothing here waits to be called."""
 
-    def settle(self) -> None:
+    def clear_leftovers(self) -> None:
         """See Load."""
         for url in (*self.outputs.working_queues().values(), *self.outputs.dead_letter_queues().values()):
             self.sqs.purge_queue(QueueUrl=url)

@@ -23,7 +23,7 @@ class Load(Protocol):
     def poke(self) -> None:
         """Do what must be done again and again until everything is at rest."""
 
-    def settle(self) -> None:
+    def clear_leftovers(self) -> None:
         """Take away what a refusal has left: messages that wait for their next try, leases that nobody gave back."""
 
     def leave_behind(self) -> None:

@@ -14,7 +14,7 @@ from bench.books import call_schedule
 from bench.errors import ApiError
 from bench.faults import FaultInjector, FaultRule
 from bench.permissions.loads import Sender, created, missing, new_name
-from market_analytics.data_aggregator_election import PARTITION, ROLLING_UP, SETTLING
+from market_analytics.data_aggregator_election import CONFIRMING, PARTITION, ROLLING_UP
 from services.objects import PART_BYTES
 from tickstream.ingests import Format, Layout, Span
 from tickstream.items import key_of
@@ -84,11 +84,11 @@ class MarketLoad(Sender):
         """Call the schedule."""
         call_schedule(self.target, self.outputs)
 
-    def settle(self) -> None:
+    def clear_leftovers(self) -> None:
         """See Load."""
         self._faults.remove(_BREAKS)
         self.sqs.purge_queue(QueueUrl=self.outputs.queue_url)
-        for lease in (ROLLING_UP, SETTLING):
+        for lease in (ROLLING_UP, CONFIRMING):
             self.target.client("dynamodb").delete_item(TableName=self.outputs.table_name, Key=key_of(PARTITION, lease))
 
     def leave_behind(self) -> None:

@@ -83,7 +83,7 @@ def withhold_from_emptier(stack: Stack) -> Iterator[Withheld]:
 class _Work(Protocol):
     def send(self) -> None: ...
     def poke(self) -> None: ...
-    def settle(self) -> None: ...
+    def clear_leftovers(self) -> None: ...
 
 
 class _Emptying:
@@ -121,7 +121,7 @@ class _Emptying:
     def poke(self) -> None:
         """Nothing goes on."""
 
-    def settle(self) -> None:
+    def clear_leftovers(self) -> None:
         """Nothing is left that could."""
 
 
@@ -140,7 +140,7 @@ def _noticed(stack: Stack, work: _Work, role: str, action: str) -> Withheld:
                 work.poke()
                 poked = now
             time.sleep(_LOOK_EVERY_S)
-    work.settle()
+    work.clear_leftovers()
     return Withheld(role, action, judge_refusals(access, stack.granted), noticed, time.monotonic() - began)
 
 

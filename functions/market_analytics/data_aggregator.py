@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aws_lambda_powertools import Logger
 
-from market_analytics.data_aggregator_election import SETTLING, Election, Lease
+from market_analytics.data_aggregator_confirmation import CONFIRM_AFTER_MS, Survey, survey_ingests
+from market_analytics.data_aggregator_election import CONFIRMING, Election, Lease
 from market_analytics.data_aggregator_rollups import oldest_commit_ms, roll_up_entries, roll_up_pending
-from market_analytics.data_aggregator_settling import SETTLE_AFTER_MS, Survey, survey_ingests
 from services import settings
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
@@ -42,7 +42,7 @@ SURVEY_RESERVE_S: Final = 25.0
 LEASE_MARGIN_MS: Final = 10_000
 
 #: An event of so many ticks is one of an object, whose other ranges are under way: it is worth a moment's wait.
-GATHER_TICKS: Final = 10_000
+COALESCE_TICKS: Final = 10_000
 
 logger = Logger(json_serializer=one_line)
 
@@ -121,8 +121,8 @@ def on_processed(detail: Mapping[str, Any], table: Table, config: Settings, cloc
         threshold, time_is_up = config.compaction_threshold, clock.up(WORK_RESERVE_S)
         return (lambda: roll_up_entries(table, entries, threshold, time_is_up)) if entries else None
 
-    gathering = sum(one.ticks for one in ranges) >= GATHER_TICKS
-    election = _election(table, clock, clock.wait if gathering else None)
+    coalescing = sum(one.ticks for one in ranges) >= COALESCE_TICKS
+    election = _election(table, clock, clock.wait if coalescing else None)
     worked = election.run({key["symbol"]["S"] for key in keys}, _work(table, config, clock, WORK_RESERVE_S), own)
     logger.info("event served", worked=worked)
     return worked
@@ -131,19 +131,19 @@ def on_processed(detail: Mapping[str, Any], table: Table, config: Settings, cloc
 def on_schedule(table: Table, config: Settings, clock: Clock) -> tuple[Metric, ...]:
     """Roll up what events missed, look through the open ingests, return the metrics. Raises as `on_processed`."""
     _election(table, clock, None).run(pending_partitions(), _work(table, config, clock, SURVEY_RESERVE_S))
-    # At most once in SETTLE_AFTER_MS, whoever triggers the schedule how often: given back it is not.
-    settling = Lease(table, SETTLING, SETTLE_AFTER_MS, clock.now_ms).acquire()
+    # At most once in CONFIRM_AFTER_MS, whoever triggers the schedule how often: it is never released.
+    confirming = Lease(table, CONFIRMING, CONFIRM_AFTER_MS, clock.now_ms).acquire()
     survey = survey_ingests(
         table,
         now_ms=clock.now_ms(),
         overdue_ms=config.overdue_seconds * 1000,
-        settling=settling,
+        confirming=confirming,
         compaction_threshold=config.compaction_threshold,
         time_is_up=clock.up(WORK_RESERVE_S),
     )
     oldest_ms = oldest_commit_ms(table)
     lag_ms = 0 if oldest_ms is None else max(0, clock.now_ms() - oldest_ms)
-    logger.info("open ingests surveyed", settling=settling, survey=str(survey), lag_ms=lag_ms)
+    logger.info("open ingests surveyed", confirming=confirming, survey=str(survey), lag_ms=lag_ms)
     return _metrics(survey, lag_ms)
 
 

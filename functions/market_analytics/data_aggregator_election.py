@@ -5,7 +5,7 @@ list that have something new; and the lease (who, until when). An event that fin
 
     event      1. counts itself and names its shards; where the answer shows a lease, it ends at once
                2. takes the lease, if the counter is still what 1 answered; otherwise it looks again
-    holder     3. gives the lease back, if the counter is still what it was when its pass began; otherwise some event
+    holder     3. releases the lease, if the counter is still what it was when its pass began; otherwise some event
                   has ended at 1 since, and the holder runs again
 
 Every interleaving comes to this: an event's range was committed before 1. If 1 came before the holder's pass began,
@@ -14,9 +14,9 @@ the counter moved, 3 fails, and another pass begins. If 1 came after 3, the even
 several at 2 the first raises the counter, and the others look again. A write whose answer was lost is tried again by
 the client, meets itself, and looks who holds the lease.
 
-Whoever gives the lease back with nothing left says so by a number, `served`: that of the counter. Where it is the one
+Whoever releases the lease with nothing left says so by a number, `served`: that of the counter. Where it is the one
 before an event's own, nobody else's work can be waiting, and the event does its own ranges alone, without reading the
-list. Otherwise the shards are read that are named since the lease was given back last. What a pass left undone, out of
+list. Otherwise the shards are read that are named since the lease was released last. What a pass left undone, out of
 time or by an error, stays named at 3. A holder that dies leaves the lease until it expires, a little after its function
 would have been killed anyway, and the shards for whoever takes it then; until then events end at once, and its work
 waits for Lambda's retry of the event or for the schedule, which reads all shards.
@@ -44,18 +44,18 @@ if TYPE_CHECKING:
 
 PARTITION: Final = "aggregator#lease"
 ROLLING_UP: Final = 0
-SETTLING: Final = 2
+CONFIRMING: Final = 2
 
 #: A pass begins when a look finds nobody new, and after 2 s at the latest: rollups are that much staler, bars are not.
-GATHER_LOOK_S: Final = 0.4
-GATHER_LOOKS: Final = 5
+COALESCE_LOOK_S: Final = 0.4
+COALESCE_LOOKS: Final = 5
 
 logger = Logger(child=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to do one thing alone for `hold_ms`, which expires by itself and is not given back.
+    """The right to do one thing alone for `hold_ms`, which expires by itself and is not released.
 
     slot: which thing (the sort key of its item). now_ms: the wall clock, shared by all who compete.
     holder: new for each instance, because Lambda retries an event under the same request id.
@@ -138,17 +138,17 @@ class Election:
         mine = self._take(seen)
         if mine is None:
             return False
-        mine = self._gather(mine)
+        mine = self._coalesce(mine)
         alone = part if seen.served == seen.count - 1 and mine.count == seen.count + 1 else None
         while True:
             finished = False
             try:
                 finished = alone() if alone else work(mine.shards)
             finally:
-                again = self._give_back(mine, finished=finished)
+                again = self._release(mine, finished=finished)
             if again is None:
                 return True
-            mine, alone = self._gather(again), None
+            mine, alone = self._coalesce(again), None
 
     def _take(self, seen: _Seen) -> _Seen | None:
         """Take the lease, unless somebody else has it by now. What was seen is what is to be done."""
@@ -163,25 +163,25 @@ class Election:
             seen = now
         return None
 
-    def _gather(self, mine: _Seen) -> _Seen:
-        """Wait for others, as long as they come and at most for GATHER_LOOKS looks: their ranges join this pass.
+    def _coalesce(self, mine: _Seen) -> _Seen:
+        """Wait for others, as long as they come and at most for COALESCE_LOOKS looks: their ranges join this pass.
 
         A range of a busy market touches 500 rollups; to write them once for two ranges saves 1,000 writes, which cost
         as much as 15 seconds of this function.
         """
-        for _ in range(GATHER_LOOKS if self.wait else 0):
+        for _ in range(COALESCE_LOOKS if self.wait else 0):
             if self.wait:
-                self.wait(GATHER_LOOK_S)
+                self.wait(COALESCE_LOOK_S)
             now = self._look()
             if now.holder != self.holder or now.count == mine.count:
                 break
             mine = now
         return mine
 
-    def _give_back(self, mine: _Seen, *, finished: bool) -> _Seen | None:
-        """Give the lease back; return what was seen if somebody came meanwhile, and then keep it.
+    def _release(self, mine: _Seen, *, finished: bool) -> _Seen | None:
+        """Release the lease; return what was seen if somebody came meanwhile, and then keep it.
 
-        finished: whether the shards are done. Otherwise the lease is given back in any case, and they stay named.
+        finished: whether the shards are done. Otherwise the lease is released in any case, and they stay named.
         """
         while True:
             if finished:
@@ -192,7 +192,7 @@ class Election:
                 return None
             now = self._look()
             if now.holder != self.holder:
-                return None  # given back by a write whose answer was lost, or expired
+                return None  # released by a write whose answer was lost, or expired
             if finished:
                 return now
             mine = now

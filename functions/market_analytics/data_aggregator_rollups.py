@@ -8,8 +8,8 @@ only then deletes the entries:
 - died before the deletes: the entries come again, the rollups name their ranges already, nothing is written;
 - an event lost, or never sent: the entry is there, the next event or the schedule finds it;
 - an event or a range delivered again: the entry may come again; as above;
-- another aggregator wrote an older rollup over ours: readers add the slices that it does not name, and settling
-  (`data_aggregator_settling`) looks at every range once more before anything is forgotten.
+- another aggregator wrote an older rollup over ours: readers add the slices that it does not name, and confirmation
+  (`data_aggregator_confirmation`) looks at every range once more before anything is forgotten.
 """
 
 from __future__ import annotations

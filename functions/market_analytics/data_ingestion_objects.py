@@ -6,13 +6,13 @@ and ends in the dead-letter queue, from where a redrive is one more delivery of 
 1. sniff and plan (reads only). Died here: nothing has happened.
 2. the **manifest**, put if absent. It freezes the version and the ranges; from now on other settings (RangeBytes
    after an update) and later versions of these bytes change nothing. Died here: the next delivery finds the manifest.
-3. the **activity** entry, before any message: the schedule settles an ingest only when all its receipts are there, and
+3. the **activity** entry, before any message: the schedule confirms an ingest only when all its receipts are there, and
    could not know of one whose messages were sent and whose entry was not. Died here: the ingest is listed, incomplete,
    and becomes overdue unless a delivery resends its ranges.
 4. the **pointers**. Died in the middle: a delivery resends exactly those frozen ranges that have no receipt. One that
    is on its way is sent twice then; processing it twice writes the same items twice.
 
-A delivery that finds every receipt does nothing. In particular it does not list the ingest again: it may be settled.
+A delivery that finds every receipt does nothing. In particular it does not list the ingest again: it may be confirmed.
 """
 
 from __future__ import annotations

@@ -245,7 +245,7 @@ def _split_hours(hours: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, lis
 
 
 def activity_item(activity: Activity) -> Item:
-    """Build the entry of an ingest that is not settled."""
+    """Build the entry of an ingest that is not confirmed."""
     return {
         **key_of(
             keys.activity_partition(activity.ingest_id),

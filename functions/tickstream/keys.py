@@ -112,7 +112,7 @@ def receipt_index_and_part(sort_key: int) -> tuple[int, int]:
 
 
 def activity_partition(ingest_id: str) -> str:
-    """The shard of the list of ingests that are not settled yet."""
+    """The shard of the list of ingests that are not confirmed yet."""
     return f"activity#{int(ingest_id[:8], 16) % ACTIVITY_SHARDS}"
 
 

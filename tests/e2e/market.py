@@ -137,7 +137,7 @@ class MarketStack:
         """Ask how far an ingest is."""
         return self.call("GET", f"/ingest/{ingest_id}")
 
-    def settled(self, ingest_id: str, state: str = "complete") -> dict[str, Any]:
+    def wait_for_state(self, ingest_id: str, state: str = "complete") -> dict[str, Any]:
         """Wait until an ingest has reached a state and return its status."""
         last: list[Answer] = []
 

@@ -34,7 +34,7 @@ def test_a_key_of_any_characters_is_ingested_and_found(market: MarketStack, file
     ingests = {key: market.put(key, body) for key in ODD_KEYS}
     file_ids = {key: files.put(key, body) for key in ODD_KEYS}
     for key, ingest_id in ingests.items():
-        status = market.settled(ingest_id)
+        status = market.wait_for_state(ingest_id)
         assert (status["source"], status["ticks"], status["rejected"]) == (key, 3, 0)
     for key, file_id in file_ids.items():
         # Slashes encoded too: HTTP clients shorten paths that hold dots between slashes, and strip what ends in one.

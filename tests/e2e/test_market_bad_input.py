@@ -19,7 +19,7 @@ GOOD_ROW = f"E2E.BAD,{OPEN_NS},10.5,3\n"
 @pytest.mark.parametrize("body", [b"", HEADER.encode(), HEADER.strip().encode()], ids=["empty", "header", "no newline"])
 def test_an_object_without_rows_is_complete_at_once(market: MarketStack, body: bytes) -> None:
     """Nothing to count is no error."""
-    status = market.settled(market.put(f"bad/without-rows-{len(body)}.csv", body))
+    status = market.wait_for_state(market.put(f"bad/without-rows-{len(body)}.csv", body))
     assert (status["ticks"], status["rejected"]) == (0, 0)
 
 
@@ -36,7 +36,7 @@ def test_an_object_that_cannot_be_read_is_rejected_whole(
 ) -> None:
     """An object that is no ticks as a whole is rejected with a reason, retried by nobody, and counts nothing."""
     ingest_id = market.put(f"bad/{name}", body)
-    status = market.settled(ingest_id, "rejected")
+    status = market.wait_for_state(ingest_id, "rejected")
     assert status["reason"]["code"] == reason
     assert says in status["reason"]["message"]
     assert status["ticks"] == 0
@@ -63,7 +63,7 @@ def test_m21_a_bad_row_is_rejected_with_its_reason_and_raw_text(market: MarketSt
     bad = row.replace(b"%d", str(OPEN_NS).encode())
     body = HEADER.encode() + GOOD_ROW.encode() + bad + GOOD_ROW.encode()
     ingest_id = market.put(f"bad/rows/{reason}-{len(bad)}-{bad[-4:].hex()}.csv", body)
-    status = market.settled(ingest_id)
+    status = market.wait_for_state(ingest_id)
     assert (status["ticks"], status["rejected"]) == (2, 1)
     [reject] = market.rejects(ingest_id)
     assert reject["reason"] == reason
@@ -77,7 +77,7 @@ def test_a_line_of_ten_megabytes_hurts_only_itself(market: MarketStack) -> None:
     before, after = trades("E2E.LONGLINE", 5), trades("E2E.LONGLINE", 9)[5:]
     rows_before, rows_after = csv(before), "".join(row.row() for row in after).encode()
     body = rows_before + b"X" * 10_000_000 + b"\n" + rows_after
-    status = market.settled(market.put("bad/long-line.csv", body))
+    status = market.wait_for_state(market.put("bad/long-line.csv", body))
     assert (status["ticks"], status["rejected"]) == (9, 1)
     assert market.bars("E2E.LONGLINE") == expected_bars([*before, *after])
 
@@ -102,7 +102,7 @@ def test_an_object_deleted_before_it_is_read(market: MarketStack) -> None:
     market.invoke("ingestionFunctionName", event)
     from tickstream.keys import object_ingest_id  # noqa: PLC0415 - only here
 
-    status = market.settled(object_ingest_id(bucket, "bad/gone.csv", "0" * 32, len(body)), "rejected")
+    status = market.wait_for_state(object_ingest_id(bucket, "bad/gone.csv", "0" * 32, len(body)), "rejected")
     assert status["reason"]["code"] == "object_gone"
 
 
@@ -143,7 +143,7 @@ def test_posted_ticks_that_are_partly_bad_are_counted_and_named(market: MarketSt
     assert answer.status == 200
     assert (answer.body["accepted"], answer.body["rejected"]) == (2, 1)
     assert answer.body["reasons"][0]["position"] == 1
-    market.settled(answer.body["ingestId"])
+    market.wait_for_state(answer.body["ingestId"])
     assert market.bars("E2E.PARTLY")[0]["ticks"] == 2
 
 

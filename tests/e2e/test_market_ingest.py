@@ -55,7 +55,7 @@ def test_m03_each_format_becomes_exact_bars(
 ) -> None:
     """An object in each format, of several ranges where it can be cut, gives the bars that Decimal gives."""
     rows = trades(symbol, 1_000)
-    status = market.settled(market.put(f"formats/{symbol}{suffix}", write(rows)))
+    status = market.wait_for_state(market.put(f"formats/{symbol}{suffix}", write(rows)))
     assert status["ticks"] == 1_000
     assert status["rejected"] == 0
     assert market.bars(symbol) == expected_bars(rows)
@@ -64,7 +64,7 @@ def test_m03_each_format_becomes_exact_bars(
 def test_a_csv_object_is_cut_into_ranges(market: MarketStack) -> None:
     """An object larger than the range size has a receipt for each of several ranges, and no row is lost between."""
     rows = trades("E2E.RANGES", 4_000)
-    status = market.settled(market.put("ranges/many.csv", csv(rows)))
+    status = market.wait_for_state(market.put("ranges/many.csv", csv(rows)))
     assert status["ranges"]["total"] > 2
     assert status["ranges"]["done"] == status["ranges"]["total"]
     assert status["ticks"] == 4_000
@@ -74,11 +74,11 @@ def test_the_same_object_put_twice_counts_once(market: MarketStack) -> None:
     """The same bytes under the same key again are the same ingest and change no bar."""
     rows = trades("E2E.TWICE", 50)
     first = market.put("twice/same.csv", csv(rows))
-    market.settled(first)
+    market.wait_for_state(first)
     again = market.put("twice/same.csv", csv(rows))
     assert again == first
     # Something put later has gone the whole way, so what was put before it had its chance to count again.
-    market.settled(market.put("twice/after.csv", csv(trades("E2E.AFTER", 1))))
+    market.wait_for_state(market.put("twice/after.csv", csv(trades("E2E.AFTER", 1))))
     market.aggregate()
     assert market.bars("E2E.TWICE") == expected_bars(rows)
 
@@ -88,7 +88,7 @@ def test_a_duplicate_s3_event_counts_once(market: MarketStack) -> None:
     rows = trades("E2E.DUPEVENT", 50)
     body = csv(rows)
     ingest_id = market.put("events/duplicate one.csv", body)
-    market.settled(ingest_id)
+    market.wait_for_state(ingest_id)
     head = market.s3.head_object(Bucket=market.outputs["bucketName"], Key="events/duplicate one.csv")
     event = {
         "Records": [
@@ -111,8 +111,8 @@ def test_a_duplicate_s3_event_counts_once(market: MarketStack) -> None:
     }
     for _ in range(3):
         market.invoke("ingestionFunctionName", event)
-    market.settled(market.put("events/after.csv", csv(trades("E2E.AFTER", 1))))
-    assert market.settled(ingest_id)["ticks"] == 50
+    market.wait_for_state(market.put("events/after.csv", csv(trades("E2E.AFTER", 1))))
+    assert market.wait_for_state(ingest_id)["ticks"] == 50
     assert market.bars("E2E.DUPEVENT") == expected_bars(rows)
 
 
@@ -123,8 +123,8 @@ def test_new_bytes_under_an_old_key_are_added(market: MarketStack) -> None:
     first = market.put("overwritten/key.csv", csv(old))
     second = market.put("overwritten/key.csv", csv(new))
     assert first != second
-    market.settled(first)
-    market.settled(second)
+    market.wait_for_state(first)
+    market.wait_for_state(second)
     assert market.bars("E2E.OVERWRITE") == expected_bars([*old, *new])
 
 
@@ -132,8 +132,8 @@ def test_equal_timestamps_in_two_objects_are_ordered_by_key(market: MarketStack)
     """Of ticks at the same nanosecond in two objects, the smaller key's come first, whichever arrives first."""
     one = [Trade("E2E.TIES", OPEN_NS, "10.5", "1"), Trade("E2E.TIES", OPEN_NS, "10.7", "1")]
     two = [Trade("E2E.TIES", OPEN_NS, "20.5", "1"), Trade("E2E.TIES", OPEN_NS, "20.5", "1")]
-    market.settled(market.put("ties/b.csv", csv(two)))
-    market.settled(market.put("ties/a.csv", csv(one)))
+    market.wait_for_state(market.put("ties/b.csv", csv(two)))
+    market.wait_for_state(market.put("ties/a.csv", csv(one)))
     assert market.bars("E2E.TIES") == expected_bars([*one, *two])
 
 
@@ -159,7 +159,7 @@ def test_many_posts_of_one_hour_are_compacted_and_exact(market: MarketStack) -> 
         caller.join()
     assert len(set(ingest_ids)) == 240
     for ingest_id in ingest_ids:
-        market.settled(ingest_id)
+        market.wait_for_state(ingest_id)
     market.aggregate()
     assert market.bars("E2E.POSTS") == expected_bars(rows)
     items = market.dynamodb.query(
@@ -182,8 +182,8 @@ def test_m11_an_idempotency_key_counts_once_and_refuses_another_body(market: Mar
     assert first.status == again.status == 200
     assert first.body["ingestId"] == again.body["ingestId"]
     assert market.post({**tick, "price": "6"}, headers).status == 409
-    market.settled(first.body["ingestId"])
-    market.settled(market.put("idem/after.csv", csv(trades("E2E.AFTER", 1))))
+    market.wait_for_state(first.body["ingestId"])
+    market.wait_for_state(market.put("idem/after.csv", csv(trades("E2E.AFTER", 1))))
     assert market.bars("E2E.IDEM") == expected_bars([Trade("E2E.IDEM", OPEN_NS, "5.25", "4")])
 
 
@@ -193,13 +193,13 @@ def test_a_post_without_timestamp_gets_the_time_of_receipt(market: MarketStack) 
     assert answer.status == 200
     assert answer.body["accepted"] == 1
     assert "receivedAt" in answer.body
-    market.settled(answer.body["ingestId"])
+    market.wait_for_state(answer.body["ingestId"])
 
 
 def test_m12_many_symbols_in_one_post(market: MarketStack) -> None:
     """POST /bars answers several symbols at once and lists those that nobody ever traded."""
     for symbol in ("E2E/A", "E2E/B"):
-        market.settled(market.put(f"many/{symbol}.csv", csv(trades(symbol, 10))))
+        market.wait_for_state(market.put(f"many/{symbol}.csv", csv(trades(symbol, 10))))
     answer = market.call(
         "POST",
         "/bars",
@@ -222,7 +222,7 @@ def test_m12_many_symbols_in_one_post(market: MarketStack) -> None:
 def test_m12_a_symbol_with_a_slash(market: MarketStack, path: str) -> None:
     """A symbol with a slash is found, written as it is or percent-encoded."""
     rows = trades("E2E/SLASH", 5)
-    market.settled(market.put("slash.csv", csv(rows)))
+    market.wait_for_state(market.put("slash.csv", csv(rows)))
     assert market.bars(path) == expected_bars(rows)
 
 
@@ -230,7 +230,7 @@ def test_m12_a_symbol_with_a_slash(market: MarketStack, path: str) -> None:
 def test_m12_longer_intervals_are_merged_minutes(market: MarketStack, interval: str, minutes: int) -> None:
     """Bars of a longer interval are what the same trades give at that width."""
     rows = trades("E2E.INTERVALS", 600, step_ns=7_000_000_000)
-    market.settled(market.put("intervals.csv", csv(rows)))
+    market.wait_for_state(market.put("intervals.csv", csv(rows)))
     grouped: dict[int, list[Trade]] = {}
     for row in rows:
         grouped.setdefault(row.timestamp_ns // (minutes * MINUTE_NS), []).append(row)

@@ -41,7 +41,7 @@ def test_requests_and_latencies_of_an_upload_are_measured(target: EmbeddedTarget
             outcome=Outcome.ACKNOWLEDGED,
         )
         ledger.record(sent)
-        ranges = market.settled(ingest_id)["ranges"]["total"]
+        ranges = market.wait_for_state(ingest_id)["ranges"]["total"]
         wait_until("the rollup", lambda: _rolled_up(target, ingest_id, ranges) or None)
         # Both answer only after what the rollup waited for.
         wait_until("the functions' ends", lambda: _ended(target, {processor, aggregator}, ranges) or None)

@@ -72,9 +72,9 @@ def test_m21_every_line_names_its_request_its_function_and_what_it_is_about(
     good = market.put("logs/good.csv", csv(trades("E2E.LOGS", 3)))
     bad = market.put("logs/bad.csv", b"no,header\n")
     posted = market.post({"symbol": "E2E.LOGS", "timestamp": OPEN_NS, "price": "1", "size": "1"}).body["ingestId"]
-    market.settled(good)
-    market.settled(bad, "rejected")
-    market.settled(posted)
+    market.wait_for_state(good)
+    market.wait_for_state(bad, "rejected")
+    market.wait_for_state(posted)
     unknown = "0" * 32
     assert market.ingest(unknown).status == 404
     market.aggregate()

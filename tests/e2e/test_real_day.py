@@ -45,7 +45,7 @@ def test_real_day_equals_the_given_bars_in_every_field(market: MarketStack) -> N
                 notional_e18=scaled(row["notional"], 18),
             )
     assert sum(map(len, expected.values())) == 2_310
-    status = market.settled(market.put("real/trades-20131007.csv.gz", trades.read_bytes()))
+    status = market.wait_for_state(market.put("real/trades-20131007.csv.gz", trades.read_bytes()))
     assert (status["ticks"], status["rejected"]) == (388_417, 0)
     stored = read_table(market.target, market.outputs["tableName"]).bars
     by_table = compare_bars(expected, {symbol: stored.get(symbol, {}) for symbol in expected})

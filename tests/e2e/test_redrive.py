@@ -152,7 +152,7 @@ def test_a_redrive_completes_what_had_died_and_leaves_the_foreign_message(
     said = capsys.readouterr().out
     assert dead.foreign in said
     for queue in ("processing", "ingestion"):
-        status = market.settled(dead.ingests[queue])
+        status = market.wait_for_state(dead.ingests[queue])
         assert (status["ticks"], status["rejected"]) == (_ROWS, 0)
     for queue in ("processing", "ingestion", "aggregator"):
         assert market.bars(_symbol(queue)) == expected_bars(trades(_symbol(queue), _ROWS))
@@ -178,7 +178,7 @@ def test_the_same_again_changes_nothing(market: MarketStack, dead: Dead) -> None
     wait_until("the queue to be empty", lambda: True if market.waiting("queueUrl") == 0 else None)
     market.aggregate()
     for queue in ("processing", "ingestion", "aggregator"):
-        assert market.settled(dead.ingests[queue])["ticks"] == _ROWS
+        assert market.wait_for_state(dead.ingests[queue])["ticks"] == _ROWS
         assert market.bars(_symbol(queue)) == expected_bars(trades(_symbol(queue), _ROWS))
     assert _waiting(market) == {"processing": 1, "ingestion": 0, "aggregator": 0, "rule": 0}
 

@@ -72,9 +72,9 @@ def test_an_update_while_ticks_flow_loses_and_doubles_nothing(own_stack: MarketS
     assert uploader.refused is None
     assert after_update > 0, "nothing was put during the update"
     for ingest_id in uploader.ingest_ids:
-        own_stack.settled(ingest_id)
+        own_stack.wait_for_state(ingest_id)
     # The new range size is in force: an object of several kilobytes has several ranges now.
-    status = own_stack.settled(own_stack.put("flow/last.csv", csv(trades("E2E.UPDATED", 200))))
+    status = own_stack.wait_for_state(own_stack.put("flow/last.csv", csv(trades("E2E.UPDATED", 200))))
     assert status["ranges"]["total"] > 3
     assert own_stack.bars("E2E.UPDATE") == expected_bars(uploader.rows[: uploader.sent])
 
@@ -94,7 +94,7 @@ def test_m18_one_deletion_under_upload_load_leaves_nothing(target: EmbeddedTarge
     deployment.deploy(target, environment, {"RangeBytes": "65536", **everything})
     assert {"alarm ProcessingQueueLateAlarm-deleted", "dashboard MarketAnalytics-deleted"} <= inventory(target) - before
     stack = MarketStack(target, deployment.flat_outputs(target, environment), environment)
-    stack.settled(stack.put("first.csv", csv(trades("E2E.DELETED", 10))))
+    stack.wait_for_state(stack.put("first.csv", csv(trades("E2E.DELETED", 10))))
     # Of a key of one's own; LocalStack puts no bucket under one that CloudFormation names.
     queue = stack.sqs.get_queue_attributes(QueueUrl=stack.outputs["queueUrl"], AttributeNames=["KmsMasterKeyId"])
     assert queue["Attributes"]["KmsMasterKeyId"] == everything["KmsKeyArn"]
@@ -120,6 +120,6 @@ def test_ticks_of_two_years_do_not_disturb_each_other(market: MarketStack) -> No
     """Late ticks of another year land in their own hours."""
     old = trades("E2E.YEARS", 5, start_ns=OPEN_NS - 400 * 24 * HOUR_NS)
     new = trades("E2E.YEARS", 5)
-    status = market.settled(market.put("years.csv", csv([*new, *old])))
+    status = market.wait_for_state(market.put("years.csv", csv([*new, *old])))
     assert status["ticks"] == 10
     assert market.bars("E2E.YEARS") == expected_bars(new)

@@ -150,7 +150,7 @@ def installed(world: World, *wanted: str, pieces: tuple[ObjectFile | PostBody, .
     return plan
 
 
-def settle(world: World, plan: FaultPlan) -> None:
+def run_out(world: World, plan: FaultPlan) -> None:
     """Let the time pass in which a failed event could come again; nothing is waited for then."""
     assert plan.look(DONE, sending=False) == "events that may be tried again"
     world.time_s += 60
@@ -202,7 +202,7 @@ def test_poisoned_objects_are_cured_when_all_are_dead_letters_then_put_back(worl
     assert plan.look(DONE, sending=False) == "dead letters that were put back to work"
     assert world.of("poison-objects") == []
     assert world.put_back == [("processing", "ingestion")]
-    settle(world, plan)
+    run_out(world, plan)
 
 
 def test_poison_messages_are_sent_and_stay_dead(world: World) -> None:
@@ -214,7 +214,7 @@ def test_poison_messages_are_sent_and_stay_dead(world: World) -> None:
     world.letters[PROCESSING] = 4
     assert plan.look(DONE, sending=False) == "dead letters that were put back to work"
     assert world.letters[PROCESSING] == 3
-    settle(world, plan)
+    run_out(world, plan)
 
 
 def test_bars_are_read_while_the_aggregator_is_down_and_all_is_committed(world: World) -> None:
@@ -246,7 +246,7 @@ def test_bars_are_read_while_the_aggregator_is_down_and_all_is_committed(world: 
     assert world.late_reads == 1
     assert world.of("aggregator-down") == []
     assert plan.look(DONE, sending=False) == "dead letters that were put back to work"
-    settle(world, plan)
+    run_out(world, plan)
     plan.finish()
     assert [check.passed for check in plan.checks()] == [True, True]
 
@@ -288,7 +288,7 @@ def test_a_fault_that_hit_nothing_fails_and_is_named(world: World) -> None:
 def test_without_objects_there_is_nothing_to_poison(world: World) -> None:
     """A run of POSTs ends all the same, and says that the fault had no occasion."""
     plan = installed(world, "poison-objects", "aggregator-down", pieces=PIECES[9:])
-    settle(world, plan)
+    run_out(world, plan)
     plan.finish()
     assert [check.passed for check in plan.checks()] == [False, False]
 
@@ -300,7 +300,7 @@ def test_the_order_is_the_catalogs_whatever_was_typed(world: World) -> None:
     assert [name.partition("/")[0] for name in world.rules] == list(plan.names)
 
 
-def test_rollups_that_lost_a_range_to_an_older_one_are_seen_settled(
+def test_rollups_that_lost_a_range_to_an_older_one_are_seen_confirmed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two aggregators may overwrite each other's rollups; the schedule is called until it has mended them."""

@@ -54,10 +54,10 @@ def test_repeating_moves_changes_nothing(deliveries: list[Move], random: object)
     table = MemoryStatusTable()
     for one in deliveries:
         make_move(table, FILE_ID, one)
-    settled = table.get(FILE_ID)
+    stored = table.get(FILE_ID)
     random.shuffle(deliveries)  # type: ignore[attr-defined] # hypothesis calls its Random an object
     outcomes = {make_move(table, FILE_ID, one) for one in deliveries}
-    assert table.get(FILE_ID) == settled
+    assert table.get(FILE_ID) == stored
     assert Outcome.ACCEPTED not in outcomes
 
 

@@ -129,7 +129,7 @@ class World:
             read = current_bars(read_hour(self.table, symbol_hour, max_slices=10**6))
             assert read == merge_bars(bars), symbol_hour
 
-    def check_settled(self) -> None:
+    def check_confirmed(self) -> None:
         """Rollups and segments alone have everything, and nothing waits."""
         self.check_readers()
         assert self.pending() == 0
@@ -180,9 +180,9 @@ def die_everywhere(build: Callable[[], World], run: Callable[[World], object]) -
             world.table.before_write = None
             world.check_readers()
             world.roll_up()
-            world.check_settled()
+            world.check_confirmed()
         else:
             world.table.before_write = None
-            world.check_settled()
+            world.check_confirmed()
             return position
     pytest.fail("it never stopped writing")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from market_analytics.data_aggregator_election import GATHER_LOOKS, PARTITION, ROLLING_UP, SETTLING, Election, Lease
+from market_analytics.data_aggregator_election import COALESCE_LOOKS, CONFIRMING, PARTITION, ROLLING_UP, Election, Lease
 from services.memory_table import MemoryTable
 from tickstream.errors import ServiceIncomplete
 from tickstream.items import key_of
@@ -38,7 +38,7 @@ def clock() -> Clock:
 
 def lease(table: MemoryTable, clock: Clock) -> Lease:
     """A new competitor."""
-    return Lease(table, SETTLING, HOLD_MS, clock.now_ms)
+    return Lease(table, CONFIRMING, HOLD_MS, clock.now_ms)
 
 
 def run(
@@ -165,7 +165,7 @@ def test_work_that_ran_out_of_time_is_not_begun_again(clock: Clock) -> None:
     assert runs[1:] == [{"pending#1", "pending#2", "pending#3"}]
 
 
-def test_work_that_fails_gives_the_lease_back(clock: Clock) -> None:
+def test_work_that_fails_releases_the_lease(clock: Clock) -> None:
     """The retry of its event need not wait for it to expire."""
     table = MemoryTable()
 
@@ -256,7 +256,7 @@ def test_after_one_that_failed_or_died_the_list_is_read(clock: Clock, *, dead: b
             raise KeyboardInterrupt
 
     def killed(_: object) -> None:
-        raise KeyboardInterrupt  # not even the lease is given back
+        raise KeyboardInterrupt  # not even the lease is released
 
     work.table.before_write = fail
     with pytest.raises(KeyboardInterrupt):
@@ -293,7 +293,7 @@ def _not_asked() -> None:
 
 def test_a_pass_waits_for_those_who_come_and_for_nobody_else(clock: Clock) -> None:
     """Events that come while a pass waits are in it; one look without any is the last, and there is a last one."""
-    for others in range(GATHER_LOOKS + 3):
+    for others in range(COALESCE_LOOKS + 3):
         table = MemoryTable()
         looks: list[float] = []
         passes: list[frozenset[str]] = []
@@ -308,16 +308,16 @@ def test_a_pass_waits_for_those_who_come_and_for_nobody_else(clock: Clock) -> No
             return True
 
         assert Election(table, HOLD_MS, clock.now_ms, wait).run(["pending#0"], work)
-        came = min(others, GATHER_LOOKS)
+        came = min(others, COALESCE_LOOKS)
         assert passes == [frozenset(f"pending#{shard}" for shard in range(came + 1))]
-        assert len(looks) == min(others + 1, GATHER_LOOKS)
+        assert len(looks) == min(others + 1, COALESCE_LOOKS)
 
 
 def _never(_: object) -> bool:
     raise AssertionError("worked beside a holder")
 
 
-def test_a_lease_given_back_with_the_answer_lost_is_given_back(clock: Clock) -> None:
+def test_a_lease_released_with_the_answer_lost_is_released(clock: Clock) -> None:
     """The second try of the client meets the first one; nothing is done twice, and the next event works."""
 
     class AnswersLost(MemoryTable):
@@ -332,7 +332,7 @@ def test_a_lease_given_back_with_the_answer_lost_is_given_back(clock: Clock) -> 
     assert runs == [1, 2]
 
 
-def test_one_that_fails_beside_others_gives_the_lease_back_all_the_same(clock: Clock) -> None:
+def test_one_that_fails_beside_others_releases_the_lease_all_the_same(clock: Clock) -> None:
     """The event that came meanwhile has ended; the next one works, on the shards of both."""
     table = MemoryTable()
 

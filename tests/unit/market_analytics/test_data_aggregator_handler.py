@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.emulator.embedded_metrics import embedded
-from market_analytics import data_aggregator, data_aggregator_settling
+from market_analytics import data_aggregator, data_aggregator_confirmation
 from tests.unit.market_analytics.aggregator_world import RECEIVED_MS, World, ingest_id_of
 from tickstream.errors import ConfigurationError, MalformedItem
 from tickstream.messages import EVENT_DETAIL_TYPE, ProcessedRange, event_details
@@ -54,7 +54,7 @@ def test_m09_a_processed_event_rolls_up(world: World) -> None:
     world.process("file", 0, ["A"])
     (detail,) = event_details([ProcessedRange(ingest_id_of("file"), 0, 1, 0, RECEIVED_MS, RECEIVED_MS)])
     invoke({"detail-type": EVENT_DETAIL_TYPE, "source": "market.analytics.processor", "detail": json.loads(detail)})
-    world.check_settled()
+    world.check_confirmed()
 
 
 def published(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ def test_m10_the_schedule_rolls_up_and_publishes(world: World, capsys: pytest.Ca
     world.process("file", 0, ["A"])
     world.open("file", 1)
     invoke({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}})
-    world.check_settled()
+    world.check_confirmed()
     (line,) = published(capsys)
     ((namespace, metrics),) = embedded([json.dumps(line)]).items()
     assert namespace == "MarketAnalytics/dev"
@@ -98,7 +98,7 @@ def test_an_unknown_event_and_a_missing_setting_fail_aloud(world: World, monkeyp
         invoke({"detail-type": "Scheduled Event"})
 
 
-def test_settling_waits_for_two_of_the_timeouts_that_the_stack_sets() -> None:
+def test_confirmation_waits_for_two_of_the_timeouts_that_the_stack_sets() -> None:
     """That one look is enough rests on the function's real timeout."""
     function = json.loads(TEMPLATE.read_text())["Resources"]["DataAggregator"]["Properties"]
-    assert function["Timeout"] * 1000 == data_aggregator_settling.FUNCTION_TIMEOUT_MS
+    assert function["Timeout"] * 1000 == data_aggregator_confirmation.FUNCTION_TIMEOUT_MS

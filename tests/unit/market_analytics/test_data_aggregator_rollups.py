@@ -35,7 +35,7 @@ def test_an_event_rolls_its_range_up_and_clears_the_work_list() -> None:
     world = World()
     world.process("file", 0, ["A", "B/C"], hours=3)
     assert world.event("file", 0)
-    world.check_settled()
+    world.check_confirmed()
     assert world.kinds("A") == {Rollup: 3, Slice: 3, Segment: 0}
 
 
@@ -46,7 +46,7 @@ def test_an_event_takes_along_what_others_committed() -> None:
         world.process("file", index, ["A", "B"])
         world.announce("file", index)
     assert world.event("file", 3)
-    world.check_settled()
+    world.check_confirmed()
     before = world.rollups()
     assert [world.event("file", index) for index in range(7)] == [False] * 7
     assert world.rollups() == before
@@ -63,7 +63,7 @@ def test_an_event_that_nobody_waits_beside_reads_no_list(monkeypatch: pytest.Mon
         assert world.event("file", index)
     assert not world.event("file", 3)
     monkeypatch.undo()
-    world.check_settled()
+    world.check_confirmed()
 
 
 def _no_list(*_: object, **__: object) -> NoReturn:
@@ -80,7 +80,7 @@ def test_a_range_without_a_receipt_waits_for_it() -> None:
     assert world.pending() == 1
     world.commit("file", 0)
     assert world.event("file", 0)
-    world.check_settled()
+    world.check_confirmed()
 
 
 def test_a_range_that_is_processed_again_changes_nothing() -> None:
@@ -91,7 +91,7 @@ def test_a_range_that_is_processed_again_changes_nothing() -> None:
     world.process_again("file", 0)
     world.check_readers()
     world.event("file", 0)
-    world.check_settled()
+    world.check_confirmed()
 
 
 def test_a_range_of_very_many_symbols_has_its_receipt_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_a_range_of_very_many_symbols_has_its_receipt_read_in_parts(monkeypatch:
     world.process("file", 0, [f"S{number}" for number in range(60)])
     assert len(list(world.table.query(keys.ingest_partition(ingest_id_of("file"))))) > 3
     world.event("file", 0)
-    world.check_settled()
+    world.check_confirmed()
 
 
 def test_i2_dying_before_any_write_costs_time_and_no_number() -> None:
@@ -139,7 +139,7 @@ def test_an_hour_of_very_many_ranges_becomes_few_items() -> None:
         if index % 7 == 0:
             world.event("post", index)
     world.roll_up()
-    world.check_settled()
+    world.check_confirmed()
     kinds = world.kinds("A")
     assert kinds[Slice] < 10
     assert kinds[Segment] <= 20
@@ -160,7 +160,7 @@ def test_an_hour_with_more_slices_than_one_read_takes(monkeypatch: pytest.Monkey
     for index in range(50, 53):
         world.process("post", index, ["A"])
     world.roll_up()
-    world.check_settled()
+    world.check_confirmed()
 
 
 def test_a_slice_that_comes_back_after_its_compaction_is_not_counted_again() -> None:
@@ -173,7 +173,7 @@ def test_a_slice_that_comes_back_after_its_compaction_is_not_counted_again() -> 
     world.process_again("post", 2)
     world.check_readers()
     world.event("post", 2)
-    world.check_settled()
+    world.check_confirmed()
 
 
 def test_two_compactions_at_once_make_one_segment() -> None:
@@ -194,7 +194,7 @@ def test_two_compactions_at_once_make_one_segment() -> None:
     world.table.before_write = overtake
     world.roll_up()
     assert overtaken
-    world.check_settled()
+    world.check_confirmed()
     world.process_again("post", 100)  # the segment that was put still names it
     world.check_readers()
 
@@ -244,7 +244,7 @@ def test_time_that_runs_out_leaves_the_rest_for_the_next(monkeypatch: pytest.Mon
     assert world.pending() == 4
     world.check_readers()
     assert world.roll_up()
-    world.check_settled()
+    world.check_confirmed()
 
 
 def test_events_that_are_not_ours_are_refused() -> None:
@@ -266,7 +266,7 @@ STEPS = st.lists(
 
 @given(steps=STEPS)
 def test_i4_any_history_ends_in_the_same_bars(steps: list[tuple[str, int, int]]) -> None:
-    """New ranges, redeliveries, deaths, stale writers, in any order: readers right at each step, all settled after."""
+    """New ranges, redeliveries, deaths, stale writers, in any order: readers right at each step, all confirmed."""
     world = World(threshold=3)
     for what, number, at in steps:
         known = ("file", number) in world.ranges

@@ -91,7 +91,7 @@ def test_an_object_is_cut_frozen_and_sent() -> None:
 
 
 def test_i2_the_same_bytes_again_change_nothing() -> None:
-    """A second version with the same bytes, whole ingested and settled, sends nothing and is not listed again."""
+    """A second version with the same bytes, whole ingested and confirmed, sends nothing and is not listed again."""
     table, outbox = MemoryTable(), Outbox()
     first = ingest(table, outbox)
     for pointer in outbox.sent:

@@ -24,7 +24,7 @@ from tickstream.items import key_of
     ],
 )
 def test_a_paused_aggregator_that_writes_an_old_rollup_harms_no_reader(meanwhile: list[int], lost: int) -> None:
-    """Others rolled up (and compacted) while it slept with its rollup in hand; settling finds what that lost."""
+    """Others rolled up (and compacted) while it slept with its rollup in hand; confirming finds what that lost."""
     world = World()
     world.open("post", 1 + sum(meanwhile))
     world.process("post", 0, ["A"])
@@ -47,13 +47,13 @@ def test_a_paused_aggregator_that_writes_an_old_rollup_harms_no_reader(meanwhile
 
     world.now_ms += 101_000
     assert world.schedule()["OpenIngests"] == (1 if lost else 0)  # what was repaired just now is not believed yet
-    world.check_settled()
+    world.check_confirmed()
     world.now_ms += 300_000
     assert world.schedule()["OpenIngests"] == 0
-    world.check_settled()
+    world.check_confirmed()
 
 
-def test_settled_ingests_do_not_need_their_slices() -> None:
+def test_confirmed_ingests_do_not_need_their_slices() -> None:
     """60 days later DynamoDB has deleted slices, receipts and lists: the bars stay, and go on growing."""
     world = World()
     for index in range(6):
@@ -67,10 +67,10 @@ def test_settled_ingests_do_not_need_their_slices() -> None:
     expired = [item for item in world.table.contents().values() if "expiresAt" in item]
     assert expired
     world.table.batch_write((), [{"symbol": item["symbol"], "timestamp": item["timestamp"]} for item in expired])
-    world.check_settled()
+    world.check_confirmed()
     world.process("late", 0, ["A", "B"])
     world.event("late", 0)
-    world.check_settled()
+    world.check_confirmed()
 
 
 def test_the_schedule_finds_what_no_event_told_of() -> None:
@@ -80,7 +80,7 @@ def test_the_schedule_finds_what_no_event_told_of() -> None:
     world.process("file", 1, ["A"])
     world.now_ms += 61_000
     assert world.schedule()["RollupLagSeconds"] == 0
-    world.check_settled()
+    world.check_confirmed()
 
 
 def test_lag_is_the_age_of_the_oldest_range_that_is_not_rolled_up() -> None:
@@ -97,7 +97,7 @@ def test_lag_is_the_age_of_the_oldest_range_that_is_not_rolled_up() -> None:
     assert read_hour(world.table, ("B", HOUR), max_slices=10**6).loose_slices() == ()
 
 
-def test_ingests_are_settled_once_and_counted_once() -> None:
+def test_ingests_are_confirmed_once_and_counted_once() -> None:
     """Not before the last receipt is old enough, and no second time."""
     world = World()
     world.open("file", 2)
@@ -115,8 +115,8 @@ def test_ingests_are_settled_once_and_counted_once() -> None:
     assert world.schedule()["TicksProcessed"] == 0
 
 
-def test_settling_is_not_done_twice_within_two_timeouts() -> None:
-    """However often the schedule is triggered: what one settling repaired is looked at by another, later one."""
+def test_confirmation_is_not_done_twice_within_two_timeouts() -> None:
+    """However often the schedule is triggered: what one confirming repaired is looked at by another, later one."""
     world = World()
     world.process("file", 0, ["A"])
     world.now_ms += 50_000
@@ -130,7 +130,7 @@ def test_settling_is_not_done_twice_within_two_timeouts() -> None:
     assert world.open_ingests() == 0
 
 
-def test_a_late_receipt_delays_settling() -> None:
+def test_a_late_receipt_delays_confirmation() -> None:
     """Whoever read the table before it was written must be dead first, however old the ingest is."""
     world = World()
     world.open("file", 1)
@@ -161,4 +161,4 @@ def test_an_overdue_ingest_is_named_with_its_missing_ranges(caplog: pytest.LogCa
     world.now_ms += 300_000
     metrics = world.schedule()
     assert (metrics["OverdueIngests"], metrics["OpenIngests"]) == (0, 0)
-    world.check_settled()
+    world.check_confirmed()

@@ -1,14 +1,14 @@
 """The list of open ingests: which are overdue, and which are done for good.
 
-An ingest stays in the list until it is **settled**: every range committed, the last one a while ago, and a consistent
+An ingest stays in the list until it is **confirmed**: every range committed, the last one a while ago, and a consistent
 read has found every range in the rollup or a segment of every hour that it touched. Only from then on may its slices
 expire. What that rules out is a rollup that had a range and lost it again, because an aggregator that had read the
 older rollup wrote it back: within 60 days nobody would notice (readers add the slice), after them the ticks were gone.
 
-Why one look is enough. Only the holder of the rolling-up lease and the one who settles write rollups. An aggregator
-lives no longer than its timeout, and takes over a lease only after the holder's life is over; settling is done at most
-once in two timeouts. So whatever included a range was written either by somebody dead before those who write now
-began to read, who therefore have it, or by one of them. The one exception, a repair by this very settling, is not
+Why one look is enough. Only the holder of the rolling-up lease and the one who confirms write rollups. An aggregator
+lives no longer than its timeout, and takes over a lease only after the holder's life is over; confirmation is done at
+most once in two timeouts. So whatever included a range was written either by somebody dead before those who write now
+began to read, who therefore have it, or by one of them. The one exception, a repair by this very confirmation, is not
 believed: its ingest is looked at again the next time.
 """
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 #: The timeout of DataAggregator, which its stack sets.
 FUNCTION_TIMEOUT_MS: Final = 50_000
 #: How long the last receipt must be old: whoever read the table before it was written is dead.
-SETTLE_AFTER_MS: Final = 2 * FUNCTION_TIMEOUT_MS
+CONFIRM_AFTER_MS: Final = 2 * FUNCTION_TIMEOUT_MS
 #: Entries read of each of the 64 shards: 64,000 of 1 KB in memory.
 MAX_ENTRIES_A_SHARD: Final = 1_000
 #: Ranges whose receipts' heads are in memory at a time (one ingest may have 10,000 by itself), ...
@@ -63,13 +63,13 @@ class Survey:
     """What one look at the open ingests found.
 
     open_ingests: still in the list after it. overdue: of these, the ones with ranges missing past the deadline.
-    ticks, rejected: of the ingests that were settled now; each ingest is settled once, so sums over time are right
-    (an aggregator that dies between settling and publishing loses its sum: metrics are no ledger).
+    ticks, rejected: of the ingests that were confirmed now; each ingest is confirmed once, so sums over time are right
+    (an aggregator that dies between confirming and publishing loses its sum: metrics are no ledger).
     """
 
     open_ingests: int = 0
     overdue: int = 0
-    settled: int = 0
+    confirmed: int = 0
     ticks: int = 0
     rejected: int = 0
 
@@ -87,17 +87,17 @@ class _Open:
 
 
 def survey_ingests(
-    table: Table, *, now_ms: int, overdue_ms: int, settling: bool, compaction_threshold: int,
+    table: Table, *, now_ms: int, overdue_ms: int, confirming: bool, compaction_threshold: int,
     time_is_up: Callable[[], bool],
 ) -> Survey:  # fmt: skip
-    """Look through the open ingests, settle those that are done, name those that are overdue.
+    """Look through the open ingests, confirm those that are done, name those that are overdue.
 
-    settling: whether this aggregator is the one that may settle; otherwise it only looks.
+    confirming: whether this aggregator is the one that may confirm; otherwise it only looks.
     Stops when time is up: the rest is looked at the next time, beginning at another shard.
     Raises ServiceIncomplete or ServiceRefused.
     """
     entries = table.query_each(_shards_from(now_ms), limit_each=MAX_ENTRIES_A_SHARD)
-    overdue = settled = ticks = rejected = 0
+    overdue = confirmed = ticks = rejected = 0
     for group in _groups(table, entries, now_ms):
         if time_is_up():
             logger.info("time is up before all open ingests were looked at", entries=len(entries))
@@ -108,15 +108,15 @@ def survey_ingests(
                 if now_ms - one.activity.received_ms > overdue_ms:
                     overdue += 1
                     _name_overdue(one, overdue)
-            elif all(now_ms - commit.committed_ms > SETTLE_AFTER_MS for commit in one.commits):
+            elif all(now_ms - commit.committed_ms > CONFIRM_AFTER_MS for commit in one.commits):
                 done.append(one)
-        if settling:
+        if confirming:
             verified = _verified(table, done, compaction_threshold, time_is_up)
             table.batch_write((), [primary_key(one.entry) for one in verified])
-            settled += len(verified)
+            confirmed += len(verified)
             ticks += sum(commit.ticks for one in verified for commit in one.commits)
             rejected += sum(commit.rejected for one in verified for commit in one.commits)
-    return Survey(len(entries) - settled, overdue, settled, ticks, rejected)
+    return Survey(len(entries) - confirmed, overdue, confirmed, ticks, rejected)
 
 
 def _shards_from(now_ms: int) -> list[str]:
@@ -136,8 +136,8 @@ def _groups(table: Table, entries: Sequence[Item], now_ms: int) -> Iterator[list
         except MalformedItem:
             logger.exception("an entry of the open ingests cannot be read", entry=entry.get("symbol"))
             continue
-        # Too young to be settled or overdue: not worth a read.
-        if activity.ranges and now_ms - activity.received_ms <= SETTLE_AFTER_MS:
+        # Too young to be confirmed or overdue: not worth a read.
+        if activity.ranges and now_ms - activity.received_ms <= CONFIRM_AFTER_MS:
             continue
         group.append((activity, entry))
         ranges += activity.ranges
@@ -178,25 +178,25 @@ def _verified(
 ) -> list[_Open]:
     """Return those whose ranges are all rolled up; what is missing is repaired, and believed the next time."""
     ranges = [(one.activity.ingest_id, index) for one in done for index in range(one.activity.ranges)]
-    unsettled: set[str] = set()
+    unconfirmed: set[str] = set()
     for some in batched(ranges, RANGES_A_CHECK, strict=False):
         ingest_ids = {ingest_id for ingest_id, _ in some}
-        if not ingest_ids - unsettled:
+        if not ingest_ids - unconfirmed:
             continue
         receipts = read_receipts(table, some)
         if time_is_up() or len(receipts) < len(some):
-            unsettled |= ingest_ids  # of one that cannot be read, the log tells
+            unconfirmed |= ingest_ids  # of one that cannot be read, the log tells
             continue
         missing = _not_rolled_up(table, wanted_by(receipts))
         if missing:
             logger.warning("rollups lost ranges that they had, or never had them: repairing", hours=len(missing))
             lost = set().union(*missing.values())
-            unsettled |= {one.ingest_id for one in receipts if keys.range_id(one.ingest_id, one.index) in lost}
+            unconfirmed |= {one.ingest_id for one in receipts if keys.range_id(one.ingest_id, one.index) in lost}
             # Whole hours, not the fast way: the rollup may be one over an older segment, which the fast way would
             # take for good.
             for symbol_hour, range_ids in missing.items():
                 refresh_whole(table, symbol_hour, range_ids, compaction_threshold, time_is_up)
-    return [one for one in done if one.activity.ingest_id not in unsettled]
+    return [one for one in done if one.activity.ingest_id not in unconfirmed]
 
 
 def _not_rolled_up(table: Table, wanted: Wanted) -> dict[SymbolHour, set[int]]:
