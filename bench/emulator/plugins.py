@@ -22,7 +22,7 @@ class ProcessExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc] # Loca
 
     def load(self, *_: Any, **__: Any) -> type:
         """Return the executor's class."""
-        from bench.emulator.process_executor import ProcessExecutor  # noqa: PLC0415 - see the module
+        from bench.emulator.functions.process_executor import ProcessExecutor  # noqa: PLC0415 - see the module
 
         return ProcessExecutor
 
@@ -49,7 +49,7 @@ class MetricFilterPlugin(CloudFormationResourceProviderPlugin):  # type: ignore[
 
     def load(self, *_: Any, **__: Any) -> None:
         """Make the provider's class known."""
-        from bench.emulator.metric_filter import MetricFilterProvider  # noqa: PLC0415 - see the module
+        from bench.emulator.resources.metric_filter import MetricFilterProvider  # noqa: PLC0415 - see the module
 
         self.factory = MetricFilterProvider
 
@@ -64,7 +64,7 @@ class DashboardPlugin(CloudFormationResourceProviderPlugin):  # type: ignore[mis
 
     def load(self, *_: Any, **__: Any) -> None:
         """Make the provider's class known."""
-        from bench.emulator.dashboard import DashboardProvider  # noqa: PLC0415 - see the module
+        from bench.emulator.resources.dashboard import DashboardProvider  # noqa: PLC0415 - see the module
 
         self.factory = DashboardProvider
 
@@ -79,7 +79,7 @@ class CustomResourcePlugin(CloudFormationResourceProviderPlugin):  # type: ignor
 
     def load(self, *_: Any, **__: Any) -> None:
         """Make the provider's class known."""
-        from bench.emulator.custom_resource import CustomResourceProvider  # noqa: PLC0415 - see the module
+        from bench.emulator.resources.custom_resource import CustomResourceProvider  # noqa: PLC0415 - see the module
 
         self.factory = CustomResourceProvider
 
@@ -87,7 +87,7 @@ class CustomResourcePlugin(CloudFormationResourceProviderPlugin):  # type: ignor
 @aws_provider(api="dynamodb", name="memory")  # type: ignore[untyped-decorator] # LocalStack is untyped here
 def dynamodb_memory() -> Service:
     """`PROVIDER_OVERRIDE_DYNAMODB=memory`: moto's DynamoDB in process."""
-    from bench.emulator.dynamodb import create_service  # noqa: PLC0415 - see the module
+    from bench.emulator.dynamodb.provider import create_service  # noqa: PLC0415 - see the module
 
     return create_service()
 
@@ -99,24 +99,16 @@ def _is_embedded() -> bool:
 @hooks.on_infra_start(should_load=_is_embedded)  # type: ignore[untyped-decorator] # LocalStack is untyped here
 def bench_extensions() -> None:
     """Serve what LocalStack's own web server does not, and repair what LocalStack gets wrong."""
-    from bench.emulator import (  # noqa: PLC0415 - see the module
-        access,
-        bucket_denials,
-        custom_resource,
-        faults,
-        gateway_answers,
-        identity,
-        journal,
-        metric_counts,
-        queue_polling,
-        repairs,
-        service_loading,
-        tables,
-    )
+    from bench.emulator import gateway_answers, queue_polling, repairs, service_loading  # noqa: PLC0415 - see the module
+    from bench.emulator.access import bucket_denials, check, identity  # noqa: PLC0415
+    from bench.emulator.dynamodb import tables  # noqa: PLC0415
+    from bench.emulator.faults import injection  # noqa: PLC0415
+    from bench.emulator.observed import journal, metric_counts  # noqa: PLC0415
+    from bench.emulator.resources import custom_resource  # noqa: PLC0415
 
     repairs.install()
     queue_polling.install()
-    access.install()
+    check.install()
     gateway_answers.install()
     metric_counts.install()
     bucket_denials.install()
@@ -125,5 +117,5 @@ def bench_extensions() -> None:
     custom_resource.add_route()
     # Before the faults: an answer that one of them holds back is noted at its time.
     journal.install()
-    faults.install()
+    injection.install()
     service_loading.load_beside()

@@ -18,7 +18,7 @@ from localstack.services.sqs.provider import CloudwatchDispatcher
 from localstack.utils.patch import patch
 from localstack.utils.threads import start_worker_thread
 
-from bench.emulator.function_logs import store_function_logs
+from bench.emulator.functions.logs import store_function_logs
 
 CLOUDFORMATION_POLL_S: Final = 0.05
 S3_PIECE_BYTES: Final = 1 << 20

@@ -2,7 +2,7 @@
 
 A process of its own, because it must outlive whoever started it: when the bench is killed, this pipe's other end
 closes, and within moments LocalStack, its functions and the state folder are gone. LocalStack dies with this process
-(PR_SET_PDEATHSIG), the functions die with LocalStack (see `bench.emulator.launcher`).
+(PR_SET_PDEATHSIG), the functions die with LocalStack (see `bench.emulator.functions.launcher`).
 
 ``python -m bench.emulator.supervisor STATE_FOLDER WATCHED_FD``; a descriptor of -1 watches nobody (``bench up``).
 LocalStack inherits the environment and writes to ``STATE_FOLDER/localstack.log``. Its state is thrown away, so it is

@@ -1,6 +1,7 @@
 """Faults that the emulator injects: what a rule says, and the bench's way to order them.
 
-`bench.emulator.faults` carries them out, in LocalStack's request chain: the functions run as they are deployed.
+`bench.emulator.faults.injection` carries them out, in LocalStack's request chain: the functions run as they are
+deployed.
 """
 
 from bench.faults.injector import FAULTS_PATH, MARKS_PATH, RECEIVES_PATH, FaultInjector

@@ -1,6 +1,6 @@
 """What the embedded target's IAM check has seen: which grants functions used, and what it refused them.
 
-`bench.emulator.access` keeps it. A target that checks nothing has none, and then nothing is said of permissions.
+`bench.emulator.access.check` keeps it. A target that checks nothing has none, and then nothing is said of permissions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The journal that the bench's LocalStack keeps: what was asked of AWS's services, and when each range came how far.
 
-`bench.emulator.journal` keeps it. Targets without `Capability.JOURNAL` have none.
+`bench.emulator.observed.journal` keeps it. Targets without `Capability.JOURNAL` have none.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench import deployment
-from bench.emulator.environment import MAX_STARTING, ExecutionEnvironment, FunctionSettings
-from bench.emulator.runtime_folder import build_runtime_folder
-from bench.emulator.zygote import RUNTIME_VARIABLES, Zygote
+from bench.emulator.functions.environment import MAX_STARTING, ExecutionEnvironment, FunctionSettings
+from bench.emulator.functions.runtime_folder import build_runtime_folder
+from bench.emulator.functions.zygote import RUNTIME_VARIABLES, Zygote
 from bench.errors import BenchError
 from bench.perf.figures import Better, Figure, Unit
 

@@ -27,7 +27,8 @@ _PACE: Final[Mapping[str, str]] = {
     "LAMBDA_KEEPALIVE_MS": "120000",
 }
 
-#: Whether functions' requests are decided by their roles' policies (bench/emulator/access.py); `0`: all are allowed.
+#: Whether functions' requests are decided by their roles' policies (bench/emulator/access/check.py); `0`: all are
+#: allowed.
 IAM_CHECK: Final = "TICKSTREAM_IAM_CHECK"
 
 SETTINGS: Final[Mapping[str, str]] = {

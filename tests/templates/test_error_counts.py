@@ -1,7 +1,7 @@
 """What the templates' own metric filters count, line by line, and that a filter which counts something else is noticed.
 
-The patterns are matched as the embedded target matches them (`bench/emulator/filter_patterns.py`, after CloudWatch's
-documentation).
+The patterns are matched as the embedded target matches them (`bench/emulator/observed/filter_patterns.py`, after
+CloudWatch's documentation).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import io
 import pytest
 from aws_lambda_powertools import Logger
 
-from bench.emulator.filter_patterns import compiled
+from bench.emulator.observed.filter_patterns import compiled
 from tests.templates.planting import plant
 from tests.templates.reading import Template, of_type
 

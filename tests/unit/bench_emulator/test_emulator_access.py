@@ -11,8 +11,8 @@ from localstack.aws.api import CommonServiceException
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
-from bench.emulator import access
-from bench.emulator.access import AccessBook, AccessCheck
+from bench.emulator.access import check as access
+from bench.emulator.access.check import AccessBook, AccessCheck
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.emulator.bucket_denials import denies_writes
+from bench.emulator.access.bucket_denials import denies_writes
 from operations.bucket_contents import closed_policy
 
 CLOSED: dict[str, Any] = {

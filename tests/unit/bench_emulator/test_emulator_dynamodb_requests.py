@@ -10,7 +10,7 @@ from localstack.aws.protocol.parser import ProtocolParserError, create_parser
 from localstack.aws.spec import load_service
 from localstack.http import Request, Response
 
-from bench.emulator import dynamodb_requests
+from bench.emulator.dynamodb import requests as dynamodb_requests
 
 dynamodb_requests.install()
 

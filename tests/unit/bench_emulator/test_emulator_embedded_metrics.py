@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.emulator.embedded_metrics import embedded
+from bench.emulator.observed.embedded_metrics import embedded
 
 
 def line(**members: Any) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.emulator.faults import Receives
-from bench.emulator.faults_matching import MAX_MARKS, Faults
+from bench.emulator.faults.injection import Receives
+from bench.emulator.faults.matching import MAX_MARKS, Faults
 from bench.errors import BenchError
 from bench.faults import Action, FaultRule
 from bench.faults.rules import INVOCATION

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.emulator.faults_answers import answer_dropped, answer_in_part
+from bench.emulator.faults.answers import answer_dropped, answer_in_part
 
 
 class Service:

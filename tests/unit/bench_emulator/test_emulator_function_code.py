@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.emulator.function_code import CodeFolders
+from bench.emulator.functions.code_folders import CodeFolders
 
 
 class Code:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from localstack.http import Request, Response
 
-from bench.emulator import journal as journal_module
-from bench.emulator.dynamodb_units import Units
-from bench.emulator.journal import Callers, Journal, Served, served_of
+from bench.emulator.dynamodb.units import Units
+from bench.emulator.observed import journal as journal_module
+from bench.emulator.observed.journal import Callers, Journal, served_of
+from bench.emulator.observed.served import Served
 from tickstream import keys
 from tickstream.ingests import Pending
 from tickstream.items import key_of_pending

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.emulator.filter_patterns import compiled
-from bench.emulator.metric_counts import counts
+from bench.emulator.observed.filter_patterns import compiled
+from bench.emulator.observed.metric_counts import counts
 
 
 @pytest.mark.parametrize(

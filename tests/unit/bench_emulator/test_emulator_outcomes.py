@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.emulator import outcomes
+from bench.emulator.functions import outcomes
 
 
 def test_emulator_returned_payload_is_passed_on() -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
-from bench.emulator import dynamodb_table
-from bench.emulator.dynamodb_partition import Partition
-from bench.emulator.dynamodb_table import item_size_bytes
+from bench.emulator.dynamodb import table as dynamodb_table
+from bench.emulator.dynamodb.partition import Partition
+from bench.emulator.dynamodb.table import item_size_bytes
 
 dynamodb_table.install()
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.emulator.runtime_folder import build_runtime_folder
+from bench.emulator.functions.runtime_folder import build_runtime_folder
 
 
 def test_emulator_runtime_folder_is_complete_and_no_more(tmp_path: Path) -> None:

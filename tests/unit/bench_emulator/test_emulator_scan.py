@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 
-from bench.emulator.dynamodb_table import PartitionedTable, forget_size, item_size_bytes
+from bench.emulator.dynamodb.table import PartitionedTable, forget_size, item_size_bytes
 
 KEYS = st.tuples(st.sampled_from("ABCDE"), st.integers(-5, 5))
 SCHEMA = [{"AttributeName": "symbol", "KeyType": "HASH"}, {"AttributeName": "timestamp", "KeyType": "RANGE"}]

@@ -11,8 +11,9 @@ from localstack.http import Request, Response
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
-from bench.emulator import dynamodb_table, dynamodb_units
-from bench.emulator.dynamodb_units import Units, metered, units_of
+from bench.emulator.dynamodb import table as dynamodb_table
+from bench.emulator.dynamodb import units as dynamodb_units
+from bench.emulator.dynamodb.units import Units, metered, units_of
 
 dynamodb_table.install()
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from bench.emulator.environment import ExecutionEnvironment, FunctionSettings, Invocation
-from bench.emulator.runtime_folder import build_runtime_folder
-from bench.emulator.zygote import RUNTIME_VARIABLES, Child, Zygote
+from bench.emulator.functions.environment import ExecutionEnvironment, FunctionSettings, Invocation
+from bench.emulator.functions.runtime_folder import build_runtime_folder
+from bench.emulator.functions.zygote import RUNTIME_VARIABLES, Child, Zygote
 
 LOOK = """
 import importlib.util, os, random, secrets, sys, tempfile, threading, uuid

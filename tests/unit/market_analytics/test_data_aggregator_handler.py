@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.emulator.embedded_metrics import embedded
+from bench.emulator.observed.embedded_metrics import embedded
 from market_analytics import data_aggregator, data_aggregator_confirmation
 from tests.unit.market_analytics.aggregator_world import RECEIVED_MS, World, ingest_id_of
 from tickstream.errors import ConfigurationError, MalformedItem

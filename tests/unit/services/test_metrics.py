@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench.emulator.embedded_metrics import embedded
+from bench.emulator.observed.embedded_metrics import embedded
 from services.metrics import Metric, publish
 from tickstream.errors import ConfigurationError
 

@@ -1,7 +1,7 @@
 """LocalStack's Lambda executor that runs functions as child processes, without containers.
 
 LocalStack creates one executor an execution environment and calls it from whatever thread serves the request; the
-work is done by `bench.emulator.environment` in one event loop.
+work is done by `bench.emulator.functions.environment` in one event loop.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from localstack import config
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
-from bench.emulator.environment import MAX_STARTING, ExecutionEnvironment, FunctionSettings, Invocation
-from bench.emulator.faults_matching import FAULTS
-from bench.emulator.function_code import CodeFolders
-from bench.emulator.outcomes import Outcome
-from bench.emulator.running import RUNNING
-from bench.emulator.runtime_folder import build_runtime_folder
-from bench.emulator.zygote import RUNTIME_VARIABLES, Zygote
+from bench.emulator.faults.matching import FAULTS
+from bench.emulator.functions.code_folders import CodeFolders
+from bench.emulator.functions.environment import MAX_STARTING, ExecutionEnvironment, FunctionSettings, Invocation
+from bench.emulator.functions.outcomes import Outcome
+from bench.emulator.functions.running import RUNNING
+from bench.emulator.functions.runtime_folder import build_runtime_folder
+from bench.emulator.functions.zygote import RUNTIME_VARIABLES, Zygote
 from bench.faults import Action, FaultRule
 from bench.faults.rules import INVOCATION
 

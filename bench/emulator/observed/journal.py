@@ -25,14 +25,13 @@ from localstack.utils.aws.request_context import extract_access_key_id_from_auth
 from localstack.utils.patch import patch
 from moto.sts.models import sts_backends
 
-from bench.emulator.billed_chunks import chunks_of
-from bench.emulator.dynamodb_units import NOTHING, Units, units_of
+from bench.emulator.dynamodb.units import units_of
+from bench.emulator.observed.billed_chunks import chunks_of
+from bench.emulator.observed.served import Parameters, Served
 from bench.measure.journal import JOURNAL_PATH, FunctionUse, RequestCount
 from tickstream import keys
 from tickstream.errors import MalformedItem
 from tickstream.messages import EVENT_DETAIL_TYPE, EVENT_SOURCE, ranges_from_detail
-
-type Parameters = Mapping[str, Any]
 
 OUTSIDE: Final = "bench"
 EMULATOR: Final = "localstack"
@@ -87,24 +86,6 @@ class _Book:
     requests: dict[tuple[str, str, str], _Tally] = field(default_factory=dict)
     functions: dict[tuple[str, int], _Use] = field(default_factory=dict)
     ranges: dict[int, _Times] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """One request that was answered. answer: None where it failed, or where its service gave nothing to read.
-
-    units: what DynamoDB consumed.
-    """
-
-    service: str
-    operation: str
-    caller: str
-    status: int
-    request_bytes: int
-    response_bytes: int
-    request: Parameters
-    answer: Parameters | None
-    units: Units = NOTHING
 
 
 class Journal:

@@ -16,7 +16,7 @@ from moto.dynamodb.exceptions import IncorrectDataType
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 
-from bench.emulator.dynamodb_partition import Partitions
+from bench.emulator.dynamodb.partition import Partitions
 
 PAGE_SIZE_BYTES: Final = 1 << 20
 MAX_ITEM_SIZE_BYTES: Final = 400 << 10
@@ -255,7 +255,7 @@ def install() -> None:
 
     def fill(attributes: dict[str, Any], key: str, value: Any) -> None:
         # moto adds the whole item up again for every attribute; the provider checks an item once, when it is
-        # complete (see `bench.emulator.dynamodb`).
+        # complete (see `bench.emulator.dynamodb.provider`).
         dict.__setitem__(attributes, key, value)
 
     DynamoType.cast_value = property(cast_value)

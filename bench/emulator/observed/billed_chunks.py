@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bench.emulator.journal import Served
+    from bench.emulator.observed.served import Served
 
 CHUNK_BYTES: Final = 64 << 10
 #: What an event's own time adds to it.

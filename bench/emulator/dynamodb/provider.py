@@ -20,8 +20,10 @@ from localstack.services.plugins import Service
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
 
-from bench.emulator import dynamodb_requests, dynamodb_table, dynamodb_units
-from bench.emulator.dynamodb_table import MAX_ITEM_SIZE_BYTES, forget_size, item_size_bytes, wire_size_bytes
+from bench.emulator.dynamodb import requests as dynamodb_requests
+from bench.emulator.dynamodb import table as dynamodb_table
+from bench.emulator.dynamodb import units as dynamodb_units
+from bench.emulator.dynamodb.table import MAX_ITEM_SIZE_BYTES, forget_size, item_size_bytes, wire_size_bytes
 
 MAX_BATCH_WRITES: Final = 25
 # A partition key of at most 2,048 bytes, a sort key of at most 1,024, and their names.

@@ -1,7 +1,7 @@
-"""LocalStack's side of the process that functions are forked from: see `bench.emulator.launcher`.
+"""LocalStack's side of the process that functions are forked from: see `bench.emulator.functions.launcher`.
 
-Everything here runs in the event loop of `bench.emulator.process_executor`. One zygote serves all functions; it is
-started by the first of them, and again where it has ended: its functions end with it, by the kernel's doing.
+Everything here runs in the event loop of `bench.emulator.functions.process_executor`. One zygote serves all functions;
+it is started by the first of them, and again where it has ended: its functions end with it, by the kernel's doing.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Which rule hits a request or an invocation, counted and marked.
 
-`bench.emulator.faults` (requests) and `bench.emulator.process_executor` (invocations) ask here, from many threads.
+`bench.emulator.faults.injection` (requests) and `bench.emulator.functions.process_executor` (invocations) ask here,
+from many threads.
 """
 
 import random

@@ -1,6 +1,6 @@
 """One execution environment: a function's process, started when an event needs it and again after it died.
 
-Everything here runs in the event loop of `bench.emulator.process_executor`, a thread that lives as long as
+Everything here runs in the event loop of `bench.emulator.functions.process_executor`, a thread that lives as long as
 LocalStack: the kernel ties a child to the thread that started it, and LocalStack's own threads come and go.
 """
 
@@ -14,11 +14,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from bench.emulator import outcomes
-from bench.emulator.function_process import FunctionProcess
-from bench.emulator.outcomes import Outcome
-from bench.emulator.runtime_api import Event, serve
-from bench.emulator.zygote import Zygote
+from bench.emulator.functions import outcomes
+from bench.emulator.functions.outcomes import Outcome
+from bench.emulator.functions.process import FunctionProcess
+from bench.emulator.functions.runtime_api import Event, serve
+from bench.emulator.functions.zygote import Zygote
 from bench.faults import Action, FaultRule
 
 # Lambda allows 10 s to import a handler and then starts again within the function's timeout. Here cold starts share
@@ -79,7 +79,7 @@ class _Session:
             self._server.close()
 
     async def next_event(self) -> Event:
-        """See `bench.emulator.runtime_api.Environment`."""
+        """See `bench.emulator.functions.runtime_api.Environment`."""
         if not self.ready.done():
             self.ready.set_result(None)
         event = asyncio.ensure_future(self.events.get())
@@ -91,19 +91,19 @@ class _Session:
         return event.result()
 
     def on_response(self, request_id: str, payload: bytes) -> HTTPStatus:
-        """See `bench.emulator.runtime_api.Environment`."""
+        """See `bench.emulator.functions.runtime_api.Environment`."""
         outcome = outcomes.returned(payload)
         if not self._resolve(request_id, outcome):
             return HTTPStatus.BAD_REQUEST
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if outcome.error_type else HTTPStatus.ACCEPTED
 
     def on_error(self, request_id: str, payload: bytes) -> HTTPStatus:
-        """See `bench.emulator.runtime_api.Environment`."""
+        """See `bench.emulator.functions.runtime_api.Environment`."""
         resolved = self._resolve(request_id, outcomes.raised(payload))
         return HTTPStatus.ACCEPTED if resolved else HTTPStatus.BAD_REQUEST
 
     def on_init_error(self, payload: bytes) -> HTTPStatus:
-        """See `bench.emulator.runtime_api.Environment`."""
+        """See `bench.emulator.functions.runtime_api.Environment`."""
         if self.init_error.done():
             return HTTPStatus.FORBIDDEN
         self.init_error.set_result(outcomes.raised(payload, during_init=True))

@@ -16,7 +16,7 @@ from localstack.services.moto import call_moto
 from localstack.utils.patch import patch
 from moto.logs.models import logs_backends
 
-from bench.emulator import embedded_metrics, filter_patterns
+from bench.emulator.observed import embedded_metrics, filter_patterns
 
 LOG = logging.getLogger(__name__)
 

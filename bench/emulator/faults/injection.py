@@ -2,7 +2,7 @@
 
 `bench.faults` is the other side: what a rule says, and the client of these routes. What happens to a request happens
 after it was parsed and before its service sees it, or after its service and before it is answered, so the functions
-run as they are deployed. Faults of invocations are carried out by `bench.emulator.process_executor`.
+run as they are deployed. Faults of invocations are carried out by `bench.emulator.functions.process_executor`.
 """
 
 import json
@@ -26,11 +26,11 @@ from localstack.utils.aws.request_context import extract_access_key_id_from_auth
 from moto.dynamodb.models import dynamodb_backends
 from moto.sts.models import sts_backends
 
-from bench.emulator.dynamodb_requests import ITEM_OPERATIONS, with_binaries
-from bench.emulator.faults_answers import Answer, Parameters, answer_dropped, answer_in_part
-from bench.emulator.faults_matching import FAULTS, Faults
-from bench.emulator.faults_update import updated_attributes
-from bench.emulator.running import RUNNING, TRACE_HEADER
+from bench.emulator.dynamodb.requests import ITEM_OPERATIONS, with_binaries
+from bench.emulator.faults.answers import Answer, Parameters, answer_dropped, answer_in_part
+from bench.emulator.faults.matching import FAULTS, Faults
+from bench.emulator.faults.update import updated_attributes
+from bench.emulator.functions.running import RUNNING, TRACE_HEADER
 from bench.errors import BenchError
 from bench.faults import FAULTS_PATH, MARKS_PATH, RECEIVES_PATH, Action, FaultRule
 

@@ -13,7 +13,8 @@ A bundle that brings another version of what is imported already is refused, and
 are not imported here, because they are that function's alone; polars could not be in any case: it starts threads
 when it is imported, and a fork would inherit their locks and not the threads.
 
-The two speak JSON over CONTROL_FD, a socket that keeps messages apart (SOCK_SEQPACKET): `bench.emulator.zygote`.
+The two speak JSON over CONTROL_FD, a socket that keeps messages apart (SOCK_SEQPACKET):
+`bench.emulator.functions.zygote`.
 """
 
 import ctypes

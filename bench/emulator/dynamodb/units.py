@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moto.dynamodb.models import dynamodb_backends
 
-from bench.emulator.dynamodb_table import PartitionedTable, find, item_size_bytes, wire_size_bytes
+from bench.emulator.dynamodb.table import PartitionedTable, find, item_size_bytes, wire_size_bytes
 
 if TYPE_CHECKING:
     from localstack.aws.api import RequestContext

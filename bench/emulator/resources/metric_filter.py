@@ -1,7 +1,7 @@
 """CloudFormation's `AWS::Logs::MetricFilter` for LocalStack, which has the API but no provider for the resource.
 
 It puts and deletes the filter, so that a stack deploys, updates and deletes; what a filter counts is the business of
-`bench.emulator.metric_counts`.
+`bench.emulator.observed.metric_counts`.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from localstack.services.cloudformation.resource_provider import (
     ResourceRequest,
 )
 
-from bench.emulator import filter_patterns
+from bench.emulator.observed import filter_patterns
 
 
 class MetricFilterProvider(ResourceProvider[dict[str, Any]]):  # type: ignore[misc] # LocalStack is untyped here

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
-from bench.emulator.zygote import LAUNCHER, Child, Zygote, ZygoteUnavailable
+from bench.emulator.functions.zygote import LAUNCHER, Child, Zygote, ZygoteUnavailable
 
 LOG = logging.getLogger(__name__)
 MAX_LOG_BYTES: Final = 4 << 20

@@ -7,8 +7,8 @@ from localstack.http import Response
 from localstack.services.edge import ROUTER
 from moto.dynamodb.models import dynamodb_backends
 
-from bench.emulator import dynamodb
-from bench.emulator.dynamodb_table import item_size_bytes
+from bench.emulator.dynamodb import provider as dynamodb
+from bench.emulator.dynamodb.table import item_size_bytes
 from bench.measure.stored import TABLES_PATH
 
 #: What DynamoDB adds to each item for its index.

@@ -1,0 +1,1 @@
+"""Lambda functions as processes: forked, served, ended. Knows no other service."""
