@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench import deployment
 from bench.errors import DeploymentError
-from bench.leftovers import inventory, of_stack
-from bench.lint import Lint
-from bench.permissions.refusals import RefusalWatch
+from bench.iam.refusals import RefusalWatch
+from bench.ledger.verdict import Check, Verdict
 from bench.report.facts import target_facts
 from bench.report.html import write_report
 from bench.report.result import git_commit, host_facts, result_folder, verdict_fields, write_result
-from bench.standing import down_command
+from bench.stack import deployment
+from bench.stack.dev_stack import down_command
+from bench.stack.leftovers import inventory, of_stack
+from bench.stack.lint import Lint
 from bench.targets import Capability, TargetChoice, open_target, require
-from bench.verify import Check, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from bench import deployment
-from bench.baselines.naive import template as naive
+from bench.iam.refusals import RefusalWatch
+from bench.ledger.verdict import Check, Verdict
 from bench.measure.journal import Journal, read_journal, reset_journal
 from bench.measure.requests import journal_facts
 from bench.measure.stored import stored_facts
-from bench.permissions.refusals import RefusalWatch
+from bench.naive import template as naive
 from bench.report.facts import target_facts
 from bench.report.result import git_commit, host_facts, result_folder, verdict_fields, write_result
-from bench.verify import Check, Verdict
+from bench.stack import deployment
 from generator.templates import render
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import InputError, WorkloadError
-from bench.intake import take_in
+from bench.ledger.truth import ObjectFile
+from bench.market_analytics.input_file import take_in
 from bench.synthetic.factory import Factory
-from bench.truth import ObjectFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

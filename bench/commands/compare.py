@@ -35,9 +35,9 @@ def add(commands: Commands) -> None:
 
 
 def _work(options: argparse.Namespace) -> int:
-    from bench.compare import compared, obstacles, table  # noqa: PLC0415 - see bench.commands
     from bench.perf import suite  # noqa: PLC0415
     from bench.perf.figures import are_benchmarks, read_benchmarks  # noqa: PLC0415
+    from bench.report.compare import compared, obstacles, table  # noqa: PLC0415 - see bench.commands
     from bench.report.result import read_result  # noqa: PLC0415
 
     if are_benchmarks(options.first) and are_benchmarks(options.second):

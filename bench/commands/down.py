@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
 
 
 def _work(options: argparse.Namespace) -> int:
-    from bench.standing import down  # noqa: PLC0415 - see bench.commands
+    from bench.stack.dev_stack import down  # noqa: PLC0415 - see bench.commands
 
     stack = None if options.env is None else (options.pipeline, Environment(options.env).name)
     down(Reporter(), target_choice(options), stack)

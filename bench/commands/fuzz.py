@@ -46,7 +46,7 @@ def _work(options: argparse.Namespace) -> int:
         from bench.fuzz.run import FILES, Fuzzing  # noqa: PLC0415 - see bench.commands
     except ModuleNotFoundError as error:
         raise BenchError(f"fuzzing needs the extra `fuzz` ({error}): pip install -e '.[fuzz]'") from error
-    from bench import deployment  # noqa: PLC0415
+    from bench.stack import deployment  # noqa: PLC0415
     from bench.targets.embedded import EmbeddedTarget  # noqa: PLC0415
 
     with EmbeddedTarget() as target:

@@ -133,8 +133,8 @@ def trial_of(options: argparse.Namespace) -> Trial:
 
 
 def _market_trial(options: argparse.Namespace) -> Trial:
-    from bench.faults.plan import FaultPlan  # noqa: PLC0415
-    from bench.market_trial import MarketTrial  # noqa: PLC0415
+    from bench.market_analytics.fault_plan import FaultPlan  # noqa: PLC0415
+    from bench.market_analytics.trial import MarketTrial  # noqa: PLC0415
 
     figures = {
         "ticks": options.ticks,
@@ -165,7 +165,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
 
 
 def _file_trial(options: argparse.Namespace) -> Trial:
-    from bench.file_processing.feed import FileWorkload  # noqa: PLC0415
+    from bench.file_processing.input_files import FileWorkload  # noqa: PLC0415
     from bench.file_processing.trial import FileTrial  # noqa: PLC0415
 
     workload = FileWorkload(

@@ -59,7 +59,7 @@ def _work(options: argparse.Namespace) -> int:
 
     from bench.errors import TargetError  # noqa: PLC0415
     from bench.redrive import queues_of  # noqa: PLC0415
-    from bench.standing import standing  # noqa: PLC0415
+    from bench.stack.dev_stack import standing  # noqa: PLC0415
 
     environment, reporter = Environment(options.env).name, Reporter()
     with standing(target_choice(options)) as target:

@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
 
 
 def _work(options: argparse.Namespace) -> int:
-    from bench.standing import up  # noqa: PLC0415 - see bench.commands
+    from bench.stack.dev_stack import up  # noqa: PLC0415 - see bench.commands
 
     refuse_foreign(options)
     parameters = stack_parameters(options) if options.pipeline == MARKET else {}

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.baselines.naive import template as naive
 from bench.cost.usage import quantities
 from bench.errors import ResultError
+from bench.naive import template as naive
 from generator.environment import Environment
 from generator.pipelines import PIPELINES
 

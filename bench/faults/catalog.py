@@ -16,7 +16,7 @@ from tickstream import keys
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from bench.deployment import Outputs
+    from bench.stack.outputs import Outputs
 
 #: In place of 300 s: what failed comes again in seconds.
 VISIBILITY_S: Final = 6

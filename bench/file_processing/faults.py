@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bench.faults import FaultRule
-from bench.file_processing.feed import Nature
+from bench.file_processing.input_files import Nature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bench.file_processing.feed import FeedFile
-    from bench.file_processing.outputs import FileOutputs
+    from bench.file_processing.input_files import FeedFile
+    from bench.stack.outputs import FileOutputs
 
 #: What a stage cannot do without; each is answered 403, which AWS's clients do not try again: a hit is an attempt.
 _NEEDED: Final = {

@@ -7,29 +7,29 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from bench import deployment
-from bench.api_client import ApiClient
-from bench.driver import Driver
 from bench.faults import FaultInjector
-from bench.file_processing import judging
+from bench.file_processing import checks
+from bench.file_processing.compare import Window
+from bench.file_processing.completion import FileProgress, Rest, Watch, wait_until_at_rest
 from bench.file_processing.faults import rules_of
-from bench.file_processing.feed import MAX_FILE_BYTES, Feed, Nature
-from bench.file_processing.outputs import FileOutputs
-from bench.file_processing.verify import Window
-from bench.file_processing.watch import FileProgress, Rest, Watch, wait_until_at_rest
-from bench.ledger import Ledger
+from bench.file_processing.input_files import MAX_FILE_BYTES, Feed, Nature
+from bench.ledger.api_client import ApiClient
+from bench.ledger.driver import Driver
+from bench.ledger.sent import Ledger
 from bench.report.console import Display
-from bench.standing import how_to_try
+from bench.stack import deployment
+from bench.stack.dev_stack import how_to_try
+from bench.stack.outputs import FileOutputs
 from bench.targets import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from bench.file_processing.feed import FeedFile, FileWorkload
+    from bench.file_processing.input_files import FeedFile, FileWorkload
+    from bench.ledger.verdict import Verdict
     from bench.report.console import Reporter
     from bench.targets import Target
-    from bench.verify import Verdict
 
 PIPELINE: Final = deployment.FILE_PROCESSING
 #: In place of 300 s where files fail on purpose: three receives before a message is a dead letter take seconds then.
@@ -117,8 +117,8 @@ class FileTrial:
 
     def verify(self) -> Verdict:
         """See Trial."""
-        evidence = judging.Evidence(self._files, self._truth, self._ledger, self._rest, self._window)
-        return judging.verdict_of(self._target, self._outputs, self._environment, evidence)
+        evidence = checks.Evidence(self._files, self._truth, self._ledger, self._rest, self._window)
+        return checks.verdict_of(self._target, self._outputs, self._environment, evidence)
 
     def facts(self) -> dict[str, Any]:
         """See Trial."""

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from bench import deployment
-from bench.api_client import ApiClient
 from bench.errors import FuzzError
-from bench.file_processing.outputs import FileOutputs
-from bench.file_processing.state import read_statuses
+from bench.file_processing.table_reader import read_statuses
 from bench.fuzz.campaign import Campaign, Finding, Tally
 from bench.fuzz.exchange import Origin
 from bench.fuzz.objections import Judge
+from bench.ledger.api_client import ApiClient
 from bench.measure.journal import read_journal, reset_journal
+from bench.stack import deployment
+from bench.stack.outputs import FileOutputs, Outputs
 from generator.openapi import CONTRACTS, document
 from tickstream.file_status import Status
 
@@ -102,7 +102,7 @@ class Fuzzing:
     environment: str
     say: Callable[[str], None]
     examples: int = _EXAMPLES_A_ROUND
-    _market: deployment.Outputs = field(init=False)
+    _market: Outputs = field(init=False)
     _files: FileOutputs = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,1 +1,1 @@
-"""What a run measures: latencies of each stage, the run over time, requests of AWS's services."""
+"""What any pipeline's run is measured by: the journal of requests, and what tables hold."""

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import deployment
+from bench.stack import deployment
 from generator.bundles import build_bundles
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from bench.mutants.edges import FIRST_KEY, HELD_PREFIX
 from tickstream import keys
 
 if TYPE_CHECKING:
-    from bench.deployment import Outputs
-    from bench.truth import ObjectFile
+    from bench.ledger.truth import ObjectFile
+    from bench.stack.outputs import Outputs
 
 type Rules = Callable[[Outputs, Mapping[str, ObjectFile]], tuple[FaultRule, ...]]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from bench.truth import ObjectFile, write_part
+from bench.ledger.truth import ObjectFile, write_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

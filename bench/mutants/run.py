@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
-from bench import deployment
 from bench.mutants.build import build_mutant
 from bench.mutants.mutant import Mutant
 from bench.mutants.trial import MutantTrial
 from bench.report.console import Reporter
+from bench.stack import deployment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Executor
 
+    from bench.ledger.verdict import Check
     from bench.mutants.conditions import Condition
     from bench.targets import Target
-    from bench.verify import Check
 
 
 _TURN_S: Final = 0.5

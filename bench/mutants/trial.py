@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from bench import deployment
 from bench.errors import BenchError
 from bench.faults import FaultInjector
-from bench.faults.plan import FaultPlan
-from bench.market_trial import DEFAULT_STALL_S, MarketTrial
+from bench.ledger.truth import ObjectFile
+from bench.market_analytics.fault_plan import FaultPlan
+from bench.market_analytics.table_reader import read_table
+from bench.market_analytics.trial import DEFAULT_STALL_S, MarketTrial
 from bench.mutants.edges import HELD_PREFIX, make_edges
-from bench.state import read_table
-from bench.truth import ObjectFile
+from bench.stack import deployment
 from bench.workloads import market_day
 from tickstream import keys
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bench.deployment import Outputs
     from bench.mutants.conditions import Condition
     from bench.report.console import Reporter
+    from bench.stack.outputs import Outputs
     from bench.targets import Target
     from bench.workloads import Workload
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from bench.ledger.truth import ObjectFile
 from bench.perf.figures import Better, Figure, Unit
 from bench.synthetic.factory import Factory
-from bench.truth import ObjectFile
 from bench.workloads import load
 from tickstream.decoding import decode_span
 from tickstream.ingests import Format, Layout, Source, Span

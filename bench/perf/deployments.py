@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from bench import deployment
 from bench.perf.figures import Better, Figure, Unit
+from bench.stack import deployment
 from bench.targets import Kind, TargetChoice, open_target
 
 _ENVIRONMENT: Final = "perf"

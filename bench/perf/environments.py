@@ -10,12 +10,12 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import deployment
 from bench.emulator.functions.environment import MAX_STARTING, ExecutionEnvironment, FunctionSettings
 from bench.emulator.functions.runtime_folder import build_runtime_folder
 from bench.emulator.functions.zygote import RUNTIME_VARIABLES, Zygote
 from bench.errors import BenchError
 from bench.perf.figures import Better, Figure, Unit
+from bench.stack import deployment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

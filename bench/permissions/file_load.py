@@ -6,11 +6,11 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
-from bench import deployment
-from bench.api_client import ApiClient
 from bench.errors import ApiError
-from bench.file_processing.outputs import FileOutputs
+from bench.ledger.api_client import ApiClient
 from bench.permissions.loads import Sender, created, missing, new_name
+from bench.stack import deployment
+from bench.stack.outputs import FileOutputs
 from tickstream.files import FilePointer, encode_pointer, group_of
 from tickstream.ingests import Format, Layout
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bench import deployment
 from bench.iam.policies import Grant, statements_of
+from bench.stack import deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

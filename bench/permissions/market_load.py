@@ -8,12 +8,12 @@ import json
 import time
 from typing import TYPE_CHECKING, Final
 
-from bench import deployment
-from bench.api_client import ApiClient
-from bench.books import call_schedule
 from bench.errors import ApiError
 from bench.faults import FaultInjector, FaultRule
+from bench.ledger.api_client import ApiClient
+from bench.market_analytics.completion import call_schedule
 from bench.permissions.loads import Sender, created, missing, new_name
+from bench.stack import deployment
 from market_analytics.data_aggregator_election import CONFIRMING, PARTITION, ROLLING_UP
 from services.objects import PART_BYTES
 from tickstream.ingests import Format, Layout, Span

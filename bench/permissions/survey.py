@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
-from bench import deployment
 from bench.errors import TargetError
-from bench.file_processing.feed import FileWorkload
+from bench.file_processing.input_files import FileWorkload
 from bench.file_processing.trial import FileTrial
 from bench.iam.record import Access, read_access
-from bench.market_trial import MarketTrial
+from bench.market_analytics.trial import MarketTrial
 from bench.mutants.trial import workload
 from bench.permissions.file_load import FileLoad
 from bench.permissions.granted import granted_by, resources
@@ -24,6 +23,7 @@ from bench.permissions.market_load import PARAMETERS, MarketLoad
 from bench.permissions.matrix import Matrix, Standing, compare
 from bench.permissions.services import demanded_of
 from bench.report.console import Reporter
+from bench.stack import deployment
 from generator.blocks.emptier import TITLE as EMPTIER
 
 if TYPE_CHECKING:

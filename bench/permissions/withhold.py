@@ -8,20 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bench import deployment
 from bench.errors import BenchError, DeploymentError
+from bench.iam.refusals import judge_refusals
 from bench.permissions.granted import inline_policies, resources
 from bench.permissions.matrix import Standing, compare
-from bench.permissions.refusals import judge_refusals
 from bench.permissions.survey import access_of
+from bench.stack import deployment
 from generator.blocks.emptier import TITLE as EMPTIER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.ledger.verdict import Check
     from bench.permissions.survey import Stack
     from bench.targets import Target
-    from bench.verify import Check
 
 #: In the order in which a bucket is emptied: what is withheld later must still be met after what was withheld before.
 EMPTYING: Final = (

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench import deployment
 from bench.errors import BenchError
-from bench.file_processing.outputs import FileOutputs
-from bench.redrive.letters import (
+from bench.redrive.dead_letters import (
     event_reader,
     file_event_reader,
     object_reader,
@@ -17,12 +15,14 @@ from bench.redrive.letters import (
     queue_name,
     range_reader,
 )
+from bench.stack import deployment
+from bench.stack.outputs import FileOutputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bench.deployment import Outputs
-    from bench.redrive.letters import Reader
+    from bench.redrive.dead_letters import Reader
+    from bench.stack.outputs import Outputs
     from bench.targets import Target
 
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bench.errors import TargetError
-from bench.redrive.letters import Letter, ToQueue, excerpt, why
+from bench.redrive.dead_letters import Letter, ToQueue, excerpt, why
 from tickstream.errors import MalformedItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
 
-    from bench.redrive.letters import Message
+    from bench.redrive.dead_letters import Message
     from bench.redrive.queues import DeadQueue
     from bench.targets import Target
 

@@ -18,8 +18,7 @@ from bench.report.result import MUST_BE_ZERO
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from bench.books import Progress
-    from bench.verify import Verdict
+    from bench.ledger.verdict import Verdict
 
 _PLAIN_EVERY_S: Final = 5.0
 
@@ -141,32 +140,3 @@ class Display(ABC):
 
     def __rich__(self) -> str:
         return self.text()
-
-
-class ProgressDisplay(Display):
-    """Ticks sent, ranges processed, hours rolled up, rate and lag."""
-
-    def __init__(self, attempted: int) -> None:
-        super().__init__()
-        self._attempted = attempted
-        self._sent = 0
-        self._last: Progress | None = None
-        self._lag_ms = 0
-
-    def update(self, sent: int, progress: Progress, lag_ms: int) -> None:
-        """Take a look's figures."""
-        self._sent, self._last, self._lag_ms = sent, progress, lag_ms
-        self.changed(last=progress.balanced)
-
-    def text(self) -> str:
-        """See Display."""
-        last = self._last
-        if last is None:
-            return f"sent 0 of {self._attempted:,} ticks"
-        rate = (last.ticks + last.rejected) / max(time.monotonic() - self.started_s, 0.001)
-        return (
-            f"sent {self._sent:,} of {self._attempted:,} ticks | ranges {last.ranges_done:,} of {last.ranges:,} | "
-            f"hours rolled up {last.hours_rolled_up:,} of {last.hours:,} | {rate:,.0f} ticks/s | "
-            f"lag {self._lag_ms / 1000:.1f} s | queue {last.queued} + {last.in_flight} | "
-            f"dead letters {last.dead_letters}"
-        )

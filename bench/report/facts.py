@@ -1,13 +1,11 @@
-"""What a result file says of one run: about its target and about what was pushed."""
+"""What a result file says of one run about its target."""
 
 from __future__ import annotations
 
 import resource
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.pushing import Pushed
     from bench.targets import Target
 
 
@@ -19,21 +17,4 @@ def target_facts(target: Target) -> dict[str, Any]:
         "not_emulated": list(target.not_emulated),
         "peak_memory_bench_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "peak_memory_target_bytes": target.memory_bytes(),
-    }
-
-
-def pushed_facts(pushed: Pushed) -> dict[str, Any]:
-    """What was sent, how fast it came through, what was measured of it, and how the books stood at the end."""
-    entries = pushed.ledger.entries()
-    rows = sum(piece.rows for piece in pushed.pieces)
-    return {
-        "objects": sum(1 for entry in entries if not entry.is_post),
-        "posts": sum(1 for entry in entries if entry.is_post),
-        "sent_bytes": sum(entry.size_bytes for entry in entries),
-        "first_upload_to_last_acknowledgement_s": pushed.last_acknowledgement_s,
-        "first_upload_to_last_rollup_s": pushed.last_rollup_s,
-        "ticks_per_s": rows / pushed.last_rollup_s if pushed.last_rollup_s else 0.0,
-        "aggregator_nudges": pushed.balance.nudges,
-        "books": asdict(pushed.balance.last),
-        **pushed.recorder.facts(),
     }

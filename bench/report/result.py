@@ -24,7 +24,7 @@ from bench.files import write_whole
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bench.verify import Verdict
+    from bench.ledger.verdict import Verdict
 
 #: Raised whenever a field changes its meaning; readers refuse what they do not know.
 SCHEMA_VERSION: Final = 2

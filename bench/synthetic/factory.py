@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
+from bench.ledger.truth import ObjectFile, PostBody, write_part
 from bench.synthetic import faults, render
 from bench.synthetic.market import MarketDay
-from bench.truth import ObjectFile, PostBody, write_part
 from tickstream.errors import Reason
 
 if TYPE_CHECKING:

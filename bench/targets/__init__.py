@@ -68,13 +68,13 @@ class RunRequest:
     """What is about to happen on a target.
 
     template: the stack's, as JSON text. stack_name: its name. code_bucket: the bench's own bucket beside it.
-    ticks: rows that will be sent; 0 where none are (`bench up`).
+    estimated_cost: what it will cost on AWS, in lines.
     """
 
     template: str
     stack_name: str
     code_bucket: str
-    ticks: int
+    estimated_cost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bench.cost.estimate import estimate
 from bench.errors import TargetError
 from bench.targets import REGION, Capability, Kind, Preflight, RunRequest
 from bench.targets.clients import Clients, aws_clients
@@ -127,7 +126,7 @@ class AwsTarget:
                 f"and the bucket {request.code_bucket} beside it:"
             ),
             *(f"  {number:>3} {name}" for name, number in types.items()),
-            *estimate(request.ticks).lines(),
+            *request.estimated_cost,
         )
         try:
             refusal = self._refusal(request, types)

@@ -21,13 +21,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from bench.emulator.supervisor import EXITED_NAME, LOG_NAME
 from bench.errors import TargetError
 from bench.targets import REGION, Capability, Kind, Preflight, RunRequest, instance
 from bench.targets.architectures import host_architecture
 from bench.targets.clients import Clients, emulator_clients
 from bench.targets.instance import Instance
 from bench.targets.localstack_settings import SETTINGS, localstack_environment, not_emulated
+from bench.targets.supervisor import EXITED_NAME, LOG_NAME
 
 START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 15.0
@@ -225,7 +225,7 @@ class EmbeddedTarget:
         token = secrets.token_hex(16)
         read_end, write_end = (None, None) if self._detached else os.pipe()
         environment = localstack_environment(self._settings, state_dir, port, token)
-        command = [sys.executable, "-P", "-m", "bench.emulator.supervisor", str(state_dir)]
+        command = [sys.executable, "-P", "-m", "bench.targets.supervisor", str(state_dir)]
         command.append("-1" if read_end is None else str(read_end))
         try:
             process = subprocess.Popen(

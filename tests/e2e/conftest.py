@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import deployment
 from bench.file_processing.trial import shorten_visibility
+from bench.stack import deployment
 from bench.targets.embedded import EmbeddedTarget
 from tests.e2e.files import VISIBILITY_S, FileStack
 from tests.e2e.market import MarketStack

@@ -6,11 +6,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from bench import deployment
 from bench.faults import FaultInjector
 from bench.file_processing.faults import stage_fails
-from bench.file_processing.outputs import FileOutputs
-from bench.file_processing.state import queued, read_statuses
+from bench.file_processing.table_reader import queued, read_statuses
+from bench.stack import deployment
+from bench.stack.outputs import FileOutputs
 from tests.e2e.market import HEADER, Answer, signed_call, wait_until
 from tickstream.files import FilePointer, encode_pointer, group_of
 from tickstream.ingests import Format, Layout
@@ -18,7 +18,7 @@ from tickstream.ingests import Format, Layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.file_processing.state import QueuedMessage
+    from bench.file_processing.table_reader import QueuedMessage
     from bench.targets import Target
     from tickstream.file_status import FileStatus
 

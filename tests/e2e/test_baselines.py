@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from bench.baselines.naive_run import run_naive
 from bench.baselines.slices import of_file
 from bench.cost.account import account_of
-from bench.leftovers import inventory
 from bench.report.console import Reporter
 from bench.report.result import read_result
+from bench.stack.leftovers import inventory
 from tests.e2e.market import csv, trades
 
 if TYPE_CHECKING:

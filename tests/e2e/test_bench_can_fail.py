@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench import deployment
-from bench.api_client import ApiClient
-from bench.oracle import Oracle
-from bench.pushing import Deployed, push
+from bench.ledger.api_client import ApiClient
+from bench.market_analytics.checks import Evidence, verdict_of
+from bench.market_analytics.load import Deployed, push
+from bench.market_analytics.oracle import Oracle
+from bench.stack import deployment
 from bench.synthetic.factory import Factory
-from bench.verdict import Evidence, verdict_of
 from bench.workloads import market_day
 from tickstream import keys
 from tickstream.hours import Rollup, Slice
@@ -23,8 +23,8 @@ from tickstream.items import hour_item_from, key_of, sort_key_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from bench.ledger.verdict import Verdict
     from bench.targets import Target
-    from bench.verify import Verdict
     from tickstream.items import Item
 
 ENVIRONMENT = "canfail"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import deployment
 from bench.errors import BenchError
-from bench.leftovers import inventory
 from bench.report.console import Reporter
-from bench.standing import down
+from bench.stack import deployment
+from bench.stack.dev_stack import down
+from bench.stack.leftovers import inventory
 from bench.targets import Capability, Kind, TargetChoice, open_target, require
 from generator.bundles import BuiltBundles
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from bench import deployment
 from bench.faults.catalog import names
-from bench.faults.plan import LATE_CHECK, POISON_MESSAGES, FaultPlan
-from bench.market_trial import MarketTrial
+from bench.market_analytics.fault_plan import LATE_CHECK, POISON_MESSAGES, FaultPlan
+from bench.market_analytics.trial import MarketTrial
 from bench.report.console import Reporter
+from bench.stack import deployment
 from bench.workloads import load
 
 if TYPE_CHECKING:

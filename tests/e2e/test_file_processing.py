@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from bench import deployment
-from bench.leftovers import inventory
+from bench.stack import deployment
+from bench.stack.leftovers import inventory
 from tests.e2e.files import FileStack
 from tests.e2e.market import Trade, csv, trades, wait_until
 

@@ -5,10 +5,10 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from bench.api_client import ApiClient
-from bench.ledger import Ledger, Outcome, Sent
+from bench.ledger.api_client import ApiClient
+from bench.ledger.sent import Ledger, Outcome, Sent
+from bench.market_analytics.recording.recorder import Recorder
 from bench.measure.journal import read_journal
-from bench.measure.recorder import Recorder
 from tests.e2e.market import MarketStack, csv, trades, wait_until
 
 if TYPE_CHECKING:

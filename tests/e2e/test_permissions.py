@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import deployment
-from bench.api_client import ApiClient
+from bench.iam.refusals import NO_REFUSAL, judge_refusals
+from bench.ledger.api_client import ApiClient
 from bench.mutants.build import build_mutant
 from bench.mutants.conditions import CALM
 from bench.mutants.mutant import Edit, Mutant
 from bench.permissions.granted import granted_by
 from bench.permissions.market_load import PARAMETERS
-from bench.permissions.refusals import NO_REFUSAL, judge_refusals
 from bench.permissions.survey import Stack, access_of
 from bench.permissions.withhold import withhold
+from bench.stack import deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

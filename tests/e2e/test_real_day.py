@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.answers import Window, read_by_get
-from bench.api_client import ApiClient
-from bench.oracle import ExpectedBar
-from bench.state import read_table
-from bench.verify import compare_bars
+from bench.ledger.api_client import ApiClient
+from bench.market_analytics.api_reader import Window, read_by_get
+from bench.market_analytics.compare import compare_bars
+from bench.market_analytics.oracle import ExpectedBar
+from bench.market_analytics.table_reader import read_table
 
 if TYPE_CHECKING:
     from tests.e2e.market import MarketStack

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bench import deployment
-from bench.leftovers import inventory
+from bench.stack import deployment
+from bench.stack.leftovers import inventory
 from tests.e2e.market import OPEN_NS, MarketStack, csv, expected_bars, trades
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from bench.answers import Window, read_by_get, read_by_post
-from bench.api_client import Answer
-from bench.driver import accounted
 from bench.errors import ApiError
+from bench.ledger.api_client import Answer
+from bench.ledger.driver import accounted
+from bench.market_analytics.api_reader import Window, read_by_get, read_by_post
 
 BAR = {
     "start": "2026-01-05T14:30:00Z",

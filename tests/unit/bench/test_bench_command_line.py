@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.__main__ import main
-from bench.deployment import write_flat_outputs
 from bench.report.result import SCHEMA_VERSION, result_folder, write_result
+from bench.stack.deployment import write_flat_outputs
 from bench.workloads import names
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from bench.books import NUDGE_AFTER_S, Balance, Clock, Progress, wait_until_balanced
+from bench.market_analytics.completion import NUDGE_AFTER_S, Balance, Clock, Progress, wait_until_balanced
 
 DONE = Progress(
     ingests=2,

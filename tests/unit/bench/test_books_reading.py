@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from bench.books import Books
-from bench.deployment import Outputs
-from bench.ledger import Ledger, Outcome, Sent
+from bench.ledger.sent import Ledger, Outcome, Sent
+from bench.market_analytics.completion import Books
+from bench.stack.outputs import Outputs
 from tickstream.ingests import Manifest, Receipt
 from tickstream.items import manifest_item, receipt_items
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.__main__ import main
-from bench.compare import compared, obstacles
+from bench.report.compare import compared, obstacles
 from bench.report.result import Result
 from tests.unit.bench_report.result_sample import file_result, market_result
 

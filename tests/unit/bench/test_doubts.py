@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from bench.doubts import resolved
-from bench.ledger import Outcome, Sent
-from bench.oracle import Oracle
-from bench.state import TableState
-from bench.truth import write_part
+from bench.ledger.sent import Outcome, Sent
+from bench.ledger.truth import write_part
+from bench.market_analytics.indeterminate import resolved
+from bench.market_analytics.oracle import Oracle
+from bench.market_analytics.table_reader import TableState
 from tickstream.ingests import Manifest, Receipt, Source
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
-from bench.api_client import Answer
-from bench.driver import Driver
 from bench.errors import ApiUnansweredError, BenchError
-from bench.ledger import Ledger, Outcome, Sent
-from bench.truth import ObjectFile, PostBody
+from bench.ledger.api_client import Answer
+from bench.ledger.driver import Driver
+from bench.ledger.sent import Ledger, Outcome, Sent
+from bench.ledger.truth import ObjectFile, PostBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +120,7 @@ def test_a_refusal_after_a_try_without_an_answer_leaves_it_open(objects: Callabl
 
 def test_tries_end(objects: Callable[[int], list[ObjectFile]], monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that never answers makes the piece indeterminate after the deadline, not the run endless."""
-    monkeypatch.setattr("bench.driver._TRY_AGAIN_S", 0.0)
+    monkeypatch.setattr("bench.ledger.driver._TRY_AGAIN_S", 0.0)
     (one,) = drive(Script(error(500)), objects(1))
     assert one.outcome is Outcome.INDETERMINATE
     assert not one.recovered
@@ -188,7 +188,7 @@ def test_many_large_objects_are_not_sent_at_once(
     objects: Callable[[int], list[ObjectFile]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bytes under way are bounded; an object beyond the bound is sent alone."""
-    monkeypatch.setattr("bench.driver._UNDER_WAY_BYTES", len(CONTENT) - 1)
+    monkeypatch.setattr("bench.ledger.driver._UNDER_WAY_BYTES", len(CONTENT) - 1)
     second = threading.Event()
     together = []
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.errors import WorkloadError
-from bench.file_processing.feed import CORRUPTIONS, MAX_FILE_BYTES, Feed, FeedFile, FileWorkload, Nature
+from bench.file_processing.input_files import CORRUPTIONS, MAX_FILE_BYTES, Feed, FeedFile, FileWorkload, Nature
 from bench.file_processing.oracle import expected_totals
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.file_status import FileFault

@@ -6,11 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.api_client import Answer
-from bench.file_processing.feed import FeedFile, Nature
-from bench.file_processing.oracle import NOTHING, ExpectedTotals
-from bench.file_processing.state import QueuedMessage, StoredStatus
-from bench.file_processing.verify import (
+from bench.file_processing.compare import (
     Fate,
     Window,
     answers_agree,
@@ -22,7 +18,11 @@ from bench.file_processing.verify import (
     stages_in_order,
     totals_equal,
 )
-from bench.truth import ObjectFile
+from bench.file_processing.input_files import FeedFile, Nature
+from bench.file_processing.oracle import NOTHING, ExpectedTotals
+from bench.file_processing.table_reader import QueuedMessage, StoredStatus
+from bench.ledger.api_client import Answer
+from bench.ledger.truth import ObjectFile
 from tickstream.file_status import RETENTION_SECONDS, BadRow, Failure, FileStatus, Move, Stage, Status
 from tickstream.ingests import Source
 from tickstream.status_items import status_fields

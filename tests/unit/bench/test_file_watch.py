@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.file_processing.state import file_ids_of
-from bench.file_processing.watch import Clock, FileProgress, wait_until_at_rest
+from bench.file_processing.completion import Clock, FileProgress, wait_until_at_rest
+from bench.file_processing.table_reader import file_ids_of
 
 REST = FileProgress(3, 0, 0, 2, 1, 0, 0, 0, 1)
 

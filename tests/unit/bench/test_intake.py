@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from bench.errors import InputError
-from bench.intake import take_in
-from bench.oracle import Oracle, Origin
+from bench.ledger.sent import Origin
+from bench.market_analytics.input_file import take_in
+from bench.market_analytics.oracle import Oracle
 
 DATA = Path(__file__).parents[3] / "../shared/data"
 HEADER = b"symbol,timestamp,price,size,exchange,conditions\n"

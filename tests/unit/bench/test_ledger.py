@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bench.ledger import Ledger, Outcome, Sent
+from bench.ledger.sent import Ledger, Outcome, Sent
 
 
 def sent(ordinal: int, outcome: Outcome, *, rows: int = 10, repeat: int = 0, recovered: bool = False) -> Sent:

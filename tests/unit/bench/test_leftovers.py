@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bench.leftovers import of_stack
+from bench.stack.leftovers import of_stack
 
 
 def test_leftovers_of_a_shared_account_are_only_the_stacks_own() -> None:

@@ -5,12 +5,12 @@ import ast
 import pytest
 
 from bench.__main__ import main
+from bench.ledger.verdict import Check
 from bench.mutants.build import source_text
 from bench.mutants.catalog import MUTANTS, SMALLEST
 from bench.mutants.conditions import CALM, HELD, Condition
 from bench.mutants.mutant import Edit, Mutant, MutantStaleError
 from bench.mutants.run import Fate, control, fate_of, name_of, with_controls
-from bench.verify import Check
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

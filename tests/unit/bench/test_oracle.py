@@ -7,8 +7,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.oracle import ExpectedBar, Oracle, Origin, coarser
-from bench.truth import write_part
+from bench.ledger.sent import Origin
+from bench.ledger.truth import write_part
+from bench.market_analytics.oracle import ExpectedBar, Oracle, coarser
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.stack_tags import stack_tags
+from bench.stack.tags import stack_tags
 
 
 def test_f10_tags_come_from_the_ci_environment_where_it_says_them() -> None:

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import WorkloadError
+from bench.ledger.truth import ObjectFile, PostBody, part_path
 from bench.synthetic.factory import Factory, Kind, plan
 from bench.synthetic.market import SESSION_NS, MarketDay
-from bench.truth import ObjectFile, PostBody, part_path
 from bench.workloads import Workload, load, market_day, names
 from tickstream.errors import Reason
 

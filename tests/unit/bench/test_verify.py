@@ -4,21 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from bench.ledger import Outcome, Sent
+from bench.ledger.sent import Outcome, Sent
+from bench.ledger.verdict import Check, Verdict, judge_acknowledged, sent_counts
+from bench.market_analytics.compare import AnsweredBar, compare_bars, compare_rejects, judge_announced, judge_letters
+from bench.market_analytics.oracle import ExpectedBar, PlantedReject
+from bench.market_analytics.table_reader import RAW_LIMIT_BYTES, DeadLetter, RecordedReject, TableState
 from bench.measure.journal import Journal, RangeTimes
-from bench.oracle import ExpectedBar, PlantedReject
-from bench.state import RAW_LIMIT_BYTES, DeadLetter, RecordedReject, TableState
-from bench.verify import (
-    AnsweredBar,
-    Check,
-    Verdict,
-    compare_bars,
-    compare_rejects,
-    judge_acknowledged,
-    judge_announced,
-    judge_letters,
-    sent_counts,
-)
 from tickstream import keys
 from tickstream.ingests import Receipt
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.deployment import generate
 from bench.errors import WorkloadError
+from bench.stack.deployment import generate
 from bench.workloads import DEFAULT, RANGE_BYTES, Volume, load, names, workload_of
 
 SMOKE = resources.files("bench.workloads").joinpath("smoke.toml").read_text(encoding="utf-8")

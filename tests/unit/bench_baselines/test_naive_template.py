@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.baselines.naive.template import build
+from bench.naive.template import build
 
 RESOURCES: dict[str, Any] = build("t").to_dict()["Resources"]
 

@@ -5,10 +5,10 @@ from dataclasses import fields
 import pytest
 
 from bench.__main__ import main
-from bench.deployment import Outputs
 from bench.errors import BenchError
 from bench.faults import Action
 from bench.faults.catalog import LEASE_PARTITION, VICTIMS, Fault, Scene, Victim, fault_of, faults_of, named, names
+from bench.stack.outputs import Outputs
 from market_analytics.data_aggregator_election import PARTITION
 
 OUTPUTS = Outputs(**{field.name: field.name for field in fields(Outputs)})

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from bench.books import Clock, Progress
-from bench.deployment import Outputs
 from bench.errors import BenchError
-from bench.faults import plan as plan_module
 from bench.faults.catalog import COMPACTION_THRESHOLD, VISIBILITY_S, faults_of, names
-from bench.faults.plan import LATE_CHECK, POISON_MESSAGES, FaultPlan
+from bench.ledger.truth import ObjectFile, PostBody
+from bench.ledger.verdict import Check
+from bench.market_analytics import fault_plan as plan_module
+from bench.market_analytics.completion import Clock, Progress
+from bench.market_analytics.fault_plan import LATE_CHECK, POISON_MESSAGES, FaultPlan
 from bench.redrive import Redriven
-from bench.truth import ObjectFile, PostBody
-from bench.verify import Check
+from bench.stack.outputs import Outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from bench.faults import FaultRule
-    from bench.pushing import Deployed
+    from bench.market_analytics.load import Deployed
 
 OUTPUTS = Outputs(**{field.name: field.name for field in fields(Outputs)})
 PIECES: tuple[ObjectFile | PostBody, ...] = (

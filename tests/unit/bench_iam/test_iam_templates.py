@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench import deployment
 from bench.iam.policies import statements_of
+from bench.stack import deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from bench.ledger import Ledger, Outcome, Sent
+from bench.ledger.sent import Ledger, Outcome, Sent
+from bench.market_analytics.recording.stages import Moments, Stage, percentiles_ms, read_moments, stage_facts
 from bench.measure.journal import Journal, RangeTimes
-from bench.measure.stages import Moments, Stage, percentiles_ms, read_moments, stage_facts
 from tickstream import keys
 from tickstream.ingests import Manifest, Receipt, Span
 from tickstream.items import manifest_item, receipt_items

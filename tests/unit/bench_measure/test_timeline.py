@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.books import Progress
-from bench.measure.timeline import MAX_SAMPLES, Sample, Timeline, thinned
+from bench.market_analytics.completion import Progress
+from bench.market_analytics.recording.timeline import MAX_SAMPLES, Sample, Timeline, thinned
 
 QUIET = Sample(
     at_s=0.0, acknowledged_rows=0, ticks=0, rejected=0, queued=0, in_flight=0, dead_letters=0, pending=0

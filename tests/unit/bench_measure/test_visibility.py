@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from bench.api_client import Answer
 from bench.errors import ApiUnansweredError
-from bench.ledger import Ledger, Outcome, Sent
-from bench.measure.visibility import WATCHED, Visibility
+from bench.ledger.api_client import Answer
+from bench.ledger.sent import Ledger, Outcome, Sent
+from bench.market_analytics.recording.visibility import WATCHED, Visibility
 
 SENT = Sent(0, "a.csv", "e", "", "first", 10, 100, 0.0, 0.0, 1.0, Outcome.ACKNOWLEDGED)
 PROCESSING = Answer(200, {"state": "processing"})

@@ -6,8 +6,8 @@ import json
 
 from bench.iam.policies import Grant
 from bench.iam.record import Access, Refusal, Use
+from bench.iam.refusals import NO_REFUSAL, judge_refusals
 from bench.permissions.matrix import Standing, compare
-from bench.permissions.refusals import NO_REFUSAL, judge_refusals
 from bench.permissions.services import Demand
 from bench.permissions.withhold import reduced
 

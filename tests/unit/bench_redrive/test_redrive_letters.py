@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.redrive.letters import (
+from bench.redrive.dead_letters import (
     ToFunction,
     ToQueue,
     event_reader,
@@ -27,7 +27,7 @@ from tickstream.keys import object_ingest_id
 from tickstream.messages import ProcessedRange, RangePointer, encode_message, event_details
 
 if TYPE_CHECKING:
-    from bench.redrive.letters import Reader
+    from bench.redrive.dead_letters import Reader
 
 QUEUE = "http://sqs/000000000000/work-dev"
 FIFO = "http://sqs/000000000000/data-processor-dev.fifo"

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from bench.errors import TargetError
 from bench.redrive import DeadQueue, Redriven, look, redrive
-from bench.redrive.letters import Letter, ToFunction
+from bench.redrive.dead_letters import Letter, ToFunction
 from bench.redrive.work import LOOKED_AT_MOST, STAY_MOST
 from tickstream.errors import MalformedItem
 

@@ -7,8 +7,8 @@ import re
 
 from rich.console import Console
 
+from bench.ledger.verdict import Check, Verdict
 from bench.report.console import Reporter
-from bench.verify import Check, Verdict
 
 
 def _printed(verdict: Verdict) -> str:

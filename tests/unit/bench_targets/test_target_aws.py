@@ -9,9 +9,9 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from bench import deployment
 from bench.cost.estimate import estimate
 from bench.errors import TargetError
+from bench.stack import deployment
 from bench.targets import RunRequest, aws
 from generator.bundles import BuiltBundles
 
@@ -23,7 +23,7 @@ REQUEST = RunRequest(
     json.dumps({"Resources": {"A": {"Type": "AWS::SQS::Queue"}, "B": {"Type": "AWS::SQS::Queue"}}}),
     "market-analytics-mine",
     "src-market-analytics-mine",
-    1_000_000,
+    estimate(1_000_000).lines(),
 )
 
 

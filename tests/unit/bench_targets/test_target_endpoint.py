@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from bench import deployment
 from bench.errors import TargetError
+from bench.stack import deployment
 from bench.targets import Capability, RunRequest, endpoint
 from bench.targets.canary import FunctionHost
 from bench.targets.endpoint import EndpointTarget
@@ -33,7 +33,7 @@ SERVICES = (
     "sqs",
     "sts",
 )
-REQUEST = RunRequest(TEMPLATE, "market-analytics-unit", "src-market-analytics-unit", 1000)
+REQUEST = RunRequest(TEMPLATE, "market-analytics-unit", "src-market-analytics-unit")
 GOOD_HOST = FunctionHost("x86_64", "3.13", has_boto3=True, endpoint_url="http://127.0.0.1:1")
 
 

@@ -1,0 +1,110 @@
+"""Reading results as a user does: through the API, page by page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import batched
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.errors import ApiError
+from bench.ledger.api_client import scaled
+from bench.market_analytics.compare import AnsweredBar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from bench.ledger.api_client import Answer, ApiClient
+
+_SYMBOLS_A_REQUEST: Final = 100
+_BARS_A_PAGE: Final = 5_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUTE: Final = timedelta(minutes=1)
+
+#: symbol -> minute since 1970 -> bar
+type AnsweredBars = dict[str, dict[int, AnsweredBar]]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Minutes since 1970, from the first to before `end`."""
+
+    first: int
+    end: int
+
+    def parameters(self) -> dict[str, str]:
+        """The window as the API wants it."""
+        return {"from": _iso(self.first), "to": _iso(self.end)}
+
+
+def read_by_post(api: ApiClient, symbols: Sequence[str], window: Window) -> AnsweredBars:
+    """All one-minute bars of the symbols through `POST /bars`. Raises ApiError, also for a bar answered twice."""
+    bars: AnsweredBars = {}
+    for some in batched(symbols, _SYMBOLS_A_REQUEST, strict=False):
+        request = {"symbols": list(some), "interval": "1m", "limit": _BARS_A_PAGE, **window.parameters()}
+        for page in _pages(lambda fields: api.post_json("/bars", fields), request):
+            for symbol, of_symbol in page["bars"].items():
+                _collect(bars.setdefault(symbol, {}), symbol, of_symbol)
+    return bars
+
+
+def read_by_get(
+    api: ApiClient, symbols: Iterable[str], window: Window, *, bars_a_page: int, interval: str = "1m"
+) -> AnsweredBars:
+    """All bars of an interval of the symbols through `GET /bars/{symbol}`; a symbol that is unknown has none."""
+    bars: AnsweredBars = {}
+    for symbol in symbols:
+        request = {"interval": interval, "limit": str(bars_a_page), **window.parameters()}
+        of_symbol = bars.setdefault(symbol, {})
+        for page in _pages(lambda fields, path=f"/bars/{symbol}": api.get(path, fields), request):
+            _collect(of_symbol, symbol, page["bars"])
+    return bars
+
+
+def _pages(ask: Any, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    token: str | None = None
+    while True:
+        answer: Answer = ask({**request, **({"nextToken": token} if token else {})})
+        if answer.status == 404:
+            return
+        if answer.status != 200 or "bars" not in answer.body:
+            raise ApiError(f"bars were answered {answer.status}: {str(answer.body)[:200]}")
+        yield answer.body
+        following = answer.body.get("nextToken")
+        if following is None:
+            return
+        if following == token:
+            raise ApiError("a page of bars names itself as the next one")
+        token = following
+
+
+def _collect(bars: dict[int, AnsweredBar], symbol: str, entries: Iterable[dict[str, Any]]) -> None:
+    for entry in entries:
+        try:
+            minute, bar = _bar(entry)
+        except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+            raise ApiError(f"the API answered a bar of {symbol} that cannot be read: {entry}") from error
+        if minute in bars:
+            raise ApiError(f"the API answered the bar of {symbol} at {entry['start']} twice")
+        bars[minute] = bar
+
+
+def _bar(entry: Mapping[str, Any]) -> tuple[int, AnsweredBar]:
+    start = datetime.fromisoformat(entry["start"]) - _EPOCH
+    if start % _MINUTE:
+        raise ValueError("a bar starts within a minute")
+    bar = AnsweredBar(
+        open_e9=scaled(entry["open"], 9),
+        high_e9=scaled(entry["high"], 9),
+        low_e9=scaled(entry["low"], 9),
+        close_e9=scaled(entry["close"], 9),
+        volume_e9=scaled(entry["volume"], 9),
+        ticks=int(entry["ticks"]),
+        notional_e18=scaled(entry["notional"], 18),
+        vwap_e9=scaled(entry["vwap"], 9),
+    )
+    return start // _MINUTE, bar
+
+
+def _iso(minute: int) -> str:
+    return (_EPOCH + minute * _MINUTE).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,302 @@
+"""Gathers both sides of every check and states the verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bench.errors import ApiError, ReadBackError
+from bench.ledger.sent import origins_of
+from bench.ledger.verdict import Check, Verdict, judge_acknowledged, sent_counts
+from bench.market_analytics.api_reader import Window, read_by_get, read_by_post
+from bench.market_analytics.compare import UNANNOUNCED, compare_bars, compare_rejects, judge_announced, judge_letters
+from bench.market_analytics.indeterminate import resolved
+from bench.market_analytics.oracle import coarser
+from bench.market_analytics.table_reader import RecordedReject, read_dead_letters, read_rejects, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bench.ledger.api_client import ApiClient
+    from bench.ledger.sent import Ledger, Sent
+    from bench.ledger.truth import ObjectFile, PostBody
+    from bench.market_analytics.compare import BarFindings, RejectFindings
+    from bench.market_analytics.completion import Balance
+    from bench.market_analytics.load import Deployed
+    from bench.market_analytics.oracle import ExpectedBar, Oracle, PlantedReject
+    from bench.market_analytics.table_reader import DeadLetter, TableState
+    from bench.measure.journal import Journal
+    from bench.stack.outputs import Outputs
+    from bench.targets import Target
+
+_SYMBOLS_BY_GET: Final = 10
+# Small, so that one hour-long symbol takes many pages and a page often ends in the middle of an hour.
+_BARS_A_PAGE_BY_GET: Final = 97
+#: The API's intervals above a minute, in minutes.
+_INTERVALS: Final = {"5m": 5, "15m": 15, "1h": 60, "1d": 1_440}
+_INGESTS_ASKED: Final = 25
+_SYMBOLS_READ_LATE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict is based on, beside what is read back from the target.
+
+    journal: None where the target keeps none. expected_letters: bodies of the dead letters that there must be.
+    checks: what was judged on the way.
+    """
+
+    ledger: Ledger
+    oracle: Oracle
+    pieces: Sequence[ObjectFile | PostBody]
+    balance: Balance
+    journal: Journal | None = None
+    expected_letters: Sequence[str] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def attempted(self) -> int:
+        """Rows that were to be sent."""
+        return sum(piece.rows for piece in self.pieces)
+
+
+def verdict_of(deployed: Deployed, evidence: Evidence) -> Verdict:
+    """Judge; what cannot be read back at all is a failed check, not a failed bench."""
+    try:
+        return judge(deployed, evidence)
+    except (ApiError, ReadBackError) as error:
+        outcomes = evidence.ledger.outcomes()
+        checks = (
+            judge_acknowledged(outcomes, evidence.attempted),
+            Check("books balance", evidence.balance.balanced, evidence.balance.explanation),
+            Check("reading back", passed=False, detail=str(error)),
+            *evidence.checks,
+        )
+        return Verdict(sent_counts(outcomes, evidence.attempted), checks)
+
+
+def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
+    """Read everything back, compare it with the oracle, and state what was found."""
+    target, outputs, api = deployed.target, deployed.outputs, deployed.api
+    letters = read_dead_letters(target, outputs.dead_letter_queues())
+    table = read_table(target, outputs.table_name)
+    outcomes = resolved(evidence.ledger.outcomes(), table, evidence.oracle)
+    kept = [one for one in outcomes if one.acknowledged]
+    oracle = evidence.oracle.among(origins_of(kept))
+    expected = oracle.bars()
+    planted = oracle.planted()
+    stored = compare_bars(expected, table.bars)
+    dead_lettered = _dead_lettered_ticks(kept, oracle, table, letters)
+    recorded = _recorded_rejects(target, outputs, kept, evidence.pieces, planted)
+    refused = _refused_in_answers(kept, planted)
+    counts = {
+        **sent_counts(outcomes, evidence.attempted),
+        "ok": stored.ok,
+        "lost": max(0, stored.lost - dead_lettered),
+        "duplicated": stored.duplicated,
+        "unexpected": stored.unexpected,
+        "rejected": recorded.matched + refused.matched,
+        "dead-lettered": dead_lettered,
+        "dead letters": len(letters),
+        "bars": sum(len(bars) for bars in expected.values()),
+        "wrong bars": stored.wrong_bars,
+    }
+    by_post, by_get, symbols = _answered(api, expected)
+    by_interval = _at_intervals(api, expected)
+    checks = (
+        judge_acknowledged(outcomes, evidence.attempted),
+        Check("books balance", evidence.balance.balanced, evidence.balance.explanation),
+        _bars("bars in DynamoDB", stored),
+        _bars("bars through POST /bars", by_post),
+        _bars(f"bars through GET /bars ({symbols} symbols)", by_get),
+        _intervals(by_interval),
+        _rejects("rejected rows", recorded),
+        _rejects("refused in answers", refused),
+        _receipts(kept, table, planted),
+        _statuses(api, kept),
+        *([judge_announced(table, evidence.journal)] if evidence.journal else []),
+        _rollups(table),
+        judge_letters(letters, evidence.expected_letters),
+        _account(counts),
+        *evidence.checks,
+    )
+    coarse = [one for found in by_interval.values() for one in found.examples]
+    differences = [*stored.examples, *by_post.examples, *by_get.examples, *coarse]
+    examples = [f"{one.symbol} minute {one.minute}: {one.field} {one.expected}, got {one.got}" for one in differences]
+    return Verdict(
+        counts=counts,
+        checks=checks,
+        rejected_by_reason={
+            "planted": Counter(recorded.planted) + Counter(refused.planted),
+            "recorded": Counter(recorded.recorded) + Counter(refused.recorded),
+        },
+        examples=(*examples[:10], *recorded.examples, *refused.examples),
+        not_measured=() if evidence.journal else (UNANNOUNCED,),
+    )
+
+
+def late_bars(name: str, api: ApiClient, oracle: Oracle) -> Check:
+    """Compare bars of up to 100 symbols, read now through `POST /bars`, with all that the oracle expects of them."""
+    expected = oracle.bars()
+    if not expected:
+        return Check(name, passed=False, detail="there are no bars to read")
+    some = {symbol: expected[symbol] for symbol in sorted(expected)[:_SYMBOLS_READ_LATE]}
+    minutes = [minute for bars in some.values() for minute in bars]
+    try:
+        answered = read_by_post(api, list(some), Window(min(minutes), max(minutes) + 1))
+    except ApiError as error:
+        return Check(name, passed=False, detail=str(error))
+    return _bars(name, compare_bars(some, answered))
+
+
+def _bars(name: str, found: BarFindings) -> Check:
+    detail = f"{found.bars:,} bars, {found.wrong_bars:,} of them not the oracle's in every field"
+    return Check(name, found.passed, detail)
+
+
+def _rejects(name: str, found: RejectFindings) -> Check:
+    detail = (
+        f"{found.matched:,} of {sum(found.planted.values()):,} as planted; {found.missing:,} missing, "
+        f"{found.wrong_reason:,} with another reason, {found.wrong_text:,} with another text, "
+        f"{found.repeated:,} twice, {found.unexpected:,} unexpected"
+    )
+    return Check(name, found.passed, detail)
+
+
+def _answered(
+    api: ApiClient, expected: Mapping[str, Mapping[int, ExpectedBar]]
+) -> tuple[BarFindings, BarFindings, int]:
+    minutes = [minute for bars in expected.values() for minute in bars]
+    if not minutes:
+        return compare_bars({}, {}), compare_bars({}, {}), 0
+    window = Window(min(minutes), max(minutes) + 1)
+    # The busiest and the quietest: many bars a symbol, and symbols with a slash in their name.
+    ordered = sorted(expected, key=lambda symbol: len(expected[symbol]))
+    some = sorted({*ordered[: _SYMBOLS_BY_GET // 2], *ordered[-_SYMBOLS_BY_GET // 2 :]})
+    by_post = compare_bars(expected, read_by_post(api, sorted(expected), window))
+    answered = read_by_get(api, some, window, bars_a_page=_BARS_A_PAGE_BY_GET)
+    return by_post, compare_bars({symbol: expected[symbol] for symbol in some}, answered), len(some)
+
+
+def _at_intervals(api: ApiClient, expected: Mapping[str, Mapping[int, ExpectedBar]]) -> dict[str, BarFindings]:
+    """Bars of each interval above a minute, of the busiest, the quietest and a middling symbol."""
+    minutes = [minute for bars in expected.values() for minute in bars]
+    if not minutes:
+        return {}
+    # From the start of the day: what is asked for are the bars that start in the window.
+    window = Window(min(minutes) - min(minutes) % _INTERVALS["1d"], max(minutes) + 1)
+    ordered = sorted(expected, key=lambda symbol: len(expected[symbol]))
+    some = sorted({ordered[0], ordered[len(ordered) // 2], ordered[-1]})
+    return {
+        interval: compare_bars(
+            {symbol: coarser(expected[symbol], length) for symbol in some},
+            read_by_get(api, some, window, bars_a_page=_BARS_A_PAGE_BY_GET, interval=interval),
+        )
+        for interval, length in _INTERVALS.items()
+    }
+
+
+def _intervals(found: Mapping[str, BarFindings]) -> Check:
+    said = ", ".join(f"{one.bars:,} of {interval}" for interval, one in found.items())
+    wrong = sum(one.wrong_bars for one in found.values())
+    detail = f"{said or '0'} bars, {wrong:,} of them not the oracle's in every field"
+    return Check("bars of longer intervals", all(one.passed for one in found.values()), detail)
+
+
+def _recorded_rejects(
+    target: Target,
+    outputs: Outputs,
+    kept: Sequence[Sent],
+    pieces: Sequence[ObjectFile | PostBody],
+    planted: Sequence[PlantedReject],
+) -> RejectFindings:
+    """Rows of objects, as the rejects bucket has them."""
+    ordinals = {entry.ingest_id: entry.ordinal for entry in kept if not entry.is_post}
+    texts = {piece.ordinal: getattr(piece, "text_path", None) for piece in pieces}
+
+    def text_of(row: PlantedReject) -> bytes | None:
+        path = texts.get(row.ordinal)
+        if path is None or not row.length:
+            return None
+        with path.open("rb") as file:
+            file.seek(row.offset)
+            return bytes(file.read(row.length))
+
+    of_objects = [row for row in planted if row.ordinal in set(ordinals.values())]
+    return compare_rejects(of_objects, read_rejects(target, outputs.rejected_bucket_name), ordinals.get, text_of)
+
+
+def _refused_in_answers(kept: Sequence[Sent], planted: Sequence[PlantedReject]) -> RejectFindings:
+    """Ticks of POSTs, as the answers have them."""
+    posts = {entry.ordinal: entry for entry in kept if entry.is_post}
+    answered = [
+        RecordedReject(str(entry.ordinal), 0, position, reason, None, 0)
+        for entry in posts.values()
+        for position, reason in (entry.refused or {}).items()
+    ]
+    return compare_rejects([row for row in planted if row.ordinal in posts], answered, int, lambda _: None)
+
+
+def _dead_lettered_ticks(kept: Sequence[Sent], oracle: Oracle, table: TableState, letters: Sequence[DeadLetter]) -> int:
+    """Good ticks of ranges that are not committed and whose message is in a dead-letter queue, each range once."""
+    ordinals = {entry.ingest_id: entry.ordinal for entry in kept if entry.ingest_id}
+    extents = {(letter.ingest_id, letter.start, letter.end) for letter in letters if letter.ingest_id in ordinals}
+    total = 0
+    for ingest_id, start, end in extents:
+        manifest = table.manifests.get(ingest_id)
+        index = next((span.index for span in manifest.spans if span.start == start), 0) if manifest else 0
+        if (ingest_id, index) not in table.receipts:
+            total += oracle.good_ticks(ordinals[ingest_id], start, end)
+    return total
+
+
+def _receipts(kept: Sequence[Sent], table: TableState, planted: Sequence[PlantedReject]) -> Check:
+    """Per ingest: the receipts' counts are the rows that were sent, good and corrupt apart."""
+    corrupt = Counter(row.ordinal for row in planted)
+    ticks: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    for (ingest_id, _), receipt in table.receipts.items():
+        ticks[ingest_id] += receipt.ticks
+        rejected[ingest_id] += receipt.rejected
+    wrong = []
+    known = {entry.ingest_id for entry in kept if entry.ingest_id}
+    for entry in kept:
+        # A POST's refused ticks were answered and travel no further.
+        want = (entry.rows - corrupt[entry.ordinal], 0 if entry.is_post else corrupt[entry.ordinal])
+        got = (ticks[entry.ingest_id], rejected[entry.ingest_id]) if entry.ingest_id else (0, 0)
+        if want != got:
+            wrong.append(f"{entry.source or entry.ordinal}: {got[0]} ticks and {got[1]} rejected instead of {want}")
+    strange = len({ingest_id for ingest_id, _ in table.receipts} - known)
+    detail = f"{len(table.receipts):,} ranges committed, {len(wrong):,} ingests with wrong counts, {strange} unknown"
+    return Check("receipts", not wrong and not strange, detail + (f"; {wrong[0]}" if wrong else ""))
+
+
+def _statuses(api: ApiClient, kept: Sequence[Sent]) -> Check:
+    """`GET /ingest/{ingestId}` of some ingests, objects first."""
+    asked = [entry for entry in kept if entry.ingest_id]
+    asked = sorted(asked, key=lambda entry: (entry.is_post, entry.ordinal))[:_INGESTS_ASKED]
+    wrong = []
+    for entry in asked:
+        answer = api.get(f"/ingest/{entry.ingest_id}")
+        body = answer.body if isinstance(answer.body, dict) else {}
+        counted = body.get("ticks", 0) + body.get("rejected", 0)
+        if answer.status != 200 or body.get("state") != "complete" or counted != entry.rows:
+            wrong.append(f"{entry.source}: {answer.status} {str(answer.body)[:160]}")
+    detail = f"{len(asked)} ingests asked for, {len(wrong)} not complete with all their rows"
+    return Check("GET /ingest", not wrong, detail + (f"; {wrong[0]}" if wrong else ""))
+
+
+def _rollups(table: TableState) -> Check:
+    detail = (
+        f"{table.rollups:,} rollups, {table.segments:,} segments, {table.slices:,} slices of which "
+        f"{table.loose_slices:,} not rolled up; {table.pending:,} ranges pending"
+    )
+    return Check("rollups include everything", not table.loose_slices and not table.pending, detail)
+
+
+def _account(counts: Mapping[str, int]) -> Check:
+    """Every acknowledged row is in exactly one place."""
+    places = counts["ok"] + counts["lost"] + counts["rejected"] + counts["dead-lettered"]
+    detail = f"ok + lost + rejected + dead-lettered = {places:,} of {counts['acknowledged']:,} acknowledged"
+    return Check("every row accounted for", places == counts["acknowledged"] and not counts["lost"], detail)

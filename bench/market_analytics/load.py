@@ -1,0 +1,92 @@
+"""Sends a workload through a deployed stack and waits until the books balance."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.ledger.driver import Driver
+from bench.ledger.sent import Ledger
+from bench.market_analytics.completion import Balance, Books, wait_until_balanced
+from bench.market_analytics.recording.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bench.ledger.api_client import ApiClient
+    from bench.ledger.truth import ObjectFile, PostBody
+    from bench.market_analytics.completion import Conduct, Progress
+    from bench.stack.outputs import Outputs
+    from bench.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A stack on a target, and its API."""
+
+    target: Target
+    outputs: Outputs
+    api: ApiClient
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What was sent, and how the waiting ended. Seconds count from the first upload.
+
+    began_ms: the first upload, Unix milliseconds. recorder: what was measured, already left.
+    """
+
+    pieces: tuple[ObjectFile | PostBody, ...]
+    ledger: Ledger
+    balance: Balance
+    last_acknowledgement_s: float
+    last_rollup_s: float
+    began_ms: float
+    recorder: Recorder
+
+
+def push(
+    deployed: Deployed,
+    pieces: Sequence[ObjectFile | PostBody],
+    show: Callable[[int, Progress, int], None],
+    *,
+    ticks_a_second: float | None,
+    stall_s: float,
+    conduct: Callable[[Ledger], Conduct] | None = None,
+) -> Pushed:
+    """Send everything, watch meanwhile, wait until the books balance or a stall is proven.
+
+    show: gets the rows acknowledged so far, the look, and the lag in milliseconds. ticks_a_second: a schedule in place
+    of the pieces' own. stall_s: see `bench.market_analytics.completion.wait_until_balanced`. conduct: from the run's
+    ledger, makes who acts on the run while it goes on.
+    """
+    ledger = Ledger()
+    target, outputs = deployed.target, deployed.outputs
+    driver = Driver(target.client("s3"), outputs.bucket_name, deployed.api, ledger, ticks_a_second)
+    books = Books(target, outputs, ledger)
+    acting = conduct(ledger) if conduct else None
+    with (
+        Recorder(target, outputs.table_name, deployed.api, ledger, driver.elapsed_s) as recorder,
+        ThreadPoolExecutor(1, thread_name_prefix="driver") as pool,
+    ):
+        sending = pool.submit(driver.send, pieces)
+
+        def look(progress: Progress, lag_ms: int) -> None:
+            rows = ledger.rows_acknowledged
+            recorder.timeline.note(progress, rows)
+            show(rows, progress, lag_ms)
+
+        try:
+            balance = wait_until_balanced(
+                books, look, is_sending=lambda: not sending.done(), stall_s=stall_s, conduct=acting
+            )
+            last_rollup_s = driver.elapsed_s()
+            began_ms = time.time() * 1000 - last_rollup_s * 1000
+            sending.result()
+        finally:
+            # Also on an interrupt: leaving the block waits for the driver.
+            driver.stop()
+    acknowledged_s = max((entry.acknowledged_s for entry in ledger.entries()), default=0.0)
+    return Pushed(tuple(pieces), ledger, balance, acknowledged_s, last_rollup_s, began_ms, recorder)

@@ -1,0 +1,169 @@
+"""What the bars must be: SQL over the truth table, in another engine than the pipeline's, sharing no code with it.
+
+Sums are HUGEINT (128 bits, an overflow is an error), prices and sizes integers of 10^-9: exact to the last digit.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from bench.ledger.sent import Origin
+
+#: symbol -> minute since 1970 -> bar
+type BarTable = Mapping[str, Mapping[int, "ExpectedBar"]]
+
+_MEMORY: Final = "768MB"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedBar:
+    """One symbol's minute. Prices and volume in 10^-9, notional in 10^-18."""
+
+    open_e9: int
+    high_e9: int
+    low_e9: int
+    close_e9: int
+    volume_e9: int
+    ticks: int
+    notional_e18: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedReject:
+    """A row that must be rejected: where it stands, how long its text is (0: no text), and why."""
+
+    ordinal: int
+    offset: int
+    length: int
+    reason: str
+
+
+def coarser(bars: Mapping[int, ExpectedBar], minutes: int) -> dict[int, ExpectedBar]:
+    """Return the bars of an interval, aligned to 1970, by the minute in which each starts."""
+    found: dict[int, ExpectedBar] = {}
+    for minute in sorted(bars):
+        bar, start = bars[minute], minute - minute % minutes
+        whole = found.get(start)
+        found[start] = (
+            bar
+            if whole is None
+            else ExpectedBar(
+                open_e9=whole.open_e9,
+                high_e9=max(whole.high_e9, bar.high_e9),
+                low_e9=min(whole.low_e9, bar.low_e9),
+                close_e9=bar.close_e9,
+                volume_e9=whole.volume_e9 + bar.volume_e9,
+                ticks=whole.ticks + bar.ticks,
+                notional_e18=whole.notional_e18 + bar.notional_e18,
+            )
+        )
+    return found
+
+
+class Oracle:
+    """Answers from the truth table, for the sources that were acknowledged (each once, however often sent)."""
+
+    def __init__(self, truth: Path, origins: Iterable[Origin]) -> None:
+        self._folder = truth
+        self._truth = str(truth / "truth-*.parquet")
+        self._has_truth = any(truth.glob("truth-*.parquet"))
+        self._origins = [(origin.ordinal, origin.source, origin.etag) for origin in origins]
+
+    def among(self, origins: Iterable[Origin]) -> Oracle:
+        """Return the oracle of the same truth for other sources."""
+        return Oracle(self._folder, origins)
+
+    @contextmanager
+    def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = duckdb.connect(config={"memory_limit": _MEMORY, "threads": 2})
+        try:
+            connection.execute("CREATE TABLE origins (source INTEGER, name VARCHAR, etag VARCHAR)")
+            if self._origins:
+                connection.executemany("INSERT INTO origins VALUES (?, ?, ?)", self._origins)
+            # The place of a source among equal timestamps: by name, then ETag, byte by byte.
+            connection.execute(
+                "CREATE TABLE ranked AS "
+                "SELECT source, rank() OVER (ORDER BY encode(name), encode(etag)) AS place FROM origins"
+            )
+            if self._has_truth:
+                connection.read_parquet(self._truth).create_view("rows")
+                connection.execute("CREATE VIEW sent AS SELECT * FROM rows JOIN ranked USING (source)")
+            else:
+                connection.execute(_NOTHING_SENT)
+            yield connection
+        finally:
+            connection.close()
+
+    def bars(self) -> dict[str, dict[int, ExpectedBar]]:
+        """Compute every bar of every symbol."""
+        bars: dict[str, dict[int, ExpectedBar]] = {}
+        with self._open() as connection:
+            cursor = connection.execute(_BARS)
+            while rows := cursor.fetchmany(50_000):
+                for symbol, minute, *values in rows:
+                    bars.setdefault(symbol, {})[minute] = ExpectedBar(*values)
+        return bars
+
+    def planted(self) -> list[PlantedReject]:
+        """List every row that must be rejected, by source and offset."""
+        with self._open() as connection:
+            rows = connection.execute(
+                'SELECT source, "offset", length, reason FROM sent WHERE reason IS NOT NULL ORDER BY 1, 2'
+            ).fetchall()
+        return [PlantedReject(*row) for row in rows]
+
+    def hours_of(self, ordinal: int) -> frozenset[tuple[str, int]]:
+        """Symbol and hour (since 1970) of each good row of a source, whether it was acknowledged or not."""
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT symbol, timestamp_ns // 3600000000000 FROM rows WHERE source = ? AND reason IS NULL",
+                [ordinal],
+            ).fetchall()
+        return frozenset((symbol, int(hour)) for symbol, hour in rows)
+
+    def reasons_of(self, ordinal: int) -> dict[int, str]:
+        """Offset and reason of each corrupt row of a source, whether it was acknowledged or not."""
+        with self._open() as connection:
+            rows = connection.execute(
+                'SELECT "offset", reason FROM rows WHERE source = ? AND reason IS NOT NULL', [ordinal]
+            ).fetchall()
+        return dict(rows)
+
+    def good_ticks(self, ordinal: int, start: int, end: int) -> int:
+        """Count the good rows of one source whose offsets lie in [start, end)."""
+        with self._open() as connection:
+            row = connection.execute(
+                'SELECT count(*) FROM sent WHERE source = ? AND "offset" >= ? AND "offset" < ? AND reason IS NULL',
+                [ordinal, start, end],
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+
+# The total order (timestamp, source, ETag, offset) as one number: 63 bits, 21 bits, 43 bits. Wider values would not
+# fit a HUGEINT, and the multiplication would fail instead of wrapping.
+_BARS: Final = """
+WITH good AS (
+    SELECT symbol, timestamp_ns // 60000000000 AS minute, price_e9, size_e9,
+        (timestamp_ns::HUGEINT * 2097152 + place) * 8796093022208 + "offset" AS position
+    FROM sent WHERE reason IS NULL
+)
+SELECT symbol, minute,
+    arg_min(price_e9, position), max(price_e9), min(price_e9), arg_max(price_e9, position),
+    sum(size_e9::HUGEINT), count(*), sum(price_e9::HUGEINT * size_e9::HUGEINT)
+FROM good GROUP BY symbol, minute
+"""
+
+_NOTHING_SENT: Final = """
+CREATE TABLE sent (
+    source INTEGER, "offset" BIGINT, length BIGINT, symbol VARCHAR, timestamp_ns BIGINT, price_e9 BIGINT,
+    size_e9 BIGINT, reason VARCHAR, place BIGINT
+)
+"""

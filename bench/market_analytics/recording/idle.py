@@ -1,0 +1,71 @@
+"""What one invocation by the schedule costs while there is nothing to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from bench.errors import TargetError
+from bench.measure.journal import Journal, read_journal, reset_journal
+from bench.targets import Capability
+
+if TYPE_CHECKING:
+    from bench.stack.outputs import Outputs
+    from bench.targets import Target
+
+_DEADLINE_S: Final = 30.0
+_POLL_S: Final = 0.05
+
+
+def idle_facts(target: Target, outputs: Outputs) -> dict[str, Any] | None:
+    """Call DataAggregator as its schedule does on a stack at rest, and return what it asked; None without a journal.
+
+    Twice, and the second counts: a schedule of five minutes finds its function's environment warm. Resets the journal.
+    Raises TargetError where the function fails, or the journal does not show it.
+    """
+    if Capability.JOURNAL not in target.capabilities:
+        return None
+    name = outputs.aggregator_function_name
+    _call(target, name, outputs.schedule_rule_arn)
+    _ended(target, name)
+    reset_journal(target)
+    _call(target, name, outputs.schedule_rule_arn)
+    journal = _ended(target, name)
+    used = [use for use in journal.functions if use.function == name]
+    return {
+        "invocations": sum(use.invocations for use in used),
+        "requests": [asdict(row) for row in journal.requests if row.caller == name],
+        "functions": [asdict(use) for use in used],
+    }
+
+
+def _call(target: Target, name: str, rule_arn: str) -> None:
+    event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}, "resources": [rule_arn]}
+    answer = target.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    if "FunctionError" in answer:
+        raise TargetError(
+            f"{name} failed on a stack at rest: {answer['Payload'].read().decode(errors='replace')[:200]}"
+        )
+
+
+def _ended(target: Target, name: str) -> Journal:
+    """Wait for the invocation's REPORT: it is noted after the answer."""
+
+    def look() -> Journal | None:
+        journal = read_journal(target)
+        return journal if journal and any(use.function == name for use in journal.functions) else None
+
+    waiting = Retrying(
+        retry=retry_if_result(lambda found: found is None),
+        stop=stop_after_delay(_DEADLINE_S),
+        wait=wait_fixed(_POLL_S),
+    )
+    try:
+        found = waiting(look)
+    except RetryError as error:
+        raise TargetError(f"the journal shows no end of {name} within {_DEADLINE_S:.0f} s") from error
+    assert found is not None, "what is None is tried again"  # noqa: S101 - for the type checker
+    return found
