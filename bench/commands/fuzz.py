@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
         help="attack both APIs with thousands of requests made of their own descriptions",
         description="Deploy both stacks to the embedded LocalStack and send requests that their documents allow, "
         "and such that they forbid. Every answer must be as described, none a 5xx, and none may tell of the inside. "
-        "What LocalStack itself breaks is counted by name, with the books as evidence that no function was called.",
+        "What LocalStack itself breaks is counted by name, with the calls as evidence that no function was called.",
         examples=("fuzz --requests 10000 --seed 7",),
     )
     parser.add_argument("--requests", type=int, default=10_000, metavar="N", help="at least (default: %(default)s)")
@@ -72,11 +72,11 @@ def _show(fuzzed: Fuzzed, reporter: Reporter) -> None:
         for operation, origin in sorted({(operation, origin) for operation, _, origin in tally.answers}):
             counts = [tally.answers[operation, status, origin] for status in statuses]
             answers.add_row(operation, origin.value, *(f"{count:,}" if count else "" for count in counts))
-    books = Table("function", "invoked", "answered", title="Books", title_justify="left")
-    for book in fuzzed.books:
-        books.add_row(book.function, f"{book.invoked:,}", f"{book.answered:,}")
+    calls = Table("function", "invoked", "answered", title="Calls of functions", title_justify="left")
+    for call in fuzzed.calls:
+        calls.add_row(call.function, f"{call.invoked:,}", f"{call.answered:,}")
     reporter.console.print(answers)
-    reporter.console.print(books)
+    reporter.console.print(calls)
     for tally in fuzzed.tallies.values():
         for name, count in tally.own.items():
             reporter.line(f"LocalStack itself failed {count:,} times, and called no function: {name}")

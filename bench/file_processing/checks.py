@@ -51,7 +51,7 @@ def verdict_of(target: Target, outputs: FileOutputs, environment: str, evidence:
     except (ApiError, ReadBackError) as error:
         checks = (
             _acknowledged(evidence),
-            Check("every file at rest", evidence.rest.at_rest, evidence.rest.explanation),
+            Check("every file at rest", evidence.rest.complete, evidence.rest.explanation),
             Check("reading back", passed=False, detail=str(error)),
         )
         return Verdict({"attempted": len(evidence.files)}, checks)
@@ -76,7 +76,7 @@ def judge(target: Target, outputs: FileOutputs, environment: str, evidence: Evid
     }
     checks = [
         _acknowledged(evidence),
-        Check("every file at rest", evidence.rest.at_rest, evidence.rest.explanation),
+        Check("every file at rest", evidence.rest.complete, evidence.rest.explanation),
         compare.fates_met(fates, statuses),
         compare.stages_in_order(fates, statuses, evidence.rest.backwards),
         compare.totals_equal(fates, statuses),

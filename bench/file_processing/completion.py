@@ -6,14 +6,14 @@ message (what is in a dead-letter queue is still to be recorded and parked).
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable  # noqa: TC003 - a dataclass field
 from dataclasses import dataclass
 from itertools import batched, islice
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from bench.errors import ReadBackError
+from bench.ledger.waiting import Clock, Completion, wait_until_complete
+from bench.targets.reading import queue_depth, read_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,20 +44,25 @@ class FileProgress:
     parked: int
 
     @property
-    def at_rest(self) -> bool:
+    def complete(self) -> bool:
         """Whether nothing is left to do."""
         done = self.completed + self.failed >= self.acknowledged and not (self.validated or self.processed)
         return done and not (self.queued or self.in_flight or self.dead_letters)
 
+    def describe(self) -> str:
+        """Say what is done and what is open."""
+        return (
+            f"of {self.acknowledged} files {self.validated} rest as validated, {self.processed} as processed, "
+            f"{self.completed} completed, {self.failed} failed; {self.queued} messages queued, {self.in_flight} in "
+            f"flight, {self.dead_letters} in dead-letter queues, {self.parked} parked"
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(Completion[FileProgress]):
     """How the waiting ended. `backwards`: moves that were seen and must not be, each as text."""
 
-    at_rest: bool
-    last: FileProgress
-    explanation: str
-    backwards: tuple[str, ...]
+    backwards: tuple[str, ...] = ()
 
 
 class Watched(Protocol):
@@ -92,9 +97,9 @@ class Watch:
         # next look from being equal; nothing is taken for done that was sent after the count.
         sent = [f"{self._outputs.bucket_name}/{entry.key}" for entry in self._ledger.acknowledged()]
         self._open.update((file_id, None) for file_id in sent if self._status.get(file_id) not in _FINAL)
-        working = [self._depth(url) for url in self._outputs.working_queues().values()]
-        dead = [self._depth(url) for url in self._outputs.dead_letter_queues().values()]
-        parked = sum(self._depth(self._outputs.parked_queue_url))
+        working = [queue_depth(self._sqs, url) for url in self._outputs.working_queues().values()]
+        dead = [queue_depth(self._sqs, url) for url in self._outputs.dead_letter_queues().values()]
+        parked = sum(queue_depth(self._sqs, self._outputs.parked_queue_url))
         asked = list(islice(self._open, _FILES_A_LOOK))
         for some in batched(asked, _KEYS_A_REQUEST, strict=False):
             for item in self._items(some):
@@ -126,35 +131,13 @@ class Watch:
             self._open.pop(file_id, None)
 
     def _items(self, file_ids: Sequence[str]) -> Iterator[Item]:
-        table = self._outputs.processing_table_name
-        request: dict[str, Any] = {
-            table: {
-                "Keys": [{"fileId": {"S": file_id}} for file_id in file_ids],
-                "ConsistentRead": True,
-                "ProjectionExpression": "fileId, #status, sequencer, attempt, stageRank",
-                "ExpressionAttributeNames": {"#status": "status"},
-            }
+        request = {
+            "Keys": [{"fileId": {"S": file_id}} for file_id in file_ids],
+            "ConsistentRead": True,
+            "ProjectionExpression": "fileId, #status, sequencer, attempt, stageRank",
+            "ExpressionAttributeNames": {"#status": "status"},
         }
-        for _ in range(20):
-            answer = self._dynamodb.batch_get_item(RequestItems=request)
-            yield from answer["Responses"].get(table, [])
-            request = answer.get("UnprocessedKeys") or {}
-            if not request:
-                return
-        raise ReadBackError("DynamoDB left keys unread twenty times in a row")
-
-    def _depth(self, url: str) -> tuple[int, int]:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        return int(attributes[names[0]]), int(attributes[names[1]])
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time, so that a test need not wait for it."""
-
-    now_s: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+        return read_items(self._dynamodb, self._outputs.processing_table_name, request)
 
 
 def wait_until_at_rest(
@@ -170,30 +153,12 @@ def wait_until_at_rest(
     is_sending: while it says so, nothing is at rest or stalled yet. stall_s: how long nothing may move; it must be
     longer than a message is out of sight after a failure.
     """
-    clock = clock or Clock()
-    sending, last = is_sending(), watch.look()
-    moved_at = clock.now_s()
-    while True:
+
+    def awaits(last: FileProgress, _sending: bool) -> str:  # noqa: FBT001 - as `wait_until_complete` calls it
         show(last)
-        if sending:
-            moved_at = clock.now_s()
-        elif last.at_rest:
-            return Rest(at_rest=True, last=last, explanation="every file is at rest", backwards=tuple(watch.backwards))
-        still_s = clock.now_s() - moved_at
-        if still_s > stall_s:
-            return Rest(at_rest=False, last=last, explanation=_explain(last, still_s), backwards=tuple(watch.backwards))
-        clock.sleep(POLL_S)
-        # Asked before the look: what ends between the two is then not taken for at rest without its last files.
-        sending = is_sending()
-        look = watch.look()
-        if look != last:
-            moved_at = clock.now_s()
-        last = look
+        return ""
 
-
-def _explain(last: FileProgress, still_s: float) -> str:
-    return (
-        f"nothing moved for {still_s:.0f} s: of {last.acknowledged} files {last.validated} rest as validated, "
-        f"{last.processed} as processed, {last.completed} completed, {last.failed} failed; {last.queued} messages "
-        f"queued, {last.in_flight} in flight, {last.dead_letters} in dead-letter queues, {last.parked} parked"
+    ended = wait_until_complete(
+        watch.look, is_sending=is_sending, patience_s=lambda _: stall_s, poll_s=POLL_S, awaits=awaits, clock=clock
     )
+    return Rest(ended.complete, ended.last, ended.explanation, tuple(watch.backwards))

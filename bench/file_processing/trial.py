@@ -162,7 +162,7 @@ class FileDisplay(Display):
     def update(self, progress: FileProgress) -> None:
         """Take a look's figures."""
         self._last = progress
-        self.changed(last=progress.at_rest and progress.acknowledged == self._attempted)
+        self.changed(last=progress.complete and progress.acknowledged == self._attempted)
 
     def text(self) -> str:
         """See Display."""

@@ -2,7 +2,7 @@
 
 A function's answers carry headers that nothing else sets. The gateway's refusals are texts of the template. Everything
 else is LocalStack's own failure or a bug: what LocalStack breaks is known case by case, by what was sent *and* what was
-answered, and the books show that no function was called (see `bench.fuzz.run`).
+answered, and the calls show that no function was called (see `bench.fuzz.run`).
 """
 
 from __future__ import annotations

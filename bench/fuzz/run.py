@@ -1,6 +1,6 @@
-"""A fuzzing run: data to be met, campaigns against both APIs, and the books.
+"""A fuzzing run: data to be met, campaigns against both APIs, and the calls.
 
-The books are the evidence that an answer without a function's headers involved no function: LocalStack counts
+The calls are the evidence that an answer without a function's headers involved no function: LocalStack counts
 invocations by their REPORT lines, and each must have given an answer with these headers. A function that crashed, timed
 out or answered in another form would have been invoked once more than it answered.
 """
@@ -52,7 +52,7 @@ _POLL_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class Calls:
     """Of one function: invocations that LocalStack counted, and answers that carried a function's headers."""
 
     function: str
@@ -67,7 +67,7 @@ class Fuzzed:
     seed: int
     seconds: float
     tallies: Mapping[str, Tally]
-    books: tuple[Books, ...]
+    calls: tuple[Calls, ...]
 
     @property
     def requests(self) -> int:
@@ -76,17 +76,17 @@ class Fuzzed:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Everything that is wrong, the books included."""
+        """Everything that is wrong, the calls included."""
         found = [finding for tally in self.tallies.values() for finding in tally.findings.values()]
         found += [
             Finding(
-                book.function,
+                call.function,
                 "every invocation gave a function's answer",
-                f"{book.invoked} invocations, {book.answered} answers",
+                f"{call.invoked} invocations, {call.answered} answers",
                 "see the function's log",
             )
-            for book in self.books
-            if book.invoked != book.answered
+            for call in self.calls
+            if call.invoked != call.answered
         ]
         return tuple(found)
 
@@ -128,7 +128,7 @@ class Fuzzing:
                 raise FuzzError("a round sent nothing")
             self.say(f"{now_sent:,} requests, {sum(len(tally.findings) for tally in tallies.values())} findings")
         seconds = time.monotonic() - began
-        return Fuzzed(seed, seconds, tallies, self._books(tallies))
+        return Fuzzed(seed, seconds, tallies, self._calls(tallies))
 
     # Data that requests may meet -----------------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class Fuzzing:
         }
         return frozenset(name for name in names if f"-{self.environment}" in name)
 
-    def _books(self, tallies: Mapping[str, Tally]) -> tuple[Books, ...]:
+    def _calls(self, tallies: Mapping[str, Tally]) -> tuple[Calls, ...]:
         """Compare invocations with answers; what was answered may be logged a moment later."""
         answered = {self._market.ingestion_function_name: 0, self._market.query_function_name: 0}
         answered[self._files.status_function_name] = tallies[FILES].of_functions()
@@ -176,17 +176,17 @@ class Fuzzing:
                     count
                 )
 
-        def read() -> tuple[Books, ...]:
+        def read() -> tuple[Calls, ...]:
             journal = read_journal(self.target)
             if journal is None:
                 raise FuzzError("the target counts no invocations: only the embedded one does")
             return tuple(
-                Books(name, sum(use.invocations for use in journal.functions if use.function == name), count)
+                Calls(name, sum(use.invocations for use in journal.functions if use.function == name), count)
                 for name, count in answered.items()
             )
 
-        def differ(books: tuple[Books, ...]) -> bool:
-            return any(book.invoked != book.answered for book in books)
+        def differ(calls: tuple[Calls, ...]) -> bool:
+            return any(call.invoked != call.answered for call in calls)
 
         waiting = Retrying(
             retry=retry_if_result(differ),
@@ -194,8 +194,8 @@ class Fuzzing:
             wait=wait_fixed(_POLL_S),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else (),
         )
-        books: tuple[Books, ...] = waiting(read)
-        return books
+        calls: tuple[Calls, ...] = waiting(read)
+        return calls
 
 
 def _wait(what: str, is_done: Callable[[], bool]) -> None:

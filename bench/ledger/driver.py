@@ -1,4 +1,4 @@
-"""Sends a workload: objects through S3, requests through the API, many at a time, and keeps the books.
+"""Sends a workload: objects through S3, requests through the API, many at a time, and keeps the ledger.
 
 The schedule is open-loop: each piece has a time at which it is meant to go, which does not move when the system is
 slow. A try that ends without an answer is made again, which is safe: an object is put again under its key, a POST

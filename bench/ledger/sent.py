@@ -1,4 +1,4 @@
-"""The books of a run: what was attempted, what was acknowledged, when it was meant to be sent and when it was."""
+"""The ledger of a run: what was attempted, what was acknowledged, when it was meant to be sent and when it was."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.ledger.sent import Ledger, Sent
     from bench.ledger.truth import ObjectFile, PostBody
     from bench.market_analytics.compare import BarFindings, RejectFindings
-    from bench.market_analytics.completion import Balance
+    from bench.market_analytics.completion import Processed
     from bench.market_analytics.load import Deployed
     from bench.market_analytics.oracle import ExpectedBar, Oracle, PlantedReject
     from bench.market_analytics.table_reader import DeadLetter, TableState
@@ -50,7 +50,7 @@ class Evidence:
     ledger: Ledger
     oracle: Oracle
     pieces: Sequence[ObjectFile | PostBody]
-    balance: Balance
+    completion: Processed
     journal: Journal | None = None
     expected_letters: Sequence[str] = ()
     checks: tuple[Check, ...] = ()
@@ -69,7 +69,7 @@ def verdict_of(deployed: Deployed, evidence: Evidence) -> Verdict:
         outcomes = evidence.ledger.outcomes()
         checks = (
             judge_acknowledged(outcomes, evidence.attempted),
-            Check("books balance", evidence.balance.balanced, evidence.balance.explanation),
+            Check("everything processed", evidence.completion.complete, evidence.completion.explanation),
             Check("reading back", passed=False, detail=str(error)),
             *evidence.checks,
         )
@@ -106,7 +106,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     by_interval = _at_intervals(api, expected)
     checks = (
         judge_acknowledged(outcomes, evidence.attempted),
-        Check("books balance", evidence.balance.balanced, evidence.balance.explanation),
+        Check("everything processed", evidence.completion.complete, evidence.completion.explanation),
         _bars("bars in DynamoDB", stored),
         _bars("bars through POST /bars", by_post),
         _bars(f"bars through GET /bars ({symbols} symbols)", by_get),

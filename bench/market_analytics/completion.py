@@ -1,7 +1,7 @@
-"""Waiting until the books balance, or until it is proven that they will not.
+"""Waiting until everything is processed, or until it is proven that it will not be.
 
-Balanced: every acknowledged ingest has its manifest and the receipts of all its ranges, no committed range waits for
-its rollup, and the queue is empty. Stalled: no figure has moved for as long as anything could still move them.
+Processed: every acknowledged ingest has its manifest and the receipts of all its ranges, no committed range waits for
+its rollup, and the queue is empty. See `bench.ledger.waiting`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable  # noqa: TC003 - dataclass fields
 from dataclasses import dataclass
 from itertools import batched, islice
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from bench.errors import ReadBackError
 from bench.ledger.sent import Outcome
+from bench.ledger.waiting import Clock, Completion, wait_until_complete
+from bench.targets.reading import queue_depth, read_items
 from tickstream import keys
 from tickstream.items import key_of, manifest_from, pending_from, receipt_from, sort_key_of
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.3
 #: Pending ranges that no event has moved for this long are the schedule's work: it is called now, not in 5 minutes.
-NUDGE_AFTER_S: Final = 3.0
+TRIGGER_AFTER_S: Final = 3.0
 
 _KEYS_A_REQUEST: Final = 100
 # Bounds one look, so that 20,000 requests do not make the bench the busiest client: while there is work, what the bench
@@ -59,7 +60,7 @@ class Progress:
     dead_letters: int
 
     @property
-    def balanced(self) -> bool:
+    def complete(self) -> bool:
         """Whether nothing is left to do."""
         return (
             self.manifests == self.ingests
@@ -67,18 +68,16 @@ class Progress:
             and not (self.pending or self.queued or self.in_flight)
         )
 
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """How the waiting ended. `nudges`: how often the schedule was called for ranges that events had not rolled up."""
-
-    balanced: bool
-    last: Progress
-    nudges: int
-    explanation: str
+    def describe(self) -> str:
+        """Say what is done and what is open."""
+        return (
+            f"{self.manifests} of {self.ingests} ingests known, {self.ranges_done} of {self.ranges} ranges processed, "
+            f"{self.pending} not rolled up, {self.queued} messages queued, {self.in_flight} in flight, "
+            f"{self.dead_letters} in dead-letter queues"
+        )
 
 
-class Books:
+class Watch:
     """Looks at the pipeline's table and queues; what is known to be done is not read again."""
 
     def __init__(self, target: Target, outputs: Outputs, ledger: Ledger) -> None:
@@ -103,7 +102,7 @@ class Books:
         ingests = {entry.ingest_id for entry in outcomes if entry.acknowledged and entry.ingest_id}
         # Nobody promised to keep these; where one is there all the same, it is waited for like the others.
         doubtful = {entry.ingest_id for entry in outcomes if entry.outcome is Outcome.INDETERMINATE and entry.key}
-        queued, in_flight = depth(self._sqs, self._outputs.queue_url)
+        queued, in_flight = queue_depth(self._sqs, self._outputs.queue_url)
         keys_a_look = _KEYS_A_BUSY_LOOK if queued or in_flight else _KEYS_A_LOOK
         self._read_manifests(ingests | doubtful, keys_a_look)
         ingests |= doubtful & self._spans.keys()
@@ -113,7 +112,9 @@ class Books:
         # The sixteen shards and the dead-letter queues are asked at every look only when they alone decide.
         if all_done or not (queued or in_flight) or self._looks % _LOOKS_A_FULL_LOOK == 0:
             self._pending = frozenset(self._read_pending())
-            self._dead_letters = sum(sum(depth(self._sqs, url)) for url in self._outputs.dead_letter_queues().values())
+            self._dead_letters = sum(
+                sum(queue_depth(self._sqs, url)) for url in self._outputs.dead_letter_queues().values()
+            )
         pending = self._pending
         waiting = frozenset().union(*(self._hours.get(range_, frozenset()) for range_ in pending))
         touched = frozenset().union(*self._hours.values())
@@ -135,9 +136,9 @@ class Books:
             dead_letters=self._dead_letters,
         )
 
-    def nudge(self) -> None:
+    def trigger_schedule(self) -> None:
         """Call DataAggregator as the schedule would."""
-        call_schedule(self._target, self._outputs)
+        trigger_schedule(self._target, self._outputs)
 
     def visibility_timeout_s(self) -> float:
         """How long a failed message stays out of sight."""
@@ -189,17 +190,9 @@ class Books:
                     yield pending.ingest_id, pending.index
 
     def _get(self, wanted: Iterable[Item]) -> Iterator[Item]:
-        table = self._outputs.table_name
         for some in batched(wanted, _KEYS_A_REQUEST, strict=False):
-            request: dict[str, Any] = {table: {"Keys": list(some), "ConsistentRead": True}}
-            for _ in range(20):
-                answer = self._dynamodb.batch_get_item(RequestItems=request)
-                yield from answer["Responses"].get(table, [])
-                request = answer.get("UnprocessedKeys") or {}
-                if not request:
-                    break
-            else:
-                raise ReadBackError("DynamoDB left keys unread twenty times in a row")
+            request = {"Keys": list(some), "ConsistentRead": True}
+            yield from read_items(self._dynamodb, self._outputs.table_name, request)
 
 
 def _to_the_end[Key](line: dict[Key, None], asked: Iterable[Key]) -> None:
@@ -209,7 +202,7 @@ def _to_the_end[Key](line: dict[Key, None], asked: Iterable[Key]) -> None:
             line[one] = line.pop(one)
 
 
-def call_schedule(target: Target, outputs: Outputs) -> None:
+def trigger_schedule(target: Target, outputs: Outputs) -> None:
     """Call DataAggregator as its schedule would."""
     event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
     event |= {"resources": [outputs.schedule_rule_arn]}
@@ -218,92 +211,77 @@ def call_schedule(target: Target, outputs: Outputs) -> None:
     )
 
 
-def depth(sqs: Any, url: str) -> tuple[int, int]:
-    """Return how many messages of a queue are visible, and how many are out of sight."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return int(attributes[names[0]]), int(attributes[names[1]])
-
-
 class Watched(Protocol):
-    """What the waiting asks of the books."""
+    """What the waiting asks of the stack."""
 
     lag_ms: int
 
-    def look(self) -> Progress: ...  # noqa: D102 - see Books
-    def nudge(self) -> None: ...  # noqa: D102
+    def look(self) -> Progress: ...  # noqa: D102 - see Watch
+    def trigger_schedule(self) -> None: ...  # noqa: D102
     def visibility_timeout_s(self) -> float: ...  # noqa: D102
 
 
-class Conduct(Protocol):
+class Operator(Protocol):
     """Somebody who acts on a run while it goes on, such as `bench.market_analytics.fault_plan.FaultPlan`."""
 
     def look(self, progress: Progress, *, sending: bool) -> str:
-        """Act on the latest look at the books; return what is still waited for, empty when nothing is."""
+        """Act on the latest look; return what is still waited for, empty when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """Time, so that a test need not wait for it."""
+class Processed(Completion[Progress]):
+    """How the waiting ended. `triggers`: how often the schedule was called for ranges that events had not rolled up."""
 
-    now_s: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    triggers: int = 0
 
 
-def wait_until_balanced(
-    books: Watched,
+def wait_until_processed(
+    watch: Watched,
     show: Callable[[Progress, int], None],
     *,
     is_sending: Callable[[], bool],
     stall_s: float,
-    conduct: Conduct | None = None,
+    operator: Operator | None = None,
     clock: Clock | None = None,
-) -> Balance:
-    """Wait for the books; `show` gets every look and the lag in milliseconds.
+) -> Processed:
+    """Wait until all is processed; `show` gets every look and the lag in milliseconds.
 
-    is_sending: while it says so, nothing is balanced or stalled yet. stall_s: how long nothing may move where no
+    is_sending: while it says so, nothing is complete or stalled yet. stall_s: how long nothing may move where no
     message is out of sight; while some are, their visibility timeout is added, because until it ends a redelivery may
-    still bring them. conduct: gets every look after `show`; balanced books are the end only when it waits for nothing,
-    and what is to be rolled up has the time of one more aggregator.
+    still bring them. operator: gets every look after `show`; that all is processed is the end only when it waits for
+    nothing, and what is to be rolled up has the time of one more aggregator.
     """
     clock = clock or Clock()
-    hidden_s = books.visibility_timeout_s()
-    sending, last = is_sending(), books.look()
-    moved_at = nudged_at = clock.now_s()
-    nudges, awaited = 0, ""
-    while True:
-        show(last, books.lag_ms)
-        was_awaited = awaited
-        awaited = conduct.look(last, sending=sending) if conduct else ""
-        if sending or awaited != was_awaited:
-            moved_at = clock.now_s()
-        elif last.balanced and not awaited:
-            return Balance(balanced=True, last=last, nudges=nudges, explanation="the books balance")
-        still_s = clock.now_s() - moved_at
+    hidden_s = watch.visibility_timeout_s()
+    triggers = 0
+    triggered_at_s = clock.now_s()
+
+    def patience_s(last: Progress) -> float:
         patience_s = stall_s + (hidden_s if last.in_flight else 0.0)
-        if conduct and last.pending:
+        if operator and last.pending:
             patience_s += _LEASE_S
-        if last.dead_letters and not (conduct or last.queued or last.in_flight or last.pending):
+        if last.dead_letters and not (operator or last.queued or last.in_flight or last.pending):
             patience_s = min(stall_s, _DEAD_LETTERS_QUIET_S)
-        if still_s > patience_s:
-            explanation = _explain(last, still_s) + (f"; still waiting for {awaited}" if awaited else "")
-            return Balance(balanced=False, last=last, nudges=nudges, explanation=explanation)
-        if last.pending and min(still_s, clock.now_s() - nudged_at) > NUDGE_AFTER_S:
-            books.nudge()
-            nudges += 1
-            nudged_at = clock.now_s()
-        clock.sleep(POLL_S)
-        # Asked before the look: what ends between the two is then not taken for balanced without its last pieces.
-        sending = is_sending()
-        look = books.look()
-        if look != last:
-            moved_at = clock.now_s()
-        last = look
+        return patience_s
 
+    def awaits(last: Progress, sending: bool) -> str:  # noqa: FBT001 - as `wait_until_complete` calls it
+        show(last, watch.lag_ms)
+        return operator.look(last, sending=sending) if operator else ""
 
-def _explain(last: Progress, still_s: float) -> str:
-    return (
-        f"nothing moved for {still_s:.0f} s: {last.manifests} of {last.ingests} ingests known, {last.ranges_done} of "
-        f"{last.ranges} ranges processed, {last.pending} not rolled up, {last.queued} messages queued, "
-        f"{last.in_flight} in flight, {last.dead_letters} in dead-letter queues"
+    def on_stillness(last: Progress, still_s: float) -> None:
+        nonlocal triggers, triggered_at_s
+        if last.pending and min(still_s, clock.now_s() - triggered_at_s) > TRIGGER_AFTER_S:
+            watch.trigger_schedule()
+            triggers += 1
+            triggered_at_s = clock.now_s()
+
+    ended = wait_until_complete(
+        watch.look,
+        is_sending=is_sending,
+        patience_s=patience_s,
+        poll_s=POLL_S,
+        awaits=awaits,
+        on_stillness=on_stillness,
+        clock=clock,
     )
+    return Processed(ended.complete, ended.last, ended.explanation, triggers)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def pushed_facts(pushed: Pushed) -> dict[str, Any]:
-    """What was sent, how fast it came through, what was measured of it, and how the books stood at the end."""
+    """What was sent, how fast it came through, what was measured of it, and the last look."""
     entries = pushed.ledger.entries()
     rows = sum(piece.rows for piece in pushed.pieces)
     return {
@@ -20,7 +20,7 @@ def pushed_facts(pushed: Pushed) -> dict[str, Any]:
         "first_upload_to_last_acknowledgement_s": pushed.last_acknowledgement_s,
         "first_upload_to_last_rollup_s": pushed.last_rollup_s,
         "ticks_per_s": rows / pushed.last_rollup_s if pushed.last_rollup_s else 0.0,
-        "aggregator_nudges": pushed.balance.nudges,
-        "books": asdict(pushed.balance.last),
+        "aggregator_triggers": pushed.completion.triggers,
+        "progress": asdict(pushed.completion.last),
         **pushed.recorder.facts(),
     }

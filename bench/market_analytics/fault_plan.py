@@ -27,9 +27,11 @@ from bench.faults.catalog import (
 from bench.faults.injector import FaultInjector
 from bench.ledger.truth import ObjectFile
 from bench.ledger.verdict import Check
-from bench.market_analytics.completion import Clock, call_schedule, depth
+from bench.ledger.waiting import Clock
+from bench.market_analytics.completion import trigger_schedule
 from bench.market_analytics.table_reader import read_table
 from bench.redrive import market_queues, redrive
+from bench.targets.reading import queue_depth
 from tickstream import keys
 from tickstream.items import key_of
 
@@ -144,7 +146,7 @@ class FaultPlan:
     def look(self, progress: Progress, *, sending: bool) -> str:
         """Cure and put back what is due; return what the plan still waits for, empty when it is done.
 
-        progress: the latest look at the books. sending: whether more is still to be sent.
+        progress: the latest look. sending: whether more is still to be sent.
         """
         if sending:
             return "everything to be sent"
@@ -208,7 +210,7 @@ class FaultPlan:
     def _letters(self) -> dict[str, int]:
         """Messages in each dead-letter queue."""
         sqs = self._deployed.target.client("sqs")
-        return {queue: sum(depth(sqs, url)) for queue, url in self._deployed.outputs.dead_letter_queues().items()}
+        return {queue: sum(queue_depth(sqs, url)) for queue, url in self._deployed.outputs.dead_letter_queues().items()}
 
     def _staying(self, queue: str) -> int:
         return len(self.expected_letters) if queue == _PROCESSING else 0
@@ -316,5 +318,5 @@ class FaultPlan:
         target, outputs = self._deployed.target, self._deployed.outputs
         deadline_s = self._clock.now_s() + _CONFIRMATION_S
         while read_table(target, outputs.table_name).loose_slices and self._clock.now_s() < deadline_s:
-            call_schedule(target, outputs)
+            trigger_schedule(target, outputs)
             self._clock.sleep(_CONFIRMATION_POLL_S)

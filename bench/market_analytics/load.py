@@ -1,4 +1,4 @@
-"""Sends a workload through a deployed stack and waits until the books balance."""
+"""Sends a workload through a deployed stack and waits until everything is processed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.ledger.driver import Driver
 from bench.ledger.sent import Ledger
-from bench.market_analytics.completion import Balance, Books, wait_until_balanced
+from bench.market_analytics.completion import Processed, Watch, wait_until_processed
 from bench.market_analytics.recording.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bench.ledger.api_client import ApiClient
     from bench.ledger.truth import ObjectFile, PostBody
-    from bench.market_analytics.completion import Conduct, Progress
+    from bench.market_analytics.completion import Operator, Progress
     from bench.stack.outputs import Outputs
     from bench.targets import Target
 
@@ -40,7 +40,7 @@ class Pushed:
 
     pieces: tuple[ObjectFile | PostBody, ...]
     ledger: Ledger
-    balance: Balance
+    completion: Processed
     last_acknowledgement_s: float
     last_rollup_s: float
     began_ms: float
@@ -54,19 +54,19 @@ def push(
     *,
     ticks_a_second: float | None,
     stall_s: float,
-    conduct: Callable[[Ledger], Conduct] | None = None,
+    operator: Callable[[Ledger], Operator] | None = None,
 ) -> Pushed:
-    """Send everything, watch meanwhile, wait until the books balance or a stall is proven.
+    """Send everything, watch meanwhile, wait until everything is processed or a stall is proven.
 
     show: gets the rows acknowledged so far, the look, and the lag in milliseconds. ticks_a_second: a schedule in place
-    of the pieces' own. stall_s: see `bench.market_analytics.completion.wait_until_balanced`. conduct: from the run's
+    of the pieces' own. stall_s: see `bench.market_analytics.completion.wait_until_processed`. operator: from the run's
     ledger, makes who acts on the run while it goes on.
     """
     ledger = Ledger()
     target, outputs = deployed.target, deployed.outputs
     driver = Driver(target.client("s3"), outputs.bucket_name, deployed.api, ledger, ticks_a_second)
-    books = Books(target, outputs, ledger)
-    acting = conduct(ledger) if conduct else None
+    watch = Watch(target, outputs, ledger)
+    acting = operator(ledger) if operator else None
     with (
         Recorder(target, outputs.table_name, deployed.api, ledger, driver.elapsed_s) as recorder,
         ThreadPoolExecutor(1, thread_name_prefix="driver") as pool,
@@ -79,8 +79,8 @@ def push(
             show(rows, progress, lag_ms)
 
         try:
-            balance = wait_until_balanced(
-                books, look, is_sending=lambda: not sending.done(), stall_s=stall_s, conduct=acting
+            completion = wait_until_processed(
+                watch, look, is_sending=lambda: not sending.done(), stall_s=stall_s, operator=acting
             )
             last_rollup_s = driver.elapsed_s()
             began_ms = time.time() * 1000 - last_rollup_s * 1000
@@ -89,4 +89,4 @@ def push(
             # Also on an interrupt: leaving the block waits for the driver.
             driver.stop()
     acknowledged_s = max((entry.acknowledged_s for entry in ledger.entries()), default=0.0)
-    return Pushed(tuple(pieces), ledger, balance, acknowledged_s, last_rollup_s, began_ms, recorder)
+    return Pushed(tuple(pieces), ledger, completion, acknowledged_s, last_rollup_s, began_ms, recorder)

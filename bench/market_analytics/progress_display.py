@@ -24,7 +24,7 @@ class ProgressDisplay(Display):
     def update(self, sent: int, progress: Progress, lag_ms: int) -> None:
         """Take a look's figures."""
         self._sent, self._last, self._lag_ms = sent, progress, lag_ms
-        self.changed(last=progress.balanced)
+        self.changed(last=progress.complete)
 
     def text(self) -> str:
         """See Display."""

@@ -39,7 +39,7 @@ class MarketTrial:
     """See `bench.run.Trial`.
 
     parameters: of the stack. input_path: the user's own file, sent instead of the workload's ticks. ticks_a_second: a
-    schedule in place of the workload's. stall_s: see `bench.market_analytics.completion.wait_until_balanced`. faults:
+    schedule in place of the workload's. stall_s: see `bench.market_analytics.completion.wait_until_processed`. faults:
     what the run is put under, if anything.
     """
 
@@ -109,13 +109,13 @@ class MarketTrial:
                 display.update,
                 ticks_a_second=self._rate,
                 stall_s=self._stall_s,
-                conduct=self._conduct if self._plan else None,
+                operator=self._operator if self._plan else None,
             )
         self._stored = stored_facts(target, outputs.table_name)
         if self._plan:
             self._plan.finish()
 
-    def _conduct(self, ledger: Ledger) -> FaultPlan:
+    def _operator(self, ledger: Ledger) -> FaultPlan:
         assert self._plan is not None, "asked for under faults only"  # noqa: S101 - for the type checker
 
         def read_late() -> Check:
@@ -131,7 +131,7 @@ class MarketTrial:
             pushed.ledger,
             Oracle(self._truth, pushed.ledger.origins()),
             pushed.pieces,
-            pushed.balance,
+            pushed.completion,
             journal=pushed.recorder.journal,
             expected_letters=plan.expected_letters if plan else (),
             checks=plan.checks() if plan else (),

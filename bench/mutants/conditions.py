@@ -97,7 +97,7 @@ NEVER_WRITTEN: Final = Condition(
     _never_written,
     parameters={"MaxReceiveCount": "1"},
     red=(
-        "books balance",
+        "everything processed",
         "bars in DynamoDB",
         "bars through POST /bars",
         "bars through GET /bars",

@@ -9,7 +9,7 @@ from bench.mutants.mutant import Edit, Mutant
 
 _STORED: Final = "bars in DynamoDB"
 _POSTED: Final = "bars through POST /bars"
-_BALANCE: Final = "books balance"
+_PROCESSED: Final = "everything processed"
 _RECEIPTS: Final = "receipts"
 _ROLLED_UP: Final = "rollups include everything"
 _OBJECTS: Final = "market_analytics/data_ingestion_objects.py"
@@ -74,7 +74,7 @@ DELIVERING: Final = (
         "deleted-on-error",
         "a message whose range failed is deleted like any other",
         (Edit(_PROCESSOR, "    return failures_answer(failed)", "    return failures_answer([])"),),
-        (_BALANCE, _RECEIPTS, _STORED),
+        (_PROCESSED, _RECEIPTS, _STORED),
         conditions.HELD,
     ),
     Mutant(
@@ -107,7 +107,7 @@ DELIVERING: Final = (
                 "waiting = {}",
             ),
         ),
-        (_BALANCE, _RECEIPTS, _STORED),
+        (_PROCESSED, _RECEIPTS, _STORED),
         conditions.PARTIAL,
     ),
     Mutant(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from bench.errors import ApiError
 from bench.faults import FaultInjector, FaultRule
 from bench.ledger.api_client import ApiClient
-from bench.market_analytics.completion import call_schedule
+from bench.market_analytics.completion import trigger_schedule
 from bench.permissions.loads import Sender, created, missing, new_name
 from bench.stack import deployment
 from market_analytics.data_aggregator_election import CONFIRMING, PARTITION, ROLLING_UP
@@ -82,7 +82,7 @@ class MarketLoad(Sender):
 
     def poke(self) -> None:
         """Call the schedule."""
-        call_schedule(self.target, self.outputs)
+        trigger_schedule(self.target, self.outputs)
 
     def clear_leftovers(self) -> None:
         """See Load."""

@@ -30,7 +30,7 @@ _TICK_COUNTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One number of the books. `value`: None where nobody counted it."""
+    """One count. `value`: None where nobody counted it."""
 
     name: str
     value: int | None
@@ -130,7 +130,7 @@ def sentence(result: Result) -> str:
 
 
 def counts(result: Result) -> list[Count]:
-    """Return the books: the fixed vocabulary first, then whatever else was counted."""
+    """Return the counts: the fixed vocabulary first, then whatever else was counted."""
     found = result.verdict.counts
     names = dict.fromkeys((*_TICK_COUNTS, *found) if result.unit == "ticks" else found)
     return [Count(name, found.get(name), name in MUST_BE_ZERO) for name in names]

@@ -250,7 +250,7 @@ class Result(_Part):
     ticks_per_s: float | None = None
     #: Of the second half of the ticks, when functions are warm; measured of the naive design alone.
     warm_ticks_per_s: float | None = None
-    aggregator_nudges: NonNegativeInt | None = None
+    aggregator_triggers: NonNegativeInt | None = None
     peak_memory_bench_bytes: NonNegativeInt
     peak_memory_target_bytes: NonNegativeInt
     faults: FaultResult | None = None

@@ -77,7 +77,7 @@ def test_a_sample_of_the_fuzzing_finds_nothing(target: EmbeddedTarget, market: M
     ingestion = market.outputs["ingestionFunctionName"]
     assert [finding for finding in fuzzed.findings if finding.operation != ingestion] == []
     assert fuzzed.requests >= 300
-    answered = {book.function: book.answered for book in fuzzed.books}
+    answered = {call.function: call.answered for call in fuzzed.calls}
     assert all(answered.values())
     # The edges lie on both sides.
     seen = {(operation, status) for tally in fuzzed.tallies.values() for operation, status, _ in tally.answers}

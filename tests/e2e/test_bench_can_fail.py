@@ -91,7 +91,7 @@ def finished(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     oracle = Oracle(folder / "truth", pushed.ledger.origins())
     yield Finished(
         deployed,
-        Evidence(pushed.ledger, oracle, pushed.pieces, pushed.balance, journal=pushed.recorder.journal),
+        Evidence(pushed.ledger, oracle, pushed.pieces, pushed.completion, journal=pushed.recorder.journal),
     )
     deployment.destroy(target, ENVIRONMENT)
 

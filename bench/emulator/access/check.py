@@ -50,7 +50,7 @@ class Session:
     function: str
 
 
-class AccessBook:
+class AccessRecord:
     """Counts from as many threads as requests come."""
 
     def __init__(self) -> None:
@@ -84,8 +84,8 @@ class AccessBook:
 class AccessCheck:
     """Decides on requests in LocalStack's chain."""
 
-    def __init__(self, book: AccessBook) -> None:
-        self._book = book
+    def __init__(self, record: AccessRecord) -> None:
+        self._record = record
         # One step at a time on one dict: threads need no lock.
         self._sessions: dict[str, Session | None] = {}
 
@@ -102,7 +102,7 @@ class AccessCheck:
         if needs is None:
             asked = Asked(f"{service}:{operation}", "*")
             message = f"{asked.action} is no request that the bench's IAM check knows"
-            self._book.refused(session, asked, message)
+            self._record.refused(session, asked, message)
             raise _refused(context, message)
         messages = self._messages(session, needs, context)
         if messages and (service, operation) == _DELETES and all(messages):
@@ -122,13 +122,13 @@ class AccessCheck:
             try:
                 decision = decide(session.caller, identity, policy, asked)
                 if decision.allowed:
-                    self._book.used(session, decision)
+                    self._record.used(session, decision)
                 else:
                     message = refusal(session.caller, asked, decision.outcome)
             except PolicyError as error:
                 message = f"the policies of {session.role_name} cannot be decided on: {error}"
             if message:
-                self._book.refused(session, asked, message)
+                self._record.refused(session, asked, message)
             messages.append(message)
         return messages
 
@@ -231,13 +231,13 @@ def install() -> None:
 
     Before everything else that acts on requests: on AWS too, who may not ask is told so first.
     """
-    book = AccessBook()
+    record = AccessRecord()
     checks = os.environ.get(IAM_CHECK, "1") != "0"
     if checks:
-        handlers.serve_custom_service_request_handlers.append(AccessCheck(book))
+        handlers.serve_custom_service_request_handlers.append(AccessCheck(record))
 
     def serve(*_: Any, **__: Any) -> Response:
-        body = book.facts() if checks else {"checked": False}
+        body = record.facts() if checks else {"checked": False}
         return Response(json.dumps(body), content_type="application/json")
 
     ROUTER.add(ACCESS_PATH, serve, methods=["GET"])

@@ -80,7 +80,7 @@ class _Times:
 
 
 @dataclass(slots=True)
-class _Book:
+class _Record:
     """All that the journal keeps; replaced at a reset, but for the ranges."""
 
     requests: dict[tuple[str, str, str], _Tally] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class Journal:
     def __init__(self, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._now_ms = now_ms
         self._lock = threading.Lock()
-        self._book = _Book()
+        self._record = _Record()
 
     def note(self, served: Served) -> None:
         """Count a request, and mark the ranges that it brought further."""
@@ -104,8 +104,8 @@ class Journal:
         is_fifo = served.service == "sqs" and str(served.request.get("QueueUrl", "")).endswith(".fifo")
         now_ms = self._now_ms()
         with self._lock:
-            book = self._book
-            tally = book.requests.setdefault((served.service, served.operation, served.caller), _Tally())
+            record = self._record
+            tally = record.requests.setdefault((served.service, served.operation, served.caller), _Tally())
             tally.requests += 1
             tally.errors += failed
             tally.items += done.items
@@ -117,10 +117,10 @@ class Journal:
             tally.fifo_chunks += chunks if is_fifo else 0
             # The first time counts: after a redelivery a range is announced and listed again.
             for range_id in done.announced:
-                times = book.ranges.setdefault(range_id, _Times())
+                times = record.ranges.setdefault(range_id, _Times())
                 times.announced_ms = times.announced_ms or now_ms
             for range_id in done.rolled_up:
-                times = book.ranges.setdefault(range_id, _Times())
+                times = record.ranges.setdefault(range_id, _Times())
                 times.rolled_up_ms = times.rolled_up_ms or now_ms
 
     def note_invocation(self, function: str, log: str, *, failed: bool) -> None:
@@ -128,7 +128,7 @@ class Journal:
         log_bytes = len(log.encode()) + _LOG_LINE_BYTES * log.count("\n")
         with self._lock:
             for found in _REPORT.finditer(log):
-                use = self._book.functions.setdefault((function, int(found["memory_mb"])), _Use())
+                use = self._record.functions.setdefault((function, int(found["memory_mb"])), _Use())
                 use.invocations += 1
                 use.errors += failed
                 use.billed_ms += int(found["billed_ms"])
@@ -138,22 +138,22 @@ class Journal:
     def reset(self) -> None:
         """Forget all counts. Ranges stay: their ids tell runs apart, and another run may go on beside this one."""
         with self._lock:
-            self._book = _Book(ranges=self._book.ranges)
+            self._record = _Record(ranges=self._record.ranges)
 
     def facts(self) -> dict[str, Any]:
         """Return all in plain JSON, as `bench.measure.journal` reads it."""
         with self._lock:
-            book = self._book
+            record = self._record
             requests = [
                 RequestCount(service, operation, caller, **asdict(tally))
-                for (service, operation, caller), tally in sorted(book.requests.items())
+                for (service, operation, caller), tally in sorted(record.requests.items())
             ]
             functions = [
                 FunctionUse(function, memory_mb, **asdict(use))
-                for (function, memory_mb), use in sorted(book.functions.items())
+                for (function, memory_mb), use in sorted(record.functions.items())
             ]
             # As text: no reader of JSON takes 67 bits for an integer without being asked to.
-            ranges = {str(name): (times.announced_ms, times.rolled_up_ms) for name, times in book.ranges.items()}
+            ranges = {str(name): (times.announced_ms, times.rolled_up_ms) for name, times in record.ranges.items()}
         return {
             "requests": [asdict(one) for one in requests],
             "functions": [asdict(one) for one in functions],

@@ -1,4 +1,4 @@
-"""Everything that is measured of one run, from before its first send until its books balance."""
+"""Everything that is measured of one run, from before its first send until everything is processed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Enter it before the first send and leave it when the books balance, while the stack still stands.
+    """Enter it before the first send and leave it when everything is processed, while the stack still stands.
 
     elapsed_s: seconds since the first send, `Driver.elapsed_s`. timeline: to be told of each look. journal: the run's,
     once it was left; None where the target keeps none. Leaving raises ReadBackError or TargetError where what was

@@ -99,7 +99,7 @@ def test_an_upload_without_an_answer_is_made_again(
 
 
 def test_what_the_client_itself_tried_again_is_recovered_too(objects: Callable[[int], list[ObjectFile]]) -> None:
-    """boto3 hides its own retries in the answer; the books do not."""
+    """boto3 hides its own retries in the answer; the ledger does not."""
     (one, other) = drive(Script(stored(ResponseMetadata={"RetryAttempts": 1}), stored()), objects(2))
     assert sorted([one.recovered, other.recovered]) == [False, True]
 
@@ -154,7 +154,7 @@ def test_a_throttled_post_is_sent_again_and_is_not_in_doubt() -> None:
 
 
 def test_an_answer_that_forgets_a_tick_is_not_tried_away() -> None:
-    """A 200 that does not account for every tick stays in the books as what it is."""
+    """A 200 that does not account for every tick stays in the ledger as what it is."""
     script = Script(TAKEN)
     (one,) = drive(script, [PostBody(0, json.dumps({"ticks": [{}, {}]}).encode(), 2)])
     assert one.outcome is Outcome.REFUSED

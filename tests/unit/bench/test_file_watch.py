@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bench.file_processing.completion import Clock, FileProgress, wait_until_at_rest
+from bench.file_processing.completion import FileProgress, wait_until_at_rest
 from bench.file_processing.table_reader import file_ids_of
+from bench.ledger.waiting import Clock
 
 REST = FileProgress(3, 0, 0, 2, 1, 0, 0, 0, 1)
 
@@ -37,7 +38,7 @@ def test_waiting_ends_when_every_file_is_at_rest() -> None:
     """Completed or failed, with nothing left in any queue that somebody works on."""
     looks = Looks(replace(REST, completed=1, processed=1), replace(REST, in_flight=1), REST)
     rest = wait_until_at_rest(looks, lambda _: None, is_sending=lambda: False, stall_s=60, clock=_clock())
-    assert rest.at_rest
+    assert rest.complete
     assert looks.taken == 3
 
 
@@ -55,7 +56,7 @@ def test_waiting_ends_when_every_file_is_at_rest() -> None:
 def test_a_stall_is_proven_and_explained(stuck: FileProgress) -> None:
     """A file that never gets there, or a message that nobody takes, ends the waiting as not at rest."""
     rest = wait_until_at_rest(Looks(stuck), lambda _: None, is_sending=lambda: False, stall_s=20, clock=_clock())
-    assert not rest.at_rest
+    assert not rest.complete
     assert "nothing moved for 2" in rest.explanation
 
 
@@ -65,7 +66,7 @@ def test_nothing_is_at_rest_while_files_are_still_sent() -> None:
     looks = Looks(REST, REST, replace(REST, completed=3, acknowledged=4))
     rest = wait_until_at_rest(looks, lambda _: None, is_sending=lambda: next(sending), stall_s=20, clock=_clock())
     assert looks.taken == 3
-    assert rest.at_rest
+    assert rest.complete
 
 
 def test_what_was_seen_to_go_back_is_part_of_the_end() -> None:

@@ -12,7 +12,7 @@ import pytest
 from bench.fuzz.campaign import Finding, Tally
 from bench.fuzz.exchange import Exchange, Origin, command, origin_of
 from bench.fuzz.objections import Judge
-from bench.fuzz.run import Books, Fuzzed
+from bench.fuzz.run import Calls, Fuzzed
 from generator.openapi import CONTRACTS, document
 from services.api_answers import HEADERS
 
@@ -173,7 +173,7 @@ def test_a_command_sends_the_same_bytes(body: bytes) -> None:
 def test_an_invocation_without_an_answer_is_a_finding() -> None:
     """A function that ran and gave no answer of its own crashed, whatever the caller was told."""
     tally = Tally(requests=5)
-    good, bad = Books("DataQuery", 5, 5), Books("DataIngestion", 6, 5)
+    good, bad = Calls("DataQuery", 5, 5), Calls("DataIngestion", 6, 5)
     fuzzed = Fuzzed(1, 1.0, {"market-analytics": tally}, (good, bad))
     assert [finding.operation for finding in fuzzed.findings] == ["DataIngestion"]
     tally.object_to(Finding("GET /bars", "rule", "first", "curl"))

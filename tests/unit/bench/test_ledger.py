@@ -31,7 +31,7 @@ def ledger_of(*entries: Sent) -> Ledger:
 
 
 def test_a_repeated_upload_counts_once() -> None:
-    """The second upload of an object adds neither rows nor a second source; both stay in the books."""
+    """The second upload of an object adds neither rows nor a second source; both stay in the ledger."""
     ledger = ledger_of(sent(0, Outcome.ACKNOWLEDGED, rows=0, repeat=1), sent(0, Outcome.ACKNOWLEDGED))
     assert ledger.rows_acknowledged == 10
     assert len(ledger.origins()) == 1

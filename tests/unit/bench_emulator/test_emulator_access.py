@@ -12,7 +12,7 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from bench.emulator.access import check as access
-from bench.emulator.access.check import AccessBook, AccessCheck
+from bench.emulator.access.check import AccessCheck, AccessRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +35,8 @@ class World:
         self.role = self.backend.create_role(NAME, "{}", "/", None, "", [], "3600")
         self.role.policies["own"] = allow("dynamodb:Query")
         self.key = self.session()
-        self.book = AccessBook()
-        self.check = AccessCheck(self.book)
+        self.record = AccessRecord()
+        self.check = AccessCheck(self.record)
 
     def session(self) -> str:
         """Assume the role as LocalStack does for a function; return the access key."""
@@ -81,7 +81,7 @@ def test_m13_a_session_may_do_what_its_role_says(world: World) -> None:
     assert world.ask("Query", {"TableName": "t"}) == ""
     assert world.ask("Query", {"TableName": "t"}) == ""
     assert world.ask("Scan", {"TableName": "t"}) == "AccessDeniedException"
-    facts = world.book.facts()
+    facts = world.record.facts()
     assert facts["uses"] == [
         {"role": NAME, "function": "f-dev", "action": "dynamodb:Query", "resource": TABLE, "requests": 2}
     ]
@@ -93,7 +93,7 @@ def test_m13_others_are_not_decided_on(world: World) -> None:
     assert world.ask("Scan", {"TableName": "t"}, key="test") == ""
     assert world.ask("Scan", {"TableName": "t"}, is_internal_call=True) == ""
     assert world.ask("Scan", {"TableName": "t"}, service=None) == ""
-    assert world.book.facts() == {"checked": True, "uses": [], "refusals": []}
+    assert world.record.facts() == {"checked": True, "uses": [], "refusals": []}
 
 
 def test_m13_policies_count_as_they_are_now(world: World) -> None:
@@ -123,6 +123,6 @@ def test_m13_refusals_are_kept_in_bounded_number(world: World, monkeypatch: pyte
     monkeypatch.setattr(access, "_MAX_REFUSALS", 3)
     for number in range(10):
         world.ask("Scan", {"TableName": f"t{number}"})
-    refusals = world.book.facts()["refusals"]
+    refusals = world.record.facts()["refusals"]
     assert len(refusals) == 4
     assert sum(one["requests"] for one in refusals) == 10

@@ -11,8 +11,9 @@ from bench.errors import BenchError
 from bench.faults.catalog import COMPACTION_THRESHOLD, VISIBILITY_S, faults_of, names
 from bench.ledger.truth import ObjectFile, PostBody
 from bench.ledger.verdict import Check
+from bench.ledger.waiting import Clock
 from bench.market_analytics import fault_plan as plan_module
-from bench.market_analytics.completion import Clock, Progress
+from bench.market_analytics.completion import Progress
 from bench.market_analytics.fault_plan import LATE_CHECK, POISON_MESSAGES, FaultPlan
 from bench.redrive import Redriven
 from bench.stack.outputs import Outputs
@@ -313,7 +314,7 @@ def test_rollups_that_lost_a_range_to_an_older_one_are_seen_confirmed(
         loose_slices: int
 
     monkeypatch.setattr(plan_module, "read_table", lambda *_: Table(loose.pop(0)))
-    monkeypatch.setattr(plan_module, "call_schedule", lambda *_: called.append(len(loose)))
+    monkeypatch.setattr(plan_module, "trigger_schedule", lambda *_: called.append(len(loose)))
     plan.finish()
     assert called == [2, 1]
 
@@ -330,7 +331,7 @@ def test_rollups_that_are_never_mended_end_the_wait(world: World, monkeypatch: p
         world.time_s += 30
 
     monkeypatch.setattr(plan_module, "read_table", lambda *_: Table())
-    monkeypatch.setattr(plan_module, "call_schedule", call)
+    monkeypatch.setattr(plan_module, "trigger_schedule", call)
     began_s = world.time_s
     plan.finish()
     assert 300 <= world.time_s - began_s < 360

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (on Debian: apt-get install chromium)")
 
-SECTIONS: Final = ("books", "checks", "time", "latency", "rejects", "requests", "environment", "limits")
+SECTIONS: Final = ("counts", "checks", "time", "latency", "rejects", "requests", "environment", "limits")
 PHONE_PX, DESK_PX = 360, 1280
 
 # Texts whose contrast with what is behind them is below 4.5 to 1.

@@ -26,7 +26,7 @@ def _page(fields: dict[str, Any]) -> str:
     return render(Result.model_validate(fields))
 
 
-def test_the_books_use_the_fixed_vocabulary_first() -> None:
+def test_the_counts_use_the_fixed_vocabulary_first() -> None:
     """The nine terms of total-queue checking are there in their order, then what else was counted."""
     names = [count.name for count in counts(Result.model_validate(market_result()))]
     assert names[:9] == [
@@ -37,19 +37,19 @@ def test_the_books_use_the_fixed_vocabulary_first() -> None:
 
 
 def test_a_count_that_nobody_made_is_not_zero() -> None:
-    """A run whose results could not be read back says of its books that they were not measured."""
+    """A run whose results could not be read back says of its counts that they were not measured."""
     fields = market_result()
     fields["verdict"] |= {"passed": False, "counts": {"attempted": 5, "acknowledged": 5}}
-    books = _section(_page(fields), "books")
-    assert re.search(rf"lost\s+{NOT_MEASURED}", books)
-    assert "as it must be" not in books
+    counts = _section(_page(fields), "counts")
+    assert re.search(rf"lost\s+{NOT_MEASURED}", counts)
+    assert "as it must be" not in counts
 
 
 def test_a_loss_stands_out() -> None:
     """A count that must be 0 and is not says so."""
     fields = market_result()
     fields["verdict"]["counts"]["lost"] = 3
-    assert re.search(r"lost\s+3\s+must be 0", _section(_page(fields), "books"))
+    assert re.search(r"lost\s+3\s+must be 0", _section(_page(fields), "counts"))
 
 
 def test_the_failed_checks_come_first_and_in_the_sentence() -> None:

@@ -1,4 +1,4 @@
-"""What a look at the books asks of the target, which may share this machine's processors."""
+"""What a look at the watch asks of the target, which may share this machine's processors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from bench.ledger.sent import Ledger, Outcome, Sent
-from bench.market_analytics.completion import Books
+from bench.market_analytics.completion import Watch
 from bench.stack.outputs import Outputs
 from tickstream.ingests import Manifest, Receipt
 from tickstream.items import manifest_item, receipt_items
@@ -67,45 +67,45 @@ def world() -> World:
 
 
 @pytest.fixture
-def books(world: World) -> Books:
-    """The books of a thousand objects, all acknowledged."""
+def watch(world: World) -> Watch:
+    """The watch of a thousand objects, all acknowledged."""
     ledger = Ledger()
     for ordinal, ingest in enumerate(INGESTS):
         ledger.record(Sent(ordinal, f"{ordinal}.csv", "e", "v", ingest, 1, 1, 0.0, 0.0, 0.0, Outcome.ACKNOWLEDGED))
-    return Books(cast("Target", world), OUTPUTS, ledger)
+    return Watch(cast("Target", world), OUTPUTS, ledger)
 
 
-def looks(books: Books, world: World, number: int) -> list[int]:
+def looks(watch: Watch, world: World, number: int) -> list[int]:
     """Look some times; return how many keys each look asked for."""
     asked = []
     for _ in range(number):
         before = world.keys_asked
-        books.look()
+        watch.look()
         asked.append(world.keys_asked - before)
     return asked
 
 
-def test_a_look_asks_little_while_there_is_work(books: Books, world: World) -> None:
+def test_a_look_asks_little_while_there_is_work(watch: Watch, world: World) -> None:
     """A thousand ingests that nobody has begun are asked for in turn, and all at once only when the queue is empty."""
     world.queued = 5
-    assert looks(books, world, 3) == [200, 200, 200]
+    assert looks(watch, world, 3) == [200, 200, 200]
     world.queued = 0
-    assert looks(books, world, 1) == [1_000]
+    assert looks(watch, world, 1) == [1_000]
 
 
-def test_every_ingest_has_its_turn_while_there_is_work(books: Books, world: World) -> None:
+def test_every_ingest_has_its_turn_while_there_is_work(watch: Watch, world: World) -> None:
     """What is asked for in vain does not hide what is there: five looks find all of a thousand."""
     world.queued = 5
     for ingest in INGESTS[::2]:
         world.put(manifest_item(Manifest(ingest, 1, ranges=1)), *receipt_items(Receipt(ingest, 0, 1, 0, 1, {}), 1))
-    looks(books, world, 5)
-    assert books.look().manifests == 500
-    looks(books, world, 3)
-    assert books.look().ranges_done == 500
+    looks(watch, world, 5)
+    assert watch.look().manifests == 500
+    looks(watch, world, 3)
+    assert watch.look().ranges_done == 500
 
 
-def test_books_that_balance_are_seen_to_at_one_look(books: Books, world: World) -> None:
+def test_books_that_balance_are_seen_to_at_one_look(watch: Watch, world: World) -> None:
     """When the queue is empty nothing is left for a later look."""
     world.put(*(manifest_item(Manifest(ingest, 1, ranges=1)) for ingest in INGESTS))
     world.put(*(item for ingest in INGESTS for item in receipt_items(Receipt(ingest, 0, 1, 0, 1, {"A": (1,)}), 1)))
-    assert books.look().balanced
+    assert watch.look().complete
