@@ -30,7 +30,7 @@ from bench.emulator.dynamodb.requests import ITEM_OPERATIONS, with_binaries
 from bench.emulator.faults.answers import Answer, Parameters, answer_dropped, answer_in_part
 from bench.emulator.faults.matching import FAULTS, Faults
 from bench.emulator.faults.update import updated_attributes
-from bench.emulator.functions.running import RUNNING, TRACE_HEADER
+from bench.emulator.observed.running import RUNNING, TRACE_HEADER
 from bench.errors import BenchError
 from bench.faults import FAULTS_PATH, MARKS_PATH, RECEIVES_PATH, Action, FaultRule
 

@@ -25,9 +25,9 @@ from bench.emulator.faults.matching import FAULTS
 from bench.emulator.functions.code_folders import CodeFolders
 from bench.emulator.functions.environment import MAX_STARTING, ExecutionEnvironment, FunctionSettings, Invocation
 from bench.emulator.functions.outcomes import Outcome
-from bench.emulator.functions.running import RUNNING
 from bench.emulator.functions.runtime_folder import build_runtime_folder
 from bench.emulator.functions.zygote import RUNTIME_VARIABLES, Zygote
+from bench.emulator.observed.running import RUNNING
 from bench.faults import Action, FaultRule
 from bench.faults.rules import INVOCATION
 

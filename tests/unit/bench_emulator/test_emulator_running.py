@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bench.emulator.functions.running import RunningInvocations
+from bench.emulator.observed.running import RunningInvocations
 
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 
