@@ -6,11 +6,7 @@ and without it every type counts as unsupported.
 
 from typing import Any
 
-from localstack.utils.catalog.catalog import CatalogPlugin
-from localstack.utils.catalog.common import (
-    AwsServicesSupportInLatest,
-    CloudFormationResourcesSupportAtRuntime,
-)
+from bench.engine import AwsServicesSupportInLatest, CatalogPlugin, CloudFormationResourcesSupportAtRuntime
 
 
 class LocalCatalog(CatalogPlugin):  # type: ignore[misc] # LocalStack is untyped here

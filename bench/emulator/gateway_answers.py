@@ -3,11 +3,13 @@
 import json
 from typing import Any, Final
 
-from localstack.http import Response
-from localstack.services.apigateway.next_gen.execute_api.context import RestApiInvocationContext
-from localstack.services.apigateway.next_gen.execute_api.gateway_response import get_gateway_response_or_default
-from localstack.services.apigateway.next_gen.execute_api.handlers.gateway_exception import GatewayExceptionHandler
-from localstack.utils.patch import patch
+from bench.engine import (
+    GatewayExceptionHandler,
+    Response,
+    RestApiInvocationContext,
+    get_gateway_response_or_default,
+    patch,
+)
 
 _JSON: Final = "application/json"
 

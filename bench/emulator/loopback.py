@@ -8,12 +8,11 @@ import logging
 import os
 from typing import Any, Final
 
-from localstack import config
-from localstack.aws.serving.twisted import TLSMultiplexerFactory
-from localstack.runtime.server.twisted import TwistedRuntimeServer
 from rolo.gateway import Gateway
 from rolo.serving.twisted import TwistedGateway
 from twisted.internet import endpoints, reactor, ssl, tcp
+
+from bench.engine import TLSMultiplexerFactory, TwistedRuntimeServer, config
 
 LOG = logging.getLogger(__name__)
 # EX_UNAVAILABLE of sysexits.h: tells the target to try another port.

@@ -8,11 +8,15 @@ which runs in every LocalStack on this machine's Python, does.
 import os
 from typing import Any
 
-from localstack.runtime import hooks
-from localstack.runtime.server.core import RuntimeServer, RuntimeServerPlugin
-from localstack.services.cloudformation.resource_provider import CloudFormationResourceProviderPlugin
-from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
-from localstack.services.plugins import Service, aws_provider
+from bench.engine import (
+    CloudFormationResourceProviderPlugin,
+    RuntimeExecutorPlugin,
+    RuntimeServer,
+    RuntimeServerPlugin,
+    Service,
+    aws_provider,
+    hooks,
+)
 
 
 class ProcessExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc] # LocalStack is untyped here

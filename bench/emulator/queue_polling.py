@@ -12,11 +12,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from localstack.services.lambda_.event_source_mapping.esm_worker import EsmWorker
-from localstack.services.lambda_.event_source_mapping.pollers.sqs_poller import SqsPoller
-from localstack.services.sqs.models import StandardQueue, sqs_stores
-from localstack.utils.aws.arns import parse_arn
-from localstack.utils.patch import patch
+from bench.engine import EsmWorker, SqsPoller, StandardQueue, parse_arn, patch, sqs_stores
 
 LOG = logging.getLogger(__name__)
 #: How many batches of one queue may be under way, where its mapping allows as many.

@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import boto3
-from localstack.services import stores
-from localstack.services.apigateway.resource_providers.aws_apigateway_model import ApiGatewayModelProvider
-from localstack.services.cloudformation.resource_provider import ResourceProviderExecutor
-from localstack.services.lambda_.invocation import lambda_models, version_manager
-from localstack.services.lambda_.invocation.logs import LogHandler
-from localstack.services.s3 import provider as s3_provider
-from localstack.services.s3.storage import ephemeral
-from localstack.services.sqs.provider import CloudwatchDispatcher
-from localstack.utils.patch import patch
-from localstack.utils.threads import start_worker_thread
 
 from bench.emulator.functions.logs import store_function_logs
+from bench.engine import (
+    ApiGatewayModelProvider,
+    CloudwatchDispatcher,
+    LogHandler,
+    ResourceProviderExecutor,
+    ephemeral,
+    lambda_models,
+    patch,
+    s3_provider,
+    start_worker_thread,
+    stores,
+    version_manager,
+)
 
 CLOUDFORMATION_POLL_S: Final = 0.05
 S3_PIECE_BYTES: Final = 1 << 20

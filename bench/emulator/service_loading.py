@@ -9,8 +9,9 @@ import os
 import threading
 from typing import Final
 
-from localstack.services.plugins import SERVICE_PLUGINS
 from twisted.internet import reactor
+
+from bench.engine import SERVICE_PLUGINS
 
 LOG = logging.getLogger(__name__)
 #: Names of LocalStack's services, in the order in which they are wanted, separated by commas.

@@ -9,15 +9,14 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.engine import HEALTH_PATH, INFO_PATH
 from bench.errors import TargetError
 from bench.targets.instance import IDENTITY_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-HEALTH_PATH: Final = "/_localstack/health"
 #: Only LocalStack itself has it.
-_INFO_PATH: Final = "/_localstack/info"
 _TIMEOUT_S: Final = 5.0
 _POLL_S: Final = 0.2
 # A proxy that the user's environment names is not for an emulator.
@@ -52,7 +51,7 @@ def read_health(endpoint_url: str) -> Health:
         version=str(answer.get("version", "unknown")),
         edition=str(answer.get("edition", "unknown")),
         services=frozenset(name for name, state in found.items() if state in {"available", "running", "starting"}),
-        is_localstack=_or_none(endpoint_url + _INFO_PATH) is not None,
+        is_localstack=_or_none(endpoint_url + INFO_PATH) is not None,
         is_extended=identity(endpoint_url) is not None,
     )
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from bench.engine import HOST_VARIABLE
+
 # Recorded in every result: a number is worth nothing without them.
 _PACE: Final[Mapping[str, str]] = {
     # Queue addresses without a name that only a DNS server could resolve.
@@ -105,7 +107,7 @@ def localstack_environment(settings: Mapping[str, str], state_dir: Path, port: i
         "TMPDIR": str(state_dir / "tmp"),
         "FILESYSTEM_ROOT": str(state_dir / "localstack"),
         "GATEWAY_LISTEN": listen,
-        "LOCALSTACK_HOST": listen,
+        HOST_VARIABLE: listen,
         "TICKSTREAM_EMULATOR_TOKEN": token,
         **settings,
     }

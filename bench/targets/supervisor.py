@@ -20,6 +20,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from bench.engine import MAIN
+
 LOG_NAME: Final = "localstack.log"
 # Holds the exit status of a LocalStack that ended by itself.
 EXITED_NAME: Final = "exited"
@@ -43,7 +45,7 @@ def supervise(state_folder: Path, watched_fd: int) -> int:
     with (state_folder / LOG_NAME).open("ab") as log:
         # Its own process group: what it may have started besides functions dies with it.
         localstack = subprocess.Popen(
-            [sys.executable, "-P", "-m", "localstack.runtime.main"],
+            [sys.executable, "-P", "-m", MAIN],
             cwd=state_folder,
             stdin=subprocess.DEVNULL,
             stdout=log,

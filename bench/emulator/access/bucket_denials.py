@@ -9,10 +9,7 @@ import json
 from functools import lru_cache
 from typing import Any, Final
 
-from localstack.aws import handlers
-from localstack.aws.api import CommonServiceException, RequestContext
-from localstack.http import Response
-from localstack.services.s3.models import s3_stores
+from bench.engine import CommonServiceException, RequestContext, Response, handlers, s3_stores
 
 #: What `s3:PutObject` authorizes.
 _WRITES: Final = frozenset(

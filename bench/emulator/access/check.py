@@ -12,18 +12,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
-from localstack.aws import handlers
-from localstack.aws.api import CommonServiceException, RequestContext
-from localstack.aws.chain import HandlerChain
-from localstack.aws.protocol.serializer import create_serializer
-from localstack.http import Response
-from localstack.services.edge import ROUTER
-from localstack.services.s3.models import S3Object, s3_stores
-from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
-from moto.iam.models import Role, iam_backends
-from moto.sts.models import sts_backends
-
+from bench.emulator.access.sessions import Sessions
+from bench.engine import (
+    ROUTER,
+    CommonServiceException,
+    HandlerChain,
+    RequestContext,
+    Response,
+    S3Object,
+    create_serializer,
+    handlers,
+    iam_stores,
+    s3_stores,
+)
 from bench.errors import PolicyError
 from bench.iam.decisions import Asked, Decision, decide, refusal
 from bench.iam.policies import Caller
@@ -33,7 +36,6 @@ from bench.targets.localstack_settings import IAM_CHECK
 
 #: Different refusals that are kept; of more only the number is.
 _MAX_REFUSALS: Final = 1_000
-_MAX_KNOWN_KEYS: Final = 10_000
 #: Code and status of a refusal, where it is not the usual one of AWS's JSON services.
 _CODES: Final = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403)}
 _USUAL: Final = ("AccessDeniedException", 400)
@@ -86,16 +88,18 @@ class AccessCheck:
 
     def __init__(self, record: AccessRecord) -> None:
         self._record = record
-        # One step at a time on one dict: threads need no lock.
-        self._sessions: dict[str, Session | None] = {}
+        self._sessions = Sessions()
 
     def __call__(self, chain: HandlerChain, context: RequestContext, response: Response) -> None:
         """Let a request pass, or raise the service's refusal."""
         if not context.service or not context.operation or context.is_internal_call:
             return
-        session = self._session_of(context)
-        if session is None:
+        found = self._sessions.of(context)
+        if found is None:
             return
+        caller = Caller(account=context.account_id, role_arn=found.role_arn, session_arn=found.session_arn)
+        # LocalStack gives an environment the credentials of its role in a session named after the function.
+        session = Session(caller, found.role_name, found.name)
         service, operation = context.service.service_name, context.operation.name
         place = Place(context.partition, context.region, context.account_id)
         needs = needs_of(service, operation, context.service_request or {}, place)
@@ -114,7 +118,7 @@ class AccessCheck:
 
     def _messages(self, session: Session, needs: Needs, context: RequestContext) -> list[str]:
         """Decide on all that a request needs, and note it; return what is refused in AWS's words, else empty texts."""
-        identity = _policies_of(session.caller, context)
+        identity = _policies_of(session.caller, session.role_name)
         policy = _resource_policy(context)
         messages = []
         for asked in needs:
@@ -145,19 +149,6 @@ class AccessCheck:
             if message:
                 raise _refused(context, message)
 
-    def _session_of(self, context: RequestContext) -> Session | None:
-        """Return the session that signed a request, None where no role's did."""
-        key = extract_access_key_id_from_auth_header(context.request.headers)
-        if not key:
-            return None
-        try:
-            return self._sessions[key]
-        except KeyError:
-            if len(self._sessions) >= _MAX_KNOWN_KEYS:
-                self._sessions.clear()
-            session = self._sessions[key] = _assumed(key, context)
-            return session
-
 
 def _refused(context: RequestContext, message: str) -> CommonServiceException:
     code, status = _CODES.get(context.service.service_name, _USUAL)
@@ -181,29 +172,23 @@ def _answer_deletes(chain: HandlerChain, context: RequestContext, response: Resp
     chain.stop()
 
 
-def _assumed(key: str, context: RequestContext) -> Session | None:
-    found = sts_backends[context.account_id][context.partition].get_assumed_role_from_access_key(key)
-    if found is None:
-        return None
-    # LocalStack gives an environment the credentials of its role in a session named after the function.
-    caller = Caller(account=context.account_id, role_arn=found.role_arn, session_arn=found.arn)
-    return Session(caller, found.role_arn.rpartition("/")[2], str(found.session_name))
-
-
-def _policies_of(caller: Caller, context: RequestContext) -> tuple[str, ...]:
+def _policies_of(caller: Caller, role_name: str) -> tuple[str, ...]:
     """Return the documents of a role's policies as they are now; none of a role that is not there."""
-    # A copy in one step: roles come and go in other threads.
-    roles: list[Role] = list(iam_backends[context.account_id][context.partition].roles.values())
-    role = next((one for one in roles if one.arn == caller.role_arn), None)
-    if role is None:
+    store = iam_stores[caller.account]["us-east-1"]
+    role = store.ROLES.get(role_name)
+    if role is None or role.role["Arn"] != caller.role_arn:
         return ()
+    # Copies in one step: policies come and go in other threads.
+    inline = list(role.inline_policies.values())
+    managed = [store.MANAGED_POLICIES[arn] for arn in list(role.attached_policy_arns) if arn in store.MANAGED_POLICIES]
     attached = [
-        version.document
-        for policy in list(role.managed_policies.values())
-        for version in policy.versions
-        if version.is_default_version
+        version["Document"]
+        for policy in managed
+        for version in list(policy.versions.values())
+        if version["IsDefaultVersion"]
     ]
-    return (*list(role.policies.values()), *attached)
+    # LocalStack keeps them as IAM answers them: percent-encoded.
+    return tuple(unquote(document) for document in (*inline, *attached))
 
 
 def _bucket(context: RequestContext) -> Any:
@@ -218,7 +203,7 @@ def _resource_policy(context: RequestContext) -> str | None:
             return str(bucket.policy) if bucket is not None and bucket.policy else None
         case "sqs":
             # Not at the top: it loads the service, which by now somebody has used.
-            from localstack.services.sqs.models import sqs_stores  # noqa: PLC0415
+            from bench.engine import sqs_stores  # noqa: PLC0415
 
             name = str((context.service_request or {}).get("QueueUrl", "")).rpartition("/")[2]
             queue = sqs_stores[context.account_id][context.region].queues.get(name)

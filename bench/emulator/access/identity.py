@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from localstack.http import Response
-from localstack.services.edge import ROUTER
+from bench.engine import ROUTER, Response
 
 IDENTITY_PATH: Final = "/_bench/identity"
 TOKEN_VARIABLE: Final = "TICKSTREAM_EMULATOR_TOKEN"  # noqa: S105 - the variable's name

@@ -10,13 +10,6 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from localstack.aws.api import CommonServiceException, RequestContext, ServiceRequest
-from localstack.aws.api.dynamodb import DynamodbApi
-from localstack.aws.forwarder import ForwardingFallbackDispatcher
-from localstack.aws.skeleton import DispatchTable
-from localstack.http import Response
-from localstack.services.moto import dispatch_to_moto
-from localstack.services.plugins import Service
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
 
@@ -24,6 +17,17 @@ from bench.emulator.dynamodb import requests as dynamodb_requests
 from bench.emulator.dynamodb import table as dynamodb_table
 from bench.emulator.dynamodb import units as dynamodb_units
 from bench.emulator.dynamodb.table import MAX_ITEM_SIZE_BYTES, forget_size, item_size_bytes, wire_size_bytes
+from bench.engine import (
+    CommonServiceException,
+    DispatchTable,
+    DynamodbApi,
+    ForwardingFallbackDispatcher,
+    RequestContext,
+    Response,
+    Service,
+    ServiceRequest,
+    dispatch_to_moto,
+)
 
 MAX_BATCH_WRITES: Final = 25
 # A partition key of at most 2,048 bytes, a sort key of at most 1,024, and their names.

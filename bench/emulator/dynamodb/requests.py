@@ -10,14 +10,11 @@ import json
 from functools import cache
 from typing import Any, Final
 
-from localstack.aws.api import RequestContext
-from localstack.aws.handlers.service import ServiceRequestParser
-from localstack.aws.protocol.parser import ProtocolParserError
-from localstack.http import Response
-from localstack.utils.patch import patch
 from moto.core import responses
 from moto.dynamodb.responses import DynamoHandler
 from moto.utilities.aws_headers import gen_amzn_requestid_long
+
+from bench.engine import ProtocolParserError, RequestContext, Response, ServiceRequestParser, patch
 
 #: The operations on items, whose requests and answers need no model.
 ITEM_OPERATIONS: Final = frozenset({

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import moto.dynamodb.models as backend
 import moto.dynamodb.models.dynamo_type as types
-from localstack.utils.patch import patch
 from moto.dynamodb import comparisons, responses
 from moto.dynamodb.exceptions import IncorrectDataType
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 
 from bench.emulator.dynamodb.partition import Partitions
+from bench.engine import patch
 
 PAGE_SIZE_BYTES: Final = 1 << 20
 MAX_ITEM_SIZE_BYTES: Final = 400 << 10

@@ -3,12 +3,11 @@
 import json
 from typing import Any, Final
 
-from localstack.http import Response
-from localstack.services.edge import ROUTER
 from moto.dynamodb.models import dynamodb_backends
 
 from bench.emulator.dynamodb import provider as dynamodb
 from bench.emulator.dynamodb.table import item_size_bytes
+from bench.engine import ROUTER, Response
 from bench.measure.stored import TABLES_PATH
 
 #: What DynamoDB adds to each item for its index.

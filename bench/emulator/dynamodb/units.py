@@ -17,9 +17,9 @@ from moto.dynamodb.models import dynamodb_backends
 from bench.emulator.dynamodb.table import PartitionedTable, find, item_size_bytes, wire_size_bytes
 
 if TYPE_CHECKING:
-    from localstack.aws.api import RequestContext
-    from localstack.http import Response
     from moto.dynamodb.models.table import Table
+
+    from bench.engine import RequestContext, Response
 
 WRITE_UNIT_BYTES: Final = 1 << 10
 READ_UNIT_BYTES: Final = 4 << 10

@@ -15,22 +15,25 @@ from typing import Any, Final
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from localstack.aws import handlers
-from localstack.aws.api import CommonServiceException, RequestContext
-from localstack.aws.chain import HandlerChain
-from localstack.aws.connect import connect_to
-from localstack.aws.protocol.serializer import create_serializer
-from localstack.http import Request, Response
-from localstack.services.edge import ROUTER
-from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
 from moto.dynamodb.models import dynamodb_backends
-from moto.sts.models import sts_backends
 
+from bench.emulator.access.sessions import Sessions
 from bench.emulator.dynamodb.requests import ITEM_OPERATIONS, with_binaries
 from bench.emulator.faults.answers import Answer, Parameters, answer_dropped, answer_in_part
 from bench.emulator.faults.matching import FAULTS, Faults
 from bench.emulator.faults.update import updated_attributes
 from bench.emulator.observed.running import RUNNING, TRACE_HEADER
+from bench.engine import (
+    ROUTER,
+    CommonServiceException,
+    HandlerChain,
+    Request,
+    RequestContext,
+    Response,
+    connect_to,
+    create_serializer,
+    handlers,
+)
 from bench.errors import BenchError
 from bench.faults import FAULTS_PATH, MARKS_PATH, RECEIVES_PATH, Action, FaultRule
 
@@ -202,12 +205,9 @@ def _json(body: object, status: int = 200) -> Response:
 
 
 def _function_of(context: RequestContext) -> str:
-    """Return the name of the function that sent a request, by its credentials; empty where no function did.
+    """Return the name of the function that sent a request, by its credentials; empty where no function did."""
+    session = _SESSIONS.of(context)
+    return session.name if session else ""
 
-    LocalStack gives an execution environment the credentials of its role in a session named after the function.
-    """
-    access_key_id = extract_access_key_id_from_auth_header(context.request.headers)
-    if not access_key_id:
-        return ""
-    session = sts_backends[context.account_id][context.partition].get_assumed_role_from_access_key(access_key_id)
-    return str(session.session_name) if session else ""
+
+_SESSIONS: Final = Sessions()

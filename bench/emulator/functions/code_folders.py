@@ -14,8 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, S3Code
-from localstack.utils.archives import unzip
+from bench.engine import FunctionVersion, S3Code, unzip
 
 # An archive of 60 MB is unpacked in a second or two.
 _UNPACK_TIMEOUT_S: Final = 120.0

@@ -8,10 +8,7 @@ import logging
 import time
 from typing import Any
 
-from localstack.aws.connect import connect_to
-from localstack.services.lambda_.invocation import logs
-from localstack.services.lambda_.invocation.logs import LogHandler, LogItem
-from localstack.utils.aws.client_types import ServicePrincipal
+from bench.engine import LogHandler, LogItem, ServicePrincipal, connect_to, logs
 
 LOG = logging.getLogger(__name__)
 

@@ -17,10 +17,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from localstack import config
-from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
-from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
-
 from bench.emulator.faults.matching import FAULTS
 from bench.emulator.functions.code_folders import CodeFolders
 from bench.emulator.functions.environment import MAX_STARTING, ExecutionEnvironment, FunctionSettings, Invocation
@@ -28,6 +24,7 @@ from bench.emulator.functions.outcomes import Outcome
 from bench.emulator.functions.runtime_folder import build_runtime_folder
 from bench.emulator.functions.zygote import RUNTIME_VARIABLES, Zygote
 from bench.emulator.observed.running import RUNNING
+from bench.engine import FUNCTIONS_PATH, FunctionVersion, InvocationResult, RuntimeExecutor, config
 from bench.faults import Action, FaultRule
 from bench.faults.rules import INVOCATION
 
@@ -156,7 +153,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
 
     def get_runtime_endpoint(self) -> str:
         """Return LocalStack's internal callback address (only its container init uses it)."""
-        return f"http://127.0.0.1:{config.GATEWAY_LISTEN[0].port}/_localstack_lambda/{self.id}"
+        return f"http://127.0.0.1:{config.GATEWAY_LISTEN[0].port}{FUNCTIONS_PATH}/{self.id}"
 
     def get_logs(self) -> str:
         """Return nothing: every line is part of some invocation's result."""

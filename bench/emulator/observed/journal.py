@@ -13,21 +13,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from localstack.aws import handlers
-from localstack.aws.api import RequestContext
-from localstack.aws.chain import HandlerChain
-from localstack.http import Request, Response
-from localstack.services.edge import ROUTER
-from localstack.services.lambda_.invocation.execution_environment import ExecutionEnvironment
-from localstack.services.lambda_.invocation.lambda_models import InvocationResult
-from localstack.services.lambda_.invocation.version_manager import LambdaVersionManager
-from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
-from localstack.utils.patch import patch
-from moto.sts.models import sts_backends
-
+from bench.emulator.access.sessions import Sessions
 from bench.emulator.dynamodb.units import units_of
 from bench.emulator.observed.billed_chunks import chunks_of
 from bench.emulator.observed.served import Parameters, Served
+from bench.engine import (
+    ROUTER,
+    ExecutionEnvironment,
+    HandlerChain,
+    InvocationResult,
+    LambdaVersionManager,
+    Request,
+    RequestContext,
+    Response,
+    handlers,
+    patch,
+)
 from bench.measure.journal import JOURNAL_PATH, FunctionUse, RequestCount
 from tickstream import keys
 from tickstream.errors import MalformedItem
@@ -42,8 +43,6 @@ _REPORT: Final = re.compile(
 )
 #: What CloudWatch Logs adds to each event when it counts what it ingests.
 _LOG_LINE_BYTES: Final = 26
-#: Access keys whose owner is remembered: LocalStack looks through all sessions ever made for one.
-_MAX_KNOWN_KEYS: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -247,8 +246,8 @@ class Callers:
     """Whose requests are whose, by their credentials."""
 
     def __init__(self) -> None:
-        # One step at a time on one dict: threads need no lock.
-        self._known: dict[str, str] = {}
+        # LocalStack gives an environment the credentials of its role in a session named after the function.
+        self._sessions = Sessions()
 
     def of(self, context: RequestContext) -> str:
         """Return who sent a request: see `bench.measure.journal.RequestCount`."""
@@ -256,17 +255,8 @@ class Callers:
             # The queue's owner pays for what Lambda, S3 and EventBridge ask of SQS; for nothing else of that kind.
             principal = context.internal_request_params.get("service_principal")
             return f"aws:{principal}" if principal and context.service.service_name == "sqs" else EMULATOR
-        access_key = extract_access_key_id_from_auth_header(context.request.headers)
-        if not access_key:
-            return OUTSIDE
-        caller = self._known.get(access_key)
-        if caller is None:
-            if len(self._known) >= _MAX_KNOWN_KEYS:
-                self._known.clear()
-            # LocalStack gives an environment the credentials of its role in a session named after the function.
-            session = sts_backends[context.account_id][context.partition].get_assumed_role_from_access_key(access_key)
-            caller = self._known[access_key] = str(session.session_name) if session else OUTSIDE
-        return caller
+        session = self._sessions.of(context)
+        return session.name if session else OUTSIDE
 
 
 def served_of(context: RequestContext, response: Response, callers: Callers) -> Served | None:

@@ -9,14 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from localstack.aws.api import RequestContext
-from localstack.aws.connect import connect_to
-from localstack.services.logs.provider import LogsProvider
-from localstack.services.moto import call_moto
-from localstack.utils.patch import patch
 from moto.logs.models import logs_backends
 
 from bench.emulator.observed import embedded_metrics, filter_patterns
+from bench.engine import LogsProvider, RequestContext, call_moto, connect_to, patch
 
 LOG = logging.getLogger(__name__)
 

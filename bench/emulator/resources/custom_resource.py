@@ -11,15 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
-from localstack import config
-from localstack.http import Request, Response
-from localstack.services.cloudformation.resource_provider import (
+from bench.engine import (
+    ROUTER,
     OperationStatus,
     ProgressEvent,
+    Request,
     ResourceProvider,
     ResourceRequest,
+    Response,
+    config,
 )
-from localstack.services.edge import ROUTER
 
 _ANSWER_PATH: Final = "/_bench/custom-resource"
 _DEFAULT_SERVICE_TIMEOUT_S: Final = 3600

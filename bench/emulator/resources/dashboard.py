@@ -2,12 +2,7 @@
 
 from typing import Any
 
-from localstack.services.cloudformation.resource_provider import (
-    OperationStatus,
-    ProgressEvent,
-    ResourceProvider,
-    ResourceRequest,
-)
+from bench.engine import OperationStatus, ProgressEvent, ResourceProvider, ResourceRequest
 
 
 class DashboardProvider(ResourceProvider[dict[str, Any]]):  # type: ignore[misc] # LocalStack is untyped here

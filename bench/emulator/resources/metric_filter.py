@@ -7,14 +7,8 @@ It puts and deletes the filter, so that a stack deploys, updates and deletes; wh
 import contextlib
 from typing import Any
 
-from localstack.services.cloudformation.resource_provider import (
-    OperationStatus,
-    ProgressEvent,
-    ResourceProvider,
-    ResourceRequest,
-)
-
 from bench.emulator.observed import filter_patterns
+from bench.engine import OperationStatus, ProgressEvent, ResourceProvider, ResourceRequest
 
 
 class MetricFilterProvider(ResourceProvider[dict[str, Any]]):  # type: ignore[misc] # LocalStack is untyped here

@@ -7,12 +7,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from localstack.aws.api import CommonServiceException
-from moto.iam.models import iam_backends
-from moto.sts.models import sts_backends
 
 from bench.emulator.access import check as access
 from bench.emulator.access.check import AccessCheck, AccessRecord
+from bench.engine import CommonServiceException, IamProvider, StsProvider, iam_stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,20 +26,35 @@ def allow(action: str) -> str:
 
 
 class World:
-    """A role with a session, and a check that is asked directly."""
+    """A role with a session, made by LocalStack's own providers, and a check that is asked directly."""
 
     def __init__(self) -> None:
-        self.backend = iam_backends[ACCOUNT]["aws"]
-        self.role = self.backend.create_role(NAME, "{}", "/", None, "", [], "3600")
-        self.role.policies["own"] = allow("dynamodb:Query")
+        self.iam, self.sts = IamProvider(), StsProvider()
+        self.context: Any = SimpleNamespace(
+            account_id=ACCOUNT, region="us-east-1", partition="aws", request=SimpleNamespace(headers={})
+        )
+        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+        created = self.iam.create_role(self.context, NAME, trust, path="/unit/")
+        self.arn = str(created["Role"]["Arn"])
+        self.grant(allow("dynamodb:Query"))
         self.key = self.session()
         self.record = AccessRecord()
         self.check = AccessCheck(self.record)
 
+    def grant(self, policy: str) -> None:
+        """Put the role's inline policy."""
+        self.iam.put_role_policy(self.context, NAME, "own", policy)
+
     def session(self) -> str:
         """Assume the role as LocalStack does for a function; return the access key."""
-        assumed = sts_backends[ACCOUNT]["aws"].assume_role("us-east-1", "f-dev", self.role.arn, "", 900, "")
-        return str(assumed.access_key_id)
+        assumed = self.sts.assume_role(self.context, self.arn, "f-dev")
+        return str(assumed["Credentials"]["AccessKeyId"])
+
+    def delete(self) -> None:
+        """Delete the role, if it is still there."""
+        if NAME in iam_stores[ACCOUNT]["us-east-1"].ROLES:
+            self.iam.delete_role_policy(self.context, NAME, "own")
+            self.iam.delete_role(self.context, NAME)
 
     def ask(self, operation: str, request: dict[str, Any], **more: Any) -> str:
         """Ask DynamoDB with the session's key; return the code of the refusal, empty where there is none."""
@@ -71,9 +84,7 @@ def world() -> Iterator[World]:
     """Make a role and remove it."""
     made = World()
     yield made
-    if made.role.id in made.backend.roles:
-        made.role.policies.clear()
-        made.backend.delete_role(NAME)
+    made.delete()
 
 
 def test_m13_a_session_may_do_what_its_role_says(world: World) -> None:
@@ -99,21 +110,21 @@ def test_m13_others_are_not_decided_on(world: World) -> None:
 def test_m13_policies_count_as_they_are_now(world: World) -> None:
     """Inline and attached policies, changed ones at once; a role that is gone may do nothing."""
     assert world.ask("GetItem", {"TableName": "t"}) == "AccessDeniedException"
-    managed = world.backend.create_policy("", "/", allow("dynamodb:GetItem"), "unit-access-managed", [])
-    world.backend.attach_role_policy(managed.arn, NAME)
+    managed = world.iam.create_policy(world.context, "unit-access-managed", allow("dynamodb:GetItem"))["Policy"]["Arn"]
+    world.iam.attach_role_policy(world.context, NAME, managed)
     assert world.ask("GetItem", {"TableName": "t"}) == ""
-    world.role.policies["own"] = allow("dynamodb:Scan")
+    world.grant(allow("dynamodb:Scan"))
     assert world.ask("Query", {"TableName": "t"}) == "AccessDeniedException"
-    world.backend.detach_role_policy(managed.arn, NAME)
+    world.iam.detach_role_policy(world.context, NAME, managed)
     assert world.ask("GetItem", {"TableName": "t"}) == "AccessDeniedException"
-    world.role.policies.clear()
-    world.backend.delete_role(NAME)
+    world.iam.delete_policy(world.context, managed)
+    world.delete()
     assert world.ask("Scan", {"TableName": "t"}) == "AccessDeniedException"
 
 
 def test_m13_each_table_of_a_batch_is_asked_for(world: World) -> None:
     """One forbidden table refuses the whole request."""
-    world.role.policies["own"] = allow("dynamodb:BatchWriteItem")
+    world.grant(allow("dynamodb:BatchWriteItem"))
     assert world.ask("BatchWriteItem", {"RequestItems": {"t": []}}) == ""
     assert world.ask("BatchWriteItem", {"RequestItems": {"t": [], "u": []}}) == "AccessDeniedException"
 

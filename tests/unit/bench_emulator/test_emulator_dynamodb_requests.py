@@ -4,13 +4,17 @@ import json
 from typing import Any
 
 import pytest
-from localstack.aws.api import RequestContext
-from localstack.aws.handlers.service import ServiceRequestParser
-from localstack.aws.protocol.parser import ProtocolParserError, create_parser
-from localstack.aws.spec import load_service
-from localstack.http import Request, Response
 
 from bench.emulator.dynamodb import requests as dynamodb_requests
+from bench.engine import (
+    ProtocolParserError,
+    Request,
+    RequestContext,
+    Response,
+    ServiceRequestParser,
+    create_parser,
+    load_service,
+)
 
 dynamodb_requests.install()
 

@@ -5,12 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from localstack.http import Request, Response
 
 from bench.emulator.dynamodb.units import Units
-from bench.emulator.observed import journal as journal_module
 from bench.emulator.observed.journal import Callers, Journal, served_of
 from bench.emulator.observed.served import Served
+from bench.engine import Request, Response, StsProvider
 from tickstream import keys
 from tickstream.ingests import Pending
 from tickstream.items import key_of_pending
@@ -168,22 +167,16 @@ def _signed(access_key: str) -> dict[str, str]:
     return {"Authorization": f"AWS4-HMAC-SHA256 Credential={access_key}/20260105/us-east-1/sqs/aws4_request, S=1"}
 
 
-def test_a_request_is_its_functions_by_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_is_its_functions_by_the_credentials() -> None:
     """The session of a role is named after its function; whoever has no session is from outside."""
-    asked: list[str] = []
-
-    def find(access_key: str) -> Any:
-        asked.append(access_key)
-        return SimpleNamespace(session_name="data-processor") if access_key == "LSIA" else None
-
-    account = {"aws": SimpleNamespace(get_assumed_role_from_access_key=find)}
-    monkeypatch.setattr(journal_module, "sts_backends", {"000000000000": account})
+    context: Any = SimpleNamespace(account_id="000000000000", partition="aws", request=SimpleNamespace(headers={}))
+    arn = "arn:aws:iam::000000000000:role/r"
+    key = StsProvider().assume_role(context, arn, "data-processor")["Credentials"]["AccessKeyId"]
     callers = Callers()
     for _ in range(2):
-        assert callers.of(_context(headers=_signed("LSIA"))) == "data-processor"
+        assert callers.of(_context(headers=_signed(key))) == "data-processor"
         assert callers.of(_context(headers=_signed("test"))) == "bench"
     assert callers.of(_context()) == "bench"
-    assert asked == ["LSIA", "test"]
 
 
 @pytest.mark.parametrize(

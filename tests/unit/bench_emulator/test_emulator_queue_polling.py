@@ -3,9 +3,9 @@
 import threading
 
 import pytest
-from localstack.services.sqs.models import StandardQueue
 
 from bench.emulator.queue_polling import Batches, _has_message
+from bench.engine import StandardQueue
 
 
 def test_emulator_batches_are_bounded() -> None:

@@ -6,14 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from localstack.aws.api import RequestContext
-from localstack.http import Request, Response
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
 from bench.emulator.dynamodb import table as dynamodb_table
 from bench.emulator.dynamodb import units as dynamodb_units
 from bench.emulator.dynamodb.units import Units, metered, units_of
+from bench.engine import Request, RequestContext, Response
 
 dynamodb_table.install()
 
