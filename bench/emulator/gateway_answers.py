@@ -1,4 +1,4 @@
-"""The gateway's own refusals in the words of the deployed stack: of these LocalStack 4.14 takes the status alone."""
+"""The gateway's own refusals in the words of the deployed stack: of these LocalStack takes the status alone."""
 
 import json
 from typing import Any, Final

@@ -1,6 +1,6 @@
 """LocalStack's web server, bound to the address it was told.
 
-LocalStack 4.14 drops the host of an IPv4 address and listens on every interface: whoever is on the same network
+LocalStack drops the host of an IPv4 address and listens on every interface: whoever is on the same network
 could then use the emulated account.
 """
 

@@ -1,4 +1,4 @@
-"""What LocalStack 4.14 gets wrong and this project needs right, each a bug of its own."""
+"""What LocalStack gets wrong and this project needs right, each a bug of its own, still there in 2026.3.0."""
 
 import json
 import tempfile
@@ -11,7 +11,6 @@ import boto3
 from bench.emulator.functions.logs import store_function_logs
 from bench.engine import (
     ApiGatewayModelProvider,
-    CloudwatchDispatcher,
     LogHandler,
     ResourceProviderExecutor,
     ephemeral,
@@ -19,7 +18,6 @@ from bench.engine import (
     patch,
     s3_provider,
     start_worker_thread,
-    stores,
     version_manager,
 )
 
@@ -43,10 +41,6 @@ def install() -> None:
     version_manager.start_thread = start_worker_thread
     version_manager.record_cw_metric_invocation = version_manager.record_cw_metric_error = _record_nothing
 
-    # The same of every request to SQS: a request to CloudWatch that costs more. How many messages a queue holds, which
-    # alarms look at, is told once a minute all the same.
-    CloudwatchDispatcher.dispatch_sqs_metric = _record_nothing
-
     @patch(ApiGatewayModelProvider.create)  # type: ignore[untyped-decorator] # LocalStack is untyped here
     def create_model(create: Any, self: ApiGatewayModelProvider, request: Any) -> Any:
         # `Schema` is of type Json: AWS takes an object or its text. LocalStack turns a text into a JSON string,
@@ -55,10 +49,8 @@ def install() -> None:
             request.desired_state["Schema"] = json.loads(request.desired_state["Schema"])
         return create(self, request)
 
-    # Every look at a function that is being made costs a client of its own, and every service's store the list of
-    # regions: both read a megabyte of JSON anew.
+    # Every look at a function that is being made costs a client of its own, which reads a megabyte of JSON anew.
     lambda_models.boto3 = _ClientsOnce()
-    stores.get_valid_regions_for_service = cache(stores.get_valid_regions_for_service)
 
     @patch(ResourceProviderExecutor.deploy_loop)  # type: ignore[untyped-decorator] # LocalStack is untyped here
     def deploy_loop(loop: Any, *arguments: Any, **named: Any) -> Any:

@@ -113,7 +113,6 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         "StandardQueue",
         "sqs_stores",
     ),
-    "services.sqs.provider": ("CloudwatchDispatcher",),
     "utils.archives": ("unzip",),
     "utils.aws.arns": ("parse_arn",),
     "utils.aws.client_types": ("ServicePrincipal",),
@@ -136,7 +135,6 @@ _MODULES: Final[dict[str, str]] = {
     "version_manager": "services.lambda_.invocation.version_manager",
     "s3_provider": "services.s3.provider",
     "ephemeral": "services.s3.storage.ephemeral",
-    "stores": "services.stores",
 }
 _PLACES: Final = {name: module for module, names in _NAMES.items() for name in names}
 

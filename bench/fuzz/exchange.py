@@ -96,7 +96,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OwnFailure:
-    """A way in which LocalStack 4.14 itself fails, before any function is called.
+    """A way in which LocalStack itself fails, before any function is called.
 
     answered: fits the whole body. sent: says whether the request is one that this happens to.
     """

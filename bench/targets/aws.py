@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bench.errors import TargetError
 from bench.targets import REGION, Capability, Kind, Preflight, RunRequest
-from bench.targets.clients import Clients, aws_clients
+from bench.targets.clients import aws_clients
+from bench.targets.connection import Connection
 from bench.targets.template_types import placeholders, types_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from types import TracebackType
 
 _NOT_SHOWN: Final = (
     "A run on AWS shows nothing about faults: none are injected.",
@@ -24,7 +24,7 @@ _NOT_SHOWN: Final = (
 )
 
 
-class AwsTarget:
+class AwsTarget(Connection):
     """An AWS account. ``confirmed``: the user has agreed to create and to pay; without it `preflight` refuses."""
 
     kind = Kind.AWS
@@ -39,7 +39,7 @@ class AwsTarget:
 
     def __init__(self, *, confirmed: bool) -> None:
         self._confirmed = confirmed
-        self._clients: Clients | None = None
+        super().__init__("AWS")
         self._region = REGION
         self._caller: Mapping[str, str] = {}
 
@@ -58,23 +58,7 @@ class AwsTarget:
 
     def stop(self) -> None:
         """Close the connections."""
-        if self._clients is not None:
-            self._clients.close()
-        self._clients = None
-
-    def __enter__(self) -> Self:
-        """See `start`."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """See `stop`."""
-        self.stop()
+        self._disconnect()
 
     # The target -------------------------------------------------------------------------------------------------
 
@@ -82,12 +66,6 @@ class AwsTarget:
     def region(self) -> str:
         """The region of the user's configuration."""
         return self._region
-
-    def client(self, service: str) -> Any:
-        """Return the boto3 client for ``service``. Raises TargetError before `start`."""
-        if self._clients is None:
-            raise TargetError("not connected to AWS")
-        return self._clients.get(service)
 
     def api_url(self, rest_api_id: str, stage: str) -> str:
         """Return the stage's own address."""

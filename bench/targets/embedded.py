@@ -18,13 +18,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final
 
 from bench.errors import TargetError
 from bench.targets import REGION, Capability, Kind, Preflight, RunRequest, instance
 from bench.targets.architectures import host_architecture
-from bench.targets.clients import Clients, emulator_clients
+from bench.targets.clients import emulator_clients
+from bench.targets.connection import Connection
 from bench.targets.instance import Instance
 from bench.targets.localstack_settings import SETTINGS, localstack_environment, not_emulated
 from bench.targets.supervisor import EXITED_NAME, LOG_NAME
@@ -45,7 +45,7 @@ class _Owned:
     watch_end: int | None
 
 
-class EmbeddedTarget:
+class EmbeddedTarget(Connection):
     """LocalStack as a child process; enter it, or call `start` and `stop`.
 
     ``state_dir``: the parent of the throw-away folder (default: the system's temporary folder). ``detached``: it
@@ -65,7 +65,7 @@ class EmbeddedTarget:
         self._settings = {**SETTINGS, **(overrides or {})}
         self._instance: Instance | None = None
         self._owned: _Owned | None = None
-        self._clients: Clients | None = None
+        super().__init__("the embedded LocalStack, which is not running")
         self._peak_bytes = 0
 
     @classmethod
@@ -102,9 +102,7 @@ class EmbeddedTarget:
         """End LocalStack, its functions and its folder; does nothing where nothing runs."""
         running, owned = self._instance, self._owned
         self._instance = self._owned = None
-        if self._clients is not None:
-            self._clients.close()
-            self._clients = None
+        self._disconnect()
         if running is None:
             return
         try:
@@ -112,24 +110,6 @@ class EmbeddedTarget:
         finally:
             if self._detached:
                 instance.forget()
-
-    def __enter__(self) -> Self:
-        """Start LocalStack."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End LocalStack; after a failure, keep its log (see `log_path`)."""
-        if exception is not None and not isinstance(exception, KeyboardInterrupt):
-            kept = self.keep_log()
-            if kept is not None:
-                exception.add_note(f"LocalStack's log: {kept}")
-        self.stop()
 
     # The target -------------------------------------------------------------------------------------------------
 
@@ -173,12 +153,6 @@ class EmbeddedTarget:
         if self._instance is None:
             return None
         return _copy_log(Path(self._instance.state_dir))
-
-    def client(self, service: str) -> Any:
-        """Return the boto3 client for ``service``; the same one for every caller, and thread-safe."""
-        if self._clients is None:
-            raise TargetError("the embedded LocalStack is not running")
-        return self._clients.get(service)
 
     def api_url(self, rest_api_id: str, stage: str) -> str:
         """Return the stage's address on this port: names below localhost.localstack.cloud would need DNS."""

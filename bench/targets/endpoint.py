@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,7 +11,8 @@ from bench.errors import TargetError
 from bench.targets import REGION, Capability, Kind, Preflight, RunRequest, health
 from bench.targets.architectures import host_architecture, lambda_architecture
 from bench.targets.canary import RUNTIME, FunctionHost, send_canary
-from bench.targets.clients import Clients, emulator_clients
+from bench.targets.clients import emulator_clients
+from bench.targets.connection import Connection
 from bench.targets.health import Health, read_health
 from bench.targets.localstack_settings import LOCALSTACK_DOES_NOT, NOT_EMULATED
 from bench.targets.template_types import missing_services, placeholders, types_of
@@ -19,7 +20,6 @@ from bench.targets.template_types import missing_services, placeholders, types_o
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from types import TracebackType
 
 _UNKNOWN_SERVER = (
     "This server is neither AWS nor LocalStack: whether it enforces IAM, limits, retries, retention and time to live "
@@ -29,7 +29,7 @@ _UNKNOWN_SERVER = (
 _NOT_IN_LOCALSTACK = frozenset({"AWS::CloudWatch::Dashboard", "AWS::Logs::MetricFilter"})
 
 
-class EndpointTarget:
+class EndpointTarget(Connection):
     """A LocalStack-compatible server at ``endpoint_url``. What is deployed there stays until it is destroyed."""
 
     kind = Kind.ENDPOINT
@@ -38,7 +38,7 @@ class EndpointTarget:
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url.rstrip("/")
-        self._clients: Clients | None = None
+        super().__init__(endpoint_url)
         self._health: Health | None = None
         self._functions: FunctionHost | None = None
         self._ignored_types: tuple[str, ...] = ()
@@ -51,23 +51,8 @@ class EndpointTarget:
 
     def stop(self) -> None:
         """Close the connections."""
-        if self._clients is not None:
-            self._clients.close()
-        self._clients = self._health = None
-
-    def __enter__(self) -> Self:
-        """See `start`."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """See `stop`."""
-        self.stop()
+        self._disconnect()
+        self._health = None
 
     def _connect(self, found: Health) -> None:
         self._health = found
@@ -108,12 +93,6 @@ class EndpointTarget:
     def scratch_dir(self) -> Path | None:
         """None: nothing there is this bench's to remove."""
         return None
-
-    def client(self, service: str) -> Any:
-        """Return the boto3 client for ``service``. Raises TargetError before `start`."""
-        if self._clients is None:
-            raise TargetError(f"not connected to {self._endpoint_url}")
-        return self._clients.get(service)
 
     def api_url(self, rest_api_id: str, stage: str) -> str:
         """Return the stage's address on the server's one port: names of their own would need DNS."""

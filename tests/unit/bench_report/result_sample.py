@@ -26,11 +26,11 @@ def market_result() -> dict[str, Any]:
         "host": {
             "system": "Linux-6.1.0-x86_64-with-glibc2.36", "machine": "x86_64", "python": "3.13.0", "cores_usable": 2,
             "memory_bytes": 25_276_502_016, "load_1_minute": 0.73,
-            "packages": {"boto3": "1.42.54", "localstack-core": "4.14.0", "polars": "2.1.0", "tickstream": "0.1.0"},
+            "packages": {"boto3": "1.42.54", "localstack-core": "2026.3.0", "polars": "2.1.0", "tickstream": "0.1.0"},
         },
         "target": {
             "kind": "embedded", "endpoint_url": "http://127.0.0.1:60527", "python": "3.13.0",
-            "localstack-core": "4.14.0", "moto-ext": "5.1.25",
+            "localstack-core": "2026.3.0", "moto-ext": "5.1.25",
         },
         "target_settings": {"LAMBDA_RUNTIME_EXECUTOR": "process", "LAMBDA_KEEPALIVE_MS": "120000"},
         "not_emulated": [
