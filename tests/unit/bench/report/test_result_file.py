@@ -9,7 +9,7 @@ import pytest
 
 from bench.errors import ResultError
 from bench.report.result import SCHEMA_VERSION, Result, read_result, write_result
-from tests.unit.bench_report.result_sample import file_result, market_result
+from tests.unit.bench.report.result_sample import file_result, market_result
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 from bench.__main__ import main
 from bench.report.compare import compared, obstacles
 from bench.report.result import Result
-from tests.unit.bench_report.result_sample import file_result, market_result
+from tests.unit.bench.report.result_sample import file_result, market_result
 
 if TYPE_CHECKING:
     from pathlib import Path

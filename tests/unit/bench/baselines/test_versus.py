@@ -12,7 +12,7 @@ from bench.commands.baselines import add as add_command
 from bench.errors import BenchError
 from bench.report.console import Reporter
 from bench.report.result import FILE_NAME
-from tests.unit.bench_report.result_sample import market_result
+from tests.unit.bench.report.result_sample import market_result
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from bench.report.html import write_report
 from bench.report.result import write_result
-from tests.unit.bench_report.result_sample import file_result, market_result
+from tests.unit.bench.report.result_sample import file_result, market_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

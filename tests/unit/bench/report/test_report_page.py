@@ -10,7 +10,7 @@ import pytest
 from bench.__main__ import main
 from bench.report.html import NOT_MEASURED, counts, render, sentence, services
 from bench.report.result import Result, write_result
-from tests.unit.bench_report.result_sample import file_result, market_result
+from tests.unit.bench.report.result_sample import file_result, market_result
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from bench.errors import PriceError, ResultError
 from bench.report.result import Result
 from generator.environment import Environment
 from generator.pipelines import PIPELINES
-from tests.unit.bench_report.result_sample import file_result, market_result
+from tests.unit.bench.report.result_sample import file_result, market_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

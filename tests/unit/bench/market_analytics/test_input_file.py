@@ -13,7 +13,7 @@ from bench.ledger.sent import Origin
 from bench.market_analytics.input_file import take_in
 from bench.market_analytics.oracle import Oracle
 
-DATA = Path(__file__).parents[3] / "../shared/data"
+DATA = Path(__file__).parents[4] / "../shared/data"
 HEADER = b"symbol,timestamp,price,size,exchange,conditions\n"
 GOOD_NS = 1_767_623_400_123_456_789
 

@@ -14,7 +14,7 @@ import pytest
 
 from bench import engine
 
-ROOT: Final = Path(__file__).parents[3]
+ROOT: Final = Path(__file__).parents[4]
 _IMPORT: Final = re.compile(r"^\s*(?:from|import) localstack\b", re.MULTILINE)
 
 
