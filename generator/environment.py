@@ -20,6 +20,15 @@ MAX_ENVIRONMENT_LENGTH = (
 )
 """Characters left for the environment's name; every other limit (64 for a role, 80 for a queue) is wider."""
 
+_COLLISIONS = {
+    "rejected": "bucket market-data-rejected-{other}-ACCOUNT-REGION",
+    "dead-letter": "queue data-processor-dead-letter-{other}.fifo",
+}
+"""Words that stand between a name and the environment in one resource, where another resource has the name alone.
+
+An environment that begins with one, `rejected-dev`, would give `market-data-ENV` the name that the other has for `dev`.
+"""
+
 _ALLOWED = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
 
@@ -29,10 +38,10 @@ class Environment:
 
     Attributes:
         name: 1 to `MAX_ENVIRONMENT_LENGTH` lower-case ASCII letters, digits and single inner hyphens, which is
-            what S3 bucket names allow; every physical name in the stack carries it.
+            what S3 bucket names allow; every physical name in the stack carries it, and no two environments share one.
 
     Raises:
-        EnvironmentNameError: the name breaks a limit; the message says which.
+        EnvironmentNameError: the name breaks a limit, or takes another environment's names; the message says which.
 
     """
 
@@ -52,3 +61,10 @@ class Environment:
                 f"{MAX_ENVIRONMENT_LENGTH}: bucket {LONGEST_BUCKET_PREFIX}-ENV-ACCOUNT-REGION may have "
                 f"{_BUCKET_NAME_LIMIT}"
             )
+        for word, taken in _COLLISIONS.items():
+            if self.name.startswith(f"{word}-"):
+                other = self.name.removeprefix(f"{word}-")
+                raise EnvironmentNameError(
+                    f"environment name {self.name!r} collides with environment {other!r}: both would have the "
+                    f"{taken.format(other=other)}; begin the name with another word than {word!r}"
+                )

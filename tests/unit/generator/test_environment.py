@@ -69,3 +69,52 @@ def test_the_limit_is_the_longest_bucket_name() -> None:
     assert longest("AWS::Lambda::Function", "FunctionName") <= 64
     assert longest("AWS::SQS::Queue", "QueueName") <= 80
     assert longest("AWS::Events::Rule", "Name") <= 64
+
+
+def physical_names(environment: str) -> set[tuple[str, str, str]]:
+    """Return type, property and text of each name in both stacks that an account, or a region of it, has once."""
+    resources = [
+        one for build in PIPELINES.values() for one in build(Environment(environment)).to_dict()["Resources"].values()
+    ]
+    found = set()
+    for resource in resources:
+        for name, value in resource.get("Properties", {}).items():
+            text = value.get("Fn::Sub", "") if isinstance(value, dict) else value
+            if name.endswith("Name") and isinstance(text, str) and f"-{environment}" in text:
+                found.add((resource["Type"], name, text))
+    return found
+
+
+def test_no_two_environments_share_a_name() -> None:
+    """Any words of any resource's name before `9` make an environment that is refused, or has names of its own."""
+    others = physical_names("9")
+    bases = {text.partition("-9")[0] for _, _, text in others}
+    tails = {"-".join(base.split("-")[start:]).lower() for base in bases for start in range(base.count("-") + 1)}
+    refused = set()
+    for word in sorted(tail for tail in tails if len(tail) + len("-9") <= MAX_ENVIRONMENT_LENGTH):
+        try:
+            assert not physical_names(f"{word}-9") & others, word
+        except EnvironmentNameError as error:
+            if "collides" in str(error):
+                refused.add(word)
+    assert refused == {"rejected", "dead-letter"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("rejected-dev", "collides with environment 'dev': .*bucket market-data-rejected-dev-"),
+        ("dead-letter-x", "collides with environment 'x': .*queue data-processor-dead-letter-x.fifo"),
+    ],
+)
+def test_a_collision_is_refused_naming_what_collides(name: str, said: str) -> None:
+    """The message names the other environment and the resource that both would have."""
+    with pytest.raises(EnvironmentNameError, match=said) as caught:
+        Environment(name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["rejected", "dead-letter", "rejectedx", "dev-rejected"])
+def test_a_name_that_only_looks_like_a_collision_is_taken(name: str) -> None:
+    """What stands between a name and another environment is a whole word with something after it."""
+    assert Environment(name).name == name
