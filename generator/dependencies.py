@@ -13,7 +13,11 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.requirements import InvalidRequirement
+
+from generator.closure import missing_from
 from generator.errors import BundleError
+from generator.pip_settings import PipSettingsError, pip_environment
 from generator.zips import add_file
 
 if TYPE_CHECKING:
@@ -27,8 +31,11 @@ PYTHON_VERSION = "3.13"
 _NEWEST_GLIBC_MINOR = 34
 _OLDEST_GLIBC_MINOR = 17
 _INSTALL_TIMEOUT_S = 600
-_LAYOUT = "1"
-"""Part of the cache key: raise it when what is stripped or how it is zipped changes."""
+_LAYOUT = "2"
+"""Part of the cache key: raise it when what is stripped, how it is zipped or what is checked changes.
+
+Zips of layout 1 were not checked: one of them may lack what its functions import.
+"""
 
 _DROPPED_DIRECTORIES = {"__pycache__", "tests", "test", "bin"}
 _DROPPED_METADATA = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
@@ -46,7 +53,7 @@ def dependency_zip(requirements: Sequence[str], architecture: str, constraints: 
         cache: directory of these zips.
 
     Raises:
-        BundleError: pip cannot install them.
+        BundleError: pip cannot install them, or reports success and has not.
 
     """
     pins = sorted(line.split("#")[0].strip() for line in constraints.read_text(encoding="utf-8").splitlines())
@@ -62,6 +69,7 @@ def dependency_zip(requirements: Sequence[str], architecture: str, constraints: 
         work = Path(tempfile.mkdtemp(dir=cache, prefix=".installing-"))
         try:
             _install(requirements, architecture, constraints, work / "tree")
+            _check(requirements, pins, architecture, work / "tree")
             _zip(work / "tree", work / path.name)
             # The last step: who sees the name sees a whole file, and two runs at once make the same one.
             (work / path.name).replace(path)
@@ -81,8 +89,16 @@ def _install(requirements: Sequence[str], architecture: str, constraints: Path, 
         command += ["--platform", platform]
     try:
         done = subprocess.run(
-            [*command, *requirements], capture_output=True, text=True, timeout=_INSTALL_TIMEOUT_S, check=False
+            [*command, *requirements],
+            env=pip_environment(sys.executable, os.environ),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_INSTALL_TIMEOUT_S,
+            check=False,
         )
+    except PipSettingsError as error:
+        raise BundleError(f"pip's own configuration cannot be read: {error}") from error
     except subprocess.TimeoutExpired:
         raise BundleError(f"pip did not finish in {_INSTALL_TIMEOUT_S} s; is the package index reachable?") from None
     if done.returncode != 0:
@@ -91,6 +107,20 @@ def _install(requirements: Sequence[str], architecture: str, constraints: Path, 
         raise BundleError(
             f"pip cannot install {', '.join(requirements)} for {architecture}: {reason.removeprefix('ERROR: ')} "
             "(is the package index reachable?)"
+        )
+
+
+def _check(requirements: Sequence[str], pins: Sequence[str], architecture: str, tree: Path) -> None:
+    """Raise BundleError where the tree is not what was asked for, whatever pip says."""
+    machine = ARCHITECTURES[architecture]
+    try:
+        missing = missing_from(tree, requirements, pins, python_version=PYTHON_VERSION, machine=machine)
+    except InvalidRequirement as error:
+        raise BundleError(f"a requirement cannot be read: {' '.join(str(error).split())}") from error
+    if missing:
+        raise BundleError(
+            f"pip reports success, but what it installed for {architecture} lacks {', '.join(missing)} "
+            "(nothing is kept of it)"
         )
 
 

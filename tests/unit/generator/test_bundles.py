@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from generator import bundles
+from generator import bundles, dependencies
 from generator.bundles import BUNDLES, BuiltBundles, build_bundles
 from generator.environment import Environment
 from generator.errors import BundleError
@@ -30,13 +30,16 @@ PROJECT_PACKAGES = {"file_processing", "market_analytics", "operations", "servic
 DECODERS = {("market-analytics", "DataProcessor"), ("file-processing", "DataProcessor")}
 
 
-def wheel(folder: Path, name: str, version: str, *, tag: str = "py3-none-any", text: str = "") -> None:
+def wheel(
+    folder: Path, name: str, version: str, *, tag: str = "py3-none-any", text: str = "", needs: str | None = None
+) -> None:
     """Write a small real wheel, so that real pip installs it without an index."""
     info = f"{name}-{version}.dist-info"
     files = {
         f"{name}/__init__.py": text,
         f"{name}/tests/__init__.py": "",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        + (f"Requires-Dist: {needs}\n" if needs else ""),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n",
     }
     record = ""
@@ -310,6 +313,47 @@ def test_an_unpinned_dependency_is_refused(wheels: Path, tmp_path: Path) -> None
     (wheels / "constraints.txt").write_text("polars==1.0\n")
     with pytest.raises(BundleError, match="does not pin aws-lambda-powertools"):
         build(wheels, tmp_path)
+
+
+@pytest.mark.parametrize("variable", ["PIP_NO_DEPS=1", "PIP_DRY_RUN=1", "PIP_ROOT=elsewhere", "PIP_USER=1"])
+def test_pips_settings_change_no_bundle(
+    variable: str, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the user has pip do otherwise, a bundle holds the requirements and what these need."""
+    monkeypatch.chdir(tmp_path)
+    wheel(wheels, "aws_lambda_powertools", "1.0", needs="jmespath>=1")
+    wheel(wheels, "jmespath", "1.2", text="FOUND = True\n")
+    monkeypatch.setenv(*variable.split("="))
+    built = build(wheels, tmp_path)
+    for path in built.files.values():
+        with zipfile.ZipFile(path) as archive:
+            assert archive.read("jmespath/__init__.py") == b"FOUND = True\n"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_broken_configuration_of_pips_is_one_line(
+    wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that pip cannot read is named, in one line."""
+    (tmp_path / "pip.conf").write_text("no section\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    with pytest.raises(BundleError, match=r"pip's own configuration cannot be read: .*pip\.conf") as caught:
+        build(wheels, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_pip_left_out_is_not_kept(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pip that reports success and has installed no dependencies: refused by name; the next run begins anew."""
+    wheel(wheels, "aws_lambda_powertools", "1.0", needs="jmespath>=1")
+    wheel(wheels, "jmespath", "1.2")
+    run = subprocess.run
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "run", lambda command, **named: run([*command, "--no-deps"], **named))
+        patch.setattr(dependencies, "pip_environment", lambda *_: os.environ)
+        with pytest.raises(BundleError, match=r"what it installed for arm64 lacks jmespath>=1"):
+            build(wheels, tmp_path)
+    assert not list(tmp_path.rglob("*.zip"))
+    assert build(wheels, tmp_path).files
 
 
 @pytest.mark.parametrize(
