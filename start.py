@@ -35,6 +35,7 @@ OLDEST_PYTHON = (3, 11)
 TEST = "test"
 
 _PROBE = "import importlib.util as u, sys; sys.exit(not (u.find_spec('tox') and u.find_spec('tox_uv')))"
+_NO_TOX = "tox cannot be installed (is the package index reachable?)"
 _STALE = ".making-"
 _INSTALL_TIMEOUT_S = 900
 _PROBE_TIMEOUT_S = 60
@@ -173,15 +174,17 @@ def _install(work: Path) -> None:
         sys.path.insert(0, str(ROOT))
         from generator.pip_settings import PipSettingsError, pip_environment  # noqa: PLC0415
 
-        _run([sys.executable, "-I", "-m", "venv", str(work)], dict(os.environ))
+        _run("no environment can be made", [sys.executable, "-I", "-m", "venv", str(work)], dict(os.environ))
         try:
             environment = pip_environment(python, os.environ)
         except PipSettingsError as error:
             raise CannotStart(f"pip's own configuration cannot be read: {error}") from None
-        _run([python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted], environment)
+        pip = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run(_NO_TOX, [*pip, *wanted], environment)
     elif uv:
-        _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(work)], dict(os.environ))
-        _run([uv, "pip", "install", "--quiet", "--python", python, *wanted], dict(os.environ))
+        made = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(work)]
+        _run("no environment can be made", made, dict(os.environ))
+        _run(_NO_TOX, [uv, "pip", "install", "--quiet", "--python", python, *wanted], dict(os.environ))
     else:
         raise CannotStart(
             "this Python cannot make environments: install venv (Debian, Ubuntu: apt install python3-venv; "
@@ -192,14 +195,15 @@ def _install(work: Path) -> None:
 def _can_make_environments() -> bool:
     """Tell whether venv is whole: Debian's Python has it without what it installs pip with."""
     try:
-        import ensurepip  # noqa: PLC0415
-        import venv  # noqa: PLC0415
+        from ensurepip import bootstrap  # noqa: PLC0415
+        from venv import EnvBuilder  # noqa: PLC0415
     except ImportError:
         return False
-    return bool(ensurepip and venv)
+    return bool(bootstrap and EnvBuilder)
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
+def _run(failure: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Run a command to its end. Raises CannotStart with the failure and what the command says of it."""
     try:
         done = subprocess.run(
             command,
@@ -217,10 +221,10 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
             f"tox is not installed after {_INSTALL_TIMEOUT_S} s; is the package index reachable?"
         ) from None
     if done.returncode != 0:
+        # What pip is sure of, else whatever was said last.
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
         said = next((line for line in lines if line.startswith("ERROR: ")), (lines or ["no message"])[-1])
-        said = said[:_SAID_CHARACTERS].replace("ERROR: ", "")
-        raise CannotStart(f"tox cannot be installed: {said} (is the package index reachable?)")
+        raise CannotStart(f"{failure}: {said[:_SAID_CHARACTERS].replace('ERROR: ', '')}")
 
 
 # What tox needs to know ------------------------------------------------------------------------------------------
