@@ -195,11 +195,11 @@ def _install(work: Path) -> None:
 def _can_make_environments() -> bool:
     """Tell whether venv is whole: Debian's Python has it without what it installs pip with."""
     try:
-        from ensurepip import bootstrap  # noqa: PLC0415
-        from venv import EnvBuilder  # noqa: PLC0415
+        from ensurepip import bootstrap  # noqa: F401, PLC0415
+        from venv import EnvBuilder  # noqa: F401, PLC0415
     except ImportError:
         return False
-    return bool(bootstrap and EnvBuilder)
+    return True
 
 
 def _run(failure: str, command: Sequence[str], environment: Mapping[str, str]) -> None:

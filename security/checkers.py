@@ -96,7 +96,7 @@ def from_guard(text: str, templates: Sequence[Path]) -> list[Finding]:
 def _script(name: str) -> str:
     path = Path(sysconfig.get_path("scripts")) / name
     if not path.is_file():
-        raise SecurityCheckError(f"{name} is not installed here; run: tox run -e security")
+        raise SecurityCheckError(f"{name} is not installed here; run: python3 start.py security")
     return str(path)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import start
 from bench.__main__ import _parser as bench_parser
 from generator.__main__ import _parser as generator_parser
 
@@ -34,13 +35,28 @@ def test_a_generator_command_is_understood(command: str) -> None:
     generator_parser().parse_args(words[3 : words.index(">") if ">" in words else None])
 
 
-def test_the_tox_commands_are_environments() -> None:
-    """Every tox environment that the README runs is in tox.ini."""
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/performance.md"])
+def test_the_start_commands_are_environments(name: str) -> None:
+    """Whatever a page has `start.py` run is an environment of tox.ini, or all of them."""
     tox = configparser.ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
-    named = re.findall(r"python3 -m tox run -e (\w+)", README)
-    assert named
-    assert all(f"testenv:{name}" in tox for name in named)
+    named = set(re.findall(r"start\.py (\w+)", (ROOT / name).read_text()))
+    assert named or name.startswith("docs")
+    assert {one for one in named if one != start.TEST and f"testenv:{one}" not in tox} == set()
+
+
+def test_the_first_commands_are_the_whole_start() -> None:
+    """The first two commands are the main job and the tests, with nothing before them; uv's are the same two."""
+    commands = [line for line in COMMANDS if re.match(r"(python|pip|uv|tox|apt|git|sh|\./)", line)]
+    assert commands[:2] == ["python3 start.py bench", f"python3 start.py {start.TEST}"]
+    assert re.findall(r"`(uv run [^`]*)`", README) == [f"uv run start.py {name}" for name in ("bench", start.TEST)]
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    """The last line of `.ci/run` is the README's second command, and no other line of it installs or tests."""
+    lines = [line.strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
+    assert lines[-1] == f"python3 start.py {start.TEST}"
+    assert not [line for line in lines[:-1] if "python" in line and not line.startswith("#")]
 
 
 def test_the_readme_shows_commands() -> None:
