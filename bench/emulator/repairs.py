@@ -10,8 +10,12 @@ import boto3
 
 from bench.emulator.functions.logs import store_function_logs
 from bench.engine import (
+    ApiGatewayMethodProvider,
     ApiGatewayModelProvider,
+    ApiGatewayStageProvider,
     LogHandler,
+    OperationStatus,
+    ProgressEvent,
     ResourceProviderExecutor,
     ephemeral,
     lambda_models,
@@ -49,6 +53,23 @@ def install() -> None:
             request.desired_state["Schema"] = json.loads(request.desired_state["Schema"])
         return create(self, request)
 
+    @patch(ApiGatewayMethodProvider.update)  # type: ignore[untyped-decorator] # LocalStack is untyped here
+    def update_method(_update: Any, self: ApiGatewayMethodProvider, request: Any) -> Any:
+        # LocalStack puts the integration anew and leaves out its responses. What is served is the deployment, which is
+        # a copy: nobody sees the method gone.
+        self.delete(request)
+        return self.create(request)
+
+    @patch(ApiGatewayStageProvider.update)  # type: ignore[untyped-decorator] # LocalStack is untyped here
+    def update_stage(_update: Any, _self: ApiGatewayStageProvider, request: Any) -> Any:
+        # LocalStack leaves a stage as it is; then it deletes the deployment that the update replaces, and with that
+        # every stage that still shows it: the API is gone.
+        model = request.desired_state
+        request.aws_client_factory.apigateway.update_stage(
+            restApiId=model["RestApiId"], stageName=model["StageName"], patchOperations=stage_changes(model)
+        )
+        return ProgressEvent(status=OperationStatus.SUCCESS, resource_model=model)
+
     # Every look at a function that is being made costs a client of its own, which reads a megabyte of JSON anew.
     lambda_models.boto3 = _ClientsOnce()
 
@@ -60,6 +81,17 @@ def install() -> None:
     @patch(LogHandler.run_log_loop)  # type: ignore[untyped-decorator] # LocalStack is untyped here
     def run_log_loop(_run_log_loop: Any, self: LogHandler, *_: Any, **__: Any) -> None:
         store_function_logs(self)
+
+
+def stage_changes(model: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the operations that give a stage what CloudFormation wants of it, of what LocalStack makes stages with."""
+    wanted = {
+        "/deploymentId": model.get("DeploymentId"),
+        "/description": model.get("Description"),
+        "/tracingEnabled": str(bool(model.get("TracingEnabled"))).lower(),
+        **{f"/variables/{name}": value for name, value in (model.get("Variables") or {}).items()},
+    }
+    return [{"op": "replace", "path": path, "value": value} for path, value in wanted.items() if value]
 
 
 class _ClientsOnce:

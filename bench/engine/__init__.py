@@ -66,7 +66,9 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "services.apigateway.next_gen.execute_api.context": ("RestApiInvocationContext",),
     "services.apigateway.next_gen.execute_api.gateway_response": ("get_gateway_response_or_default",),
     "services.apigateway.next_gen.execute_api.handlers.gateway_exception": ("GatewayExceptionHandler",),
+    "services.apigateway.resource_providers.aws_apigateway_method": ("ApiGatewayMethodProvider",),
     "services.apigateway.resource_providers.aws_apigateway_model": ("ApiGatewayModelProvider",),
+    "services.apigateway.resource_providers.aws_apigateway_stage": ("ApiGatewayStageProvider",),
     "services.cloudformation.resource_provider": (
         "CloudFormationResourceProviderPlugin",
         "OperationStatus",

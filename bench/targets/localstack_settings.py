@@ -60,6 +60,7 @@ _ONE_BATCH: Final = "Lambda: one poller serves a queue, so batches of one queue 
 LOCALSTACK_DOES_NOT: Final[tuple[str, ...]] = (
     _IAM_UNCHECKED,
     "API Gateway: IAM authorization, throttling, usage plans and the stage's method settings are not enforced.",
+    "CloudFormation: an update changes no bucket, table, rule, alarm, log group, API model or gateway response.",
     "EventBridge: a target's retry policy and dead-letter queue are stored and never used.",
     "EventBridge: rate(5 minutes) fires from a cron, up to a minute early.",
     "CloudWatch Logs: retention is stored and not enforced.",

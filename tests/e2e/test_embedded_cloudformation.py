@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import requests
 
 from bench.targets.embedded import EmbeddedTarget
 from generator.blocks.logs import ERROR_PATTERN
@@ -294,3 +295,48 @@ def test_embedded_request_model_takes_both_forms(target: EmbeddedTarget, *, as_t
 
     assert json.loads(model["schema"]) == schema
     stack.delete()
+
+
+def api_resources(answer: str, generation: str) -> dict[str, Any]:
+    """Return an API of one method, which answers with a text; each generation is deployed under an id of its own."""
+    method = {
+        "RestApiId": {"Ref": "Api"},
+        "ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]},
+        "HttpMethod": "GET",
+        "AuthorizationType": "NONE",
+        "Integration": {
+            "Type": "MOCK",
+            "RequestTemplates": {"application/json": '{"statusCode": 200}'},
+            "IntegrationResponses": [{"StatusCode": "200", "ResponseTemplates": {"application/json": answer}}],
+        },
+        "MethodResponses": [{"StatusCode": "200"}],
+    }
+    deployment = f"Deployment{generation}"
+    return {
+        "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "embedded-updated"}},
+        "Method": {"Type": "AWS::ApiGateway::Method", "Properties": method},
+        deployment: {
+            "Type": "AWS::ApiGateway::Deployment",
+            "DependsOn": "Method",
+            "Properties": {"RestApiId": {"Ref": "Api"}},
+        },
+        "Stage": {
+            "Type": "AWS::ApiGateway::Stage",
+            "Properties": {"RestApiId": {"Ref": "Api"}, "DeploymentId": {"Ref": deployment}, "StageName": "test"},
+        },
+    }
+
+
+def test_embedded_an_api_outlives_a_change_of_its_shape(target: EmbeddedTarget) -> None:
+    """A new Deployment takes the stage over, and the old one's deletion does not take the stage along."""
+    stack = Stack(target, "embedded-api-update")
+    outputs = {"Id": {"Value": {"Ref": "Api"}}}
+    assert stack.create(api_resources("first", "A"), outputs) == "CREATE_COMPLETE", stack.reasons()
+    url = target.api_url(stack.outputs()["Id"], "test") + "/"
+    assert requests.get(url, timeout=30).text == "first"
+    assert stack.update(api_resources("second", "B"), outputs) == "UPDATE_COMPLETE", stack.reasons()
+    answer = requests.get(url, timeout=30)
+    assert (answer.status_code, answer.text) == (200, "second")
+    deployments = target.client("apigateway").get_deployments(restApiId=stack.outputs()["Id"])["items"]
+    assert len(deployments) == 1
+    assert stack.delete() == "DELETE_COMPLETE"
