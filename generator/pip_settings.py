@@ -37,6 +37,7 @@ KEPT_SETTINGS = (
 _SECTIONS = ("global", "install", ":env:")
 """Of pip's configuration, the ones that an installation obeys; a later one outweighs an earlier one."""
 
+_NO_HOME = "/nonexistent"
 _LIST_TIMEOUT_S = 60
 _SAID_CHARACTERS = 300
 
@@ -53,6 +54,9 @@ def pip_environment(python: str, environment: Mapping[str, str]) -> dict[str, st
 
     """
     clean = {name: value for name, value in environment.items() if not name.upper().startswith("PIP_")}
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - Path.home raises
+        # A user without a name, as in a container: pip does not start without a home, and is not to find one of others.
+        clean["HOME"] = _NO_HOME
     return {**clean, **_kept(python, environment, clean), "PIP_CONFIG_FILE": os.devnull}
 
 

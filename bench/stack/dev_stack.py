@@ -35,10 +35,11 @@ def up(
     if bare and choice.kind not in _OWNED:
         raise TargetError(f"--bare starts a target without a stack; --target {choice.kind} starts nothing")
     target = open_target(choice, detached=True)
-    with reporter.phase(f"start {target.kind}"):
-        target.start()
     with ExitStack() as started:
+        # It does nothing where nothing runs: what fails from the start on ends what was started.
         started.callback(target.stop)
+        with reporter.phase(f"start {target.kind}"):
+            target.start()
         if bare:
             reporter.line(f"endpoint  {target.endpoint_url}")
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,10 +20,16 @@ class Lint:
     """One run of cfn-lint; leaving the block ends it, whatever happened."""
 
     def __init__(self, template: Path) -> None:
-        # In the checkout, where the file with the explained exceptions stands.
-        root = Path(__file__).parent.parent
         self._process = subprocess.Popen(
-            [*_COMMAND, "-t", str(template)], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*_COMMAND, "-t", str(template)],
+            # The checkout, where the file with the explained exceptions stands.
+            cwd=Path(__file__).parents[2],
+            # No ~/.cfnlintrc of the user's: the project has its own; and a user without a home has a home here.
+            env={**os.environ, "HOME": str(template.parent)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
         )
 
     def __enter__(self) -> Self:

@@ -103,6 +103,8 @@ class DockerTarget(EndpointTarget):
             raise TargetError("this container runs already")
         if self._detached and (kept := self.attached()) is not None:
             raise TargetError(f"a container runs already at {kept.endpoint_url}: bench down --target docker ends it")
+        if self._detached:
+            instance.prepare()
         self._docker = _engine()
         self._pull()
         self._name = f"tickstream-{secrets.token_hex(4)}"
@@ -113,14 +115,13 @@ class DockerTarget(EndpointTarget):
                 self._guard = _watch(self._name, self._folder)
             self._run()
             self._connect(wait_for_health(self._endpoint_url, START_TIMEOUT_S, self._check_alive))
+            if self._detached:
+                path = _detached_file()
+                path.write_text(json.dumps(asdict(_Detached(self._name, self._image))), encoding="utf-8")
         except BaseException:
-            # Whatever ends the waiting, an interrupt included, ends what was waited for.
+            # Whatever ends the start, an interrupt included, ends what was started.
             self.stop()
             raise
-        if self._detached:
-            path = _detached_file()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(asdict(_Detached(self._name, self._image))), encoding="utf-8")
 
     @override
     def stop(self) -> None:

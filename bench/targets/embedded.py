@@ -27,7 +27,7 @@ from bench.targets.clients import emulator_clients
 from bench.targets.connection import Connection
 from bench.targets.instance import Instance
 from bench.targets.localstack_settings import SETTINGS, localstack_environment, not_emulated
-from bench.targets.supervisor import EXITED_NAME, LOG_NAME
+from bench.targets.supervisor import EXITED_NAME, LET_GO, LOG_NAME
 
 START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 15.0
@@ -85,8 +85,10 @@ class EmbeddedTarget(Connection):
         """Start LocalStack and return when it answers. Raises TargetError, with the log's place and last words."""
         if self._instance is not None:
             raise TargetError("this embedded LocalStack runs already")
-        if self._detached and (running := instance.recall()) is not None:
-            raise TargetError(f"an embedded LocalStack runs already at {running.endpoint_url}: bench down ends it")
+        if self._detached:
+            if (running := instance.recall()) is not None:
+                raise TargetError(f"an embedded LocalStack runs already at {running.endpoint_url}: bench down ends it")
+            instance.prepare()
         for attempt in range(_PORT_ATTEMPTS):
             try:
                 self._start_once()
@@ -96,7 +98,7 @@ class EmbeddedTarget(Connection):
             else:
                 break
         if self._detached:
-            instance.remember(self._running())
+            self._let_go()
 
     def stop(self) -> None:
         """End LocalStack, its functions and its folder; does nothing where nothing runs."""
@@ -190,6 +192,23 @@ class EmbeddedTarget(Connection):
             raise TargetError("the embedded LocalStack is not running")
         return self._instance
 
+    def _let_go(self) -> None:
+        """Note where LocalStack is, then have its supervisor watch this process no longer.
+
+        Whatever fails before that ends LocalStack, a kill of this process included: a note of one that has ended is
+        taken for none. Later its end is `stop`, here or in another process.
+        """
+        owned = self._owned
+        assert owned is not None and owned.watch_end is not None, "it was just started"  # noqa: S101, PT018 - for the type checker
+        try:
+            instance.remember(self._running())
+            os.write(owned.watch_end, LET_GO)
+        except BaseException:
+            self.stop()
+            raise
+        os.close(owned.watch_end)
+        self._owned = _Owned(owned.process, None)
+
     def _start_once(self) -> None:
         if self._parent_dir is not None:
             self._parent_dir.mkdir(parents=True, exist_ok=True)
@@ -197,10 +216,9 @@ class EmbeddedTarget(Connection):
         (state_dir / "tmp").mkdir()
         port = free_port()
         token = secrets.token_hex(16)
-        read_end, write_end = (None, None) if self._detached else os.pipe()
+        read_end, write_end = os.pipe()
         environment = localstack_environment(self._settings, state_dir, port, token)
-        command = [sys.executable, "-P", "-m", "bench.targets.supervisor", str(state_dir)]
-        command.append("-1" if read_end is None else str(read_end))
+        command = [sys.executable, "-P", "-m", "bench.targets.supervisor", str(state_dir), str(read_end)]
         try:
             process = subprocess.Popen(
                 command,
@@ -209,16 +227,16 @@ class EmbeddedTarget(Connection):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=(state_dir / LOG_NAME).open("ab"),
-                pass_fds=() if read_end is None else (read_end,),
+                pass_fds=(read_end,),
                 # Ctrl-C in the terminal is for the bench, which still needs LocalStack to clean up with.
                 start_new_session=True,
             )
-        except OSError:
+        except BaseException:
+            os.close(write_end)
             shutil.rmtree(state_dir, ignore_errors=True)
             raise
         finally:
-            if read_end is not None:
-                os.close(read_end)
+            os.close(read_end)
         self._owned = _Owned(process, write_end)
         started = instance.process_started(process.pid)
         self._instance = Instance(port, token, process.pid, started or 0, str(state_dir), self._settings)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -57,9 +58,33 @@ def process_started(pid: int) -> int | None:
 
 
 def detached_file() -> Path:
-    """Return the file that remembers the detached instance: one a user."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    """Return the file that remembers the detached instance: one a user.
+
+    Raises TargetError where the user has no home, as in a container under a number that it knows no name for.
+    """
+    base = os.environ.get("XDG_STATE_HOME")
+    if not base:
+        try:
+            base = str(Path.home() / ".local" / "state")
+        except RuntimeError as error:
+            raise TargetError(
+                "this user has no home folder to note in what is left running: set XDG_STATE_HOME to a folder of yours"
+            ) from error
     return Path(base) / "tickstream" / "embedded.json"
+
+
+def prepare() -> None:
+    """See to it that a detached instance can be remembered, before one is started. Raises TargetError."""
+    folder = detached_file().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise TargetError(
+            f"what is left running cannot be noted in {folder} ({error.strerror}): set XDG_STATE_HOME to a folder of "
+            "yours"
+        ) from error
 
 
 def remember(instance: Instance) -> None:

@@ -1,6 +1,8 @@
 """The settings under which the bench runs LocalStack, and what LocalStack then does not do as AWS does."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -110,5 +112,18 @@ def localstack_environment(settings: Mapping[str, str], state_dir: Path, port: i
         "GATEWAY_LISTEN": listen,
         HOST_VARIABLE: listen,
         "TICKSTREAM_EMULATOR_TOKEN": token,
+        **_interpreter_variables(),
         **settings,
     }
+
+
+def _interpreter_variables() -> dict[str, str]:
+    """Return what this Python needs of the environment to start at all: where its libpython is, if only that says it.
+
+    Asked of the Python itself: elsewhere the path may lead to libraries that LocalStack is not to load.
+    """
+    path = os.environ.get("LD_LIBRARY_PATH")
+    if not path:
+        return {}
+    alone = subprocess.run([sys.executable, "-I", "-S", "-c", ""], env={}, capture_output=True, check=False)
+    return {"LD_LIBRARY_PATH": path} if alone.returncode else {}

@@ -4,7 +4,8 @@ A process of its own, because it must outlive whoever started it: when the bench
 closes, and within moments LocalStack, its functions and the state folder are gone. LocalStack dies with this process
 (PR_SET_PDEATHSIG), the functions die with LocalStack (see `bench.emulator.functions.launcher`).
 
-``python -m bench.targets.supervisor STATE_FOLDER WATCHED_FD``; a descriptor of -1 watches nobody (``bench up``).
+``python -m bench.targets.supervisor STATE_FOLDER WATCHED_FD``. A byte from the pipe says that its other end may close
+and LocalStack is to stay (``bench up``): only a signal ends it then.
 LocalStack inherits the environment and writes to ``STATE_FOLDER/localstack.log``. Its state is thrown away, so it is
 ended by SIGKILL: an orderly shutdown takes seconds and saves nothing.
 """
@@ -23,6 +24,8 @@ from typing import Final
 from bench.engine import MAIN
 
 LOG_NAME: Final = "localstack.log"
+#: What `bench up` writes into the pipe once it is known where LocalStack is.
+LET_GO: Final = b"1"
 # Holds the exit status of a LocalStack that ended by itself.
 EXITED_NAME: Final = "exited"
 _PR_SET_PDEATHSIG: Final = 1
@@ -54,13 +57,16 @@ def supervise(state_folder: Path, watched_fd: int) -> int:
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - single-threaded, see there
         )
     exited = os.pidfd_open(localstack.pid)
-    watched = [wake_read, exited] + ([watched_fd] if watched_fd >= 0 else [])
+    watched = {wake_read, exited, watched_fd}
     try:
-        ready, _, _ = select.select(watched, [], [])
-        if ready == [exited]:
-            # LocalStack ended by itself: whoever started it reads the log first, then closes the pipe or signals.
-            (state_folder / EXITED_NAME).write_text(str(localstack.wait()), encoding="ascii")
-            select.select([fd for fd in watched if fd != exited], [], [])
+        while True:
+            ready, _, _ = select.select(watched, [], [])
+            if wake_read in ready or (watched_fd in ready and not os.read(watched_fd, len(LET_GO))):
+                break
+            if exited in ready:
+                # LocalStack ended by itself: whoever started it reads the log first, then closes the pipe or signals.
+                (state_folder / EXITED_NAME).write_text(str(localstack.wait()), encoding="ascii")
+            watched -= {exited, watched_fd} & set(ready)
     finally:
         _kill_group(localstack)
         shutil.rmtree(state_folder, ignore_errors=True)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
-from bench.emulator.functions.zygote import LAUNCHER, Child, Zygote, ZygoteUnavailable
+from bench.emulator.functions.zygote import LAUNCHER, Child, Zygote, ZygoteUnavailable, interpreter_variables
 
 LOG = logging.getLogger(__name__)
 MAX_LOG_BYTES: Final = 4 << 20
@@ -123,7 +123,7 @@ def _start_cold(task_root: Path, runtime_folder: Path, variables: Mapping[str, s
     popen = subprocess.Popen(
         [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(runtime_folder), str(task_root)],
         cwd=task_root,
-        env=variables,
+        env={**interpreter_variables(), **variables},
         stdin=subprocess.DEVNULL,
         stdout=output_fd,
         stderr=output_fd,

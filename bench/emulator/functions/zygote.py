@@ -28,6 +28,12 @@ _MAX_MESSAGE_BYTES: Final = 1 << 16
 _ANSWER_TIMEOUT_S: Final = 60.0
 
 
+def interpreter_variables() -> dict[str, str]:
+    """Return what this process's Python was given to find its own library with; a child of the same Python needs it."""
+    path = os.environ.get("LD_LIBRARY_PATH")
+    return {"LD_LIBRARY_PATH": path} if path else {}
+
+
 @dataclass(slots=True)
 class Child:
     """A forked function. ``pidfd`` is the owner's to close; ``exited`` gets its exit code, negative for a signal."""
@@ -100,7 +106,7 @@ class Zygote:
             self._process = subprocess.Popen(
                 [*command, "--zygote", str(its_end.fileno())],
                 cwd=self._runtime_folder,
-                env=RUNTIME_VARIABLES,
+                env={**RUNTIME_VARIABLES, **interpreter_variables()},
                 stdin=subprocess.DEVNULL,
                 # What it says goes to LocalStack's log: it has no function's words.
                 pass_fds=(its_end.fileno(),),
