@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench.mutants import conditions
 from bench.mutants.mutant import Edit, Mutant
 
 _STORED: Final = "bars in DynamoDB"
@@ -32,14 +31,12 @@ CUTTING: Final = (
             ),
         ),
         (_STORED, _RECEIPTS),
-        conditions.CALM,
     ),
     Mutant(
         "first-row-twice",
         "ranges overlap: the first rows of a range are counted by the range before it too",
         (Edit(_SPANS, "min(start + step_bytes, size_bytes)", "min(start + step_bytes + 64, size_bytes)"),),
         (_STORED, _RECEIPTS),
-        conditions.CALM,
     ),
     Mutant(
         "last-row-groups-dropped",
@@ -52,14 +49,12 @@ CUTTING: Final = (
             ),
         ),
         (_STORED, _RECEIPTS),
-        conditions.CALM,
     ),
     Mutant(
         "gzip-tail-dropped",
         "the last row of a gzipped object is lost where no newline ends it",
         (Edit(_TEXT, "    if carry:\n        yield offset, carry", "    carry = None"),),
         (_STORED, _RECEIPTS),
-        conditions.CALM,
     ),
     Mutant(
         "second-gzip-member-dropped",
@@ -72,7 +67,6 @@ CUTTING: Final = (
             ),
         ),
         (_STORED, _RECEIPTS),
-        conditions.CALM,
     ),
 )
 
@@ -89,7 +83,6 @@ COUNTING: Final = (
             ),
         ),
         (_STORED, _RECEIPTS),
-        conditions.CALM,
     ),
     Mutant(
         "keyed-by-symbol-and-timestamp",
@@ -103,7 +96,6 @@ COUNTING: Final = (
             ),
         ),
         (_STORED, _RECEIPTS),
-        conditions.CALM,
     ),
     Mutant(
         "float-prices",
@@ -116,14 +108,12 @@ COUNTING: Final = (
             ),
         ),
         (_STORED,),
-        conditions.CALM,
     ),
     Mutant(
         "float-json-numbers",
         "numbers of JSON go through a 64-bit float",
         (Edit(_ROWS, "parse_float=JsonNumber,", "parse_float=lambda text: JsonNumber(float(text)),"),),
         (_STORED,),
-        conditions.CALM,
     ),
     Mutant(
         "float-notionals",
@@ -136,7 +126,6 @@ COUNTING: Final = (
             ),
         ),
         (_STORED,),
-        conditions.CALM,
     ),
     Mutant(
         "whole-volumes",
@@ -149,7 +138,6 @@ COUNTING: Final = (
             ),
         ),
         (_STORED,),
-        conditions.CALM,
     ),
     Mutant(
         "ties-reordered",
@@ -162,7 +150,6 @@ COUNTING: Final = (
             ),
         ),
         (_STORED,),
-        conditions.CALM,
     ),
     Mutant(
         "ties-by-arrival",
@@ -172,7 +159,6 @@ COUNTING: Final = (
             Edit(_BARS, "if one.last >= other.last else", "if one.last[0] >= other.last[0] else"),
         ),
         (_STORED,),
-        conditions.CALM,
     ),
     Mutant(
         "order-by-arrival",
@@ -182,14 +168,12 @@ COUNTING: Final = (
             Edit(_BARS, "last = one if one.last >= other.last else other", "last = other"),
         ),
         (_STORED,),
-        conditions.CALM,
     ),
     Mutant(
         "vwap-half-up",
         "VWAP rounds a half up and not to even",
         (Edit(_BARS, "(twice == self.volume_e9 and quotient % 2 == 1)", "twice == self.volume_e9"),),
         (_POSTED,),
-        conditions.CALM,
     ),
     Mutant(
         "wrong-hour",
@@ -202,7 +186,6 @@ COUNTING: Final = (
             ),
         ),
         (_POSTED,),
-        conditions.CALM,
     ),
 )
 
@@ -212,14 +195,12 @@ REJECTING: Final = (
         "bad rows are counted and nowhere written down",
         (Edit(_RANGES, "rejects.add(reject_line(row))", "reject_line(row)"),),
         (_REJECTED,),
-        conditions.CALM,
     ),
     Mutant(
         "reject-text-cut",
         "of a bad row only 16 bytes are kept",
         (Edit(_RANGES, "MAX_RAW_BYTES: Final = 64 * 1024", "MAX_RAW_BYTES: Final = 16"),),
         (_REJECTED,),
-        conditions.CALM,
     ),
     Mutant(
         "reject-offset-of-range",
@@ -232,6 +213,5 @@ REJECTING: Final = (
             ),
         ),
         (_REJECTED,),
-        conditions.CALM,
     ),
 )

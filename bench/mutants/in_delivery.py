@@ -151,7 +151,6 @@ ROLLING_UP: Final = (
             ),
         ),
         (_ROLLED_UP,),
-        conditions.CALM,
     ),
     Mutant(
         "late-slices-ignored",
@@ -171,7 +170,6 @@ ROLLING_UP: Final = (
             ),
         ),
         (_STORED,),
-        conditions.CALM,
     ),
     Mutant(
         "compaction-deletes-what-came-meanwhile",
@@ -220,7 +218,6 @@ READING: Final = (
             ),
         ),
         (_POSTED,),
-        conditions.CALM,
     ),
     Mutant(
         "interval-keeps-its-last-minute",
@@ -233,14 +230,12 @@ READING: Final = (
             ),
         ),
         ("bars of longer intervals",),
-        conditions.CALM,
     ),
     Mutant(
         "bar-between-pages",
         "the next page begins one minute too late",
         (Edit(_QUERY, "return tuple(bars), bar.minute\n", "return tuple(bars), bar.minute + 1\n"),),
         ("bars through GET /bars",),
-        conditions.CALM,
     ),
     Mutant(
         "rollup-trusted-alone",

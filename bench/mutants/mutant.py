@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
+from bench.mutants.conditions import CALM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,14 +33,14 @@ class Mutant:
 
     name: what `--only` takes. broken: what is broken, in one sentence. edits: how.
     killed_by: checks of the verdict, each of which must be red; more may be.
-    under: the condition that shows it.
+    under: the condition that shows it; most need none.
     """
 
     name: str
     broken: str
     edits: tuple[Edit, ...]
     killed_by: tuple[str, ...]
-    under: Condition
+    under: Condition = CALM
 
     def mutated(self, read: Callable[[str], str]) -> dict[str, str]:
         """Return the text of each edited file. Raises MutantStaleError.
