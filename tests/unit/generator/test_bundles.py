@@ -89,29 +89,37 @@ def pipeline(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def built(pipeline: str, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> BuiltBundles:
+def built(pipeline: str, sources: Path, installed: Path, tmp_path_factory: pytest.TempPathFactory) -> BuiltBundles:
     """Build a pipeline's bundles once, for the tests that only read them."""
     where = tmp_path_factory.mktemp("built")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        return build(make_wheels(where / "wheels", monkeypatch), where, pipeline=pipeline)
+        return build(make_wheels(where / "wheels", monkeypatch), where, pipeline=pipeline, cache=installed)
 
 
-def build(wheels: Path, where: Path, architecture: str = "arm64", *, pipeline: str = PIPELINE) -> BuiltBundles:
-    """Build a pipeline's bundles below `where`, with a cache of its own."""
-    out, cache = where / "bundles", where / "cache"
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache of installed dependencies, for the tests that are not about how pip fills it."""
+    return tmp_path_factory.mktemp("installed")
+
+
+def build(
+    wheels: Path, where: Path, architecture: str = "arm64", *, pipeline: str = PIPELINE, cache: Path | None = None
+) -> BuiltBundles:
+    """Build a pipeline's bundles below `where`, by default with a cache of its own."""
+    out, cache = where / "bundles", cache or where / "cache"
     return build_bundles(pipeline, architecture, out, cache=cache, constraints=wheels / "constraints.txt")
 
 
-def test_bundles_of_other_sources(sources: Path, wheels: Path, tmp_path: Path) -> None:
+def test_bundles_of_other_sources(sources: Path, wheels: Path, installed: Path, tmp_path: Path) -> None:
     """A folder of sources may be given: what is changed there, and nothing of the checkout, is what is bundled."""
     copy = tmp_path / "functions"
     shutil.copytree(sources, copy)
     (copy / "tickstream" / "keys.py").write_text("CHANGED = True\n")
     where, constraints = tmp_path / "built", wheels / "constraints.txt"
-    built = build_bundles(PIPELINE, "arm64", where, cache=where / "cache", constraints=constraints, sources=copy)
+    built = build_bundles(PIPELINE, "arm64", where, cache=installed, constraints=constraints, sources=copy)
     with zipfile.ZipFile(built.files["DataQuery.zip"]) as archive:
         assert archive.read("tickstream/keys.py") == b"CHANGED = True\n"
-    assert built.prefix != build(wheels, where).prefix
+    assert built.prefix != build(wheels, where, cache=installed).prefix
 
 
 def test_two_builds_are_the_same_bytes(pipeline: str, built: BuiltBundles, wheels: Path, tmp_path: Path) -> None:
@@ -227,38 +235,40 @@ def test_the_template_finds_every_bundle(pipeline: str, built: BuiltBundles) -> 
         assert function in {node.name for node in source.body if isinstance(node, ast.FunctionDef)}
 
 
-def test_the_prefix_follows_the_code(sources: Path, wheels: Path, tmp_path: Path) -> None:
+def test_the_prefix_follows_the_code(sources: Path, wheels: Path, installed: Path, tmp_path: Path) -> None:
     """A changed line of one function is another prefix, and changed back it is the first one again."""
-    first = build(wheels, tmp_path)
+    first = build(wheels, tmp_path, cache=installed)
     handler = sources / "market_analytics" / "data_query.py"
     before = handler.read_bytes()
     handler.write_bytes(before + b"\n# changed\n")
-    changed = build(wheels, tmp_path)
+    changed = build(wheels, tmp_path, cache=installed)
     handler.write_bytes(before)
     assert changed.prefix != first.prefix
     assert changed.files["DataQuery.zip"].read_bytes() != first.files["DataQuery.zip"].read_bytes()
     assert changed.files["DataIngestion.zip"].read_bytes() == first.files["DataIngestion.zip"].read_bytes()
-    assert build(wheels, tmp_path) == first
+    assert build(wheels, tmp_path, cache=installed) == first
 
 
-def test_the_prefix_follows_the_dependencies(wheels: Path, tmp_path: Path) -> None:
+def test_the_prefix_follows_the_dependencies(wheels: Path, installed: Path, tmp_path: Path) -> None:
     """Another version in the bundle is another prefix; another version of a tool is not."""
     constraints = wheels / "constraints.txt"
-    first = build(wheels, tmp_path)
+    first = build(wheels, tmp_path, cache=installed)
     constraints.write_text(constraints.read_text().replace("mypy==1.0", "mypy==2.0"))
-    assert build(wheels, tmp_path).prefix == first.prefix
+    assert build(wheels, tmp_path, cache=installed).prefix == first.prefix
     wheel(wheels, "polars", "1.1", text="VERSION = 2\n")
     constraints.write_text(constraints.read_text().replace("polars==1.0", "polars==1.1"))
-    assert build(wheels, tmp_path).prefix != first.prefix
+    assert build(wheels, tmp_path, cache=installed).prefix != first.prefix
 
 
-def test_a_second_build_touches_nothing(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_build_touches_nothing(
+    wheels: Path, installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is built is found again, without pip and without writing a file."""
-    first = build(wheels, tmp_path)
-    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.zip")}
+    first = build(wheels, tmp_path, cache=installed)
+    times = {path: path.stat().st_mtime_ns for path in [*tmp_path.rglob("*.zip"), *installed.rglob("*.zip")]}
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("pip was asked again"))
-    assert build(wheels, tmp_path) == first
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.zip")} == times
+    assert build(wheels, tmp_path, cache=installed) == first
+    assert {path: path.stat().st_mtime_ns for path in [*tmp_path.rglob("*.zip"), *installed.rglob("*.zip")]} == times
 
 
 def test_concurrent_builds_agree(wheels: Path, tmp_path: Path) -> None:
@@ -299,12 +309,12 @@ def test_an_unreachable_index_is_one_line(wheels: Path, tmp_path: Path, monkeypa
 
 
 def test_a_bundle_too_large_for_lambda_is_refused(
-    wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wheels: Path, installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message names the bundle, its size and the limit; nothing is left that looks built."""
     monkeypatch.setattr(bundles, "UNPACKED_LIMIT_BYTES", 1000)
     with pytest.raises(BundleError, match=r"\.zip unpacks to [\d,]+ bytes, Lambda's limit is 1,000"):
-        build(wheels, tmp_path)
+        build(wheels, tmp_path, cache=installed)
     assert not list((tmp_path / "bundles").iterdir())
 
 

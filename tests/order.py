@@ -1,0 +1,68 @@
+"""In which order tests run, and which of them on one worker: long modules first, those with one stack together.
+
+pytest-xdist gives each worker modules, one after another. A session's LocalStack and its stacks exist once a worker, so
+that modules that share a stack share a worker: each stack is deployed once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Modules of `tests/e2e` that one worker runs, longest first; what is not named here follows, module by module.
+_TOGETHER: Final = (
+    ("test_bench_command",),
+    # These ask for `market`.
+    (
+        "test_redrive",
+        "test_attacks",
+        "test_observability",
+        "test_stack_lifecycle",
+        "test_market_bad_input",
+        "test_market_ingest",
+        "test_measures",
+        "test_real_day",
+    ),
+    # These ask for `files`.
+    ("test_file_failures", "test_file_processing"),
+    ("test_mutants",),
+    ("test_fault_runs",),
+    ("test_permissions",),
+    ("test_bench_can_fail",),
+    ("test_embedded_lifecycle",),
+)
+_GROUPS: Final = {
+    f"tests/e2e/{module}.py": (rank, place)
+    for rank, modules in enumerate(_TOGETHER)
+    for place, module in enumerate(modules)
+}
+
+
+def module_of(node_id: str) -> str:
+    """Return the file that a test is in."""
+    return node_id.partition("::")[0]
+
+
+def rank_of(node_id: str) -> tuple[int, int, str]:
+    """Return what tests are sorted by; tests of one module have the same rank, and stay in their order."""
+    module = module_of(node_id)
+    rest = len(_TOGETHER) + (not module.startswith("tests/e2e/"))
+    return *_GROUPS.get(module, (rest, 0)), module
+
+
+def in_order(node_ids: Iterable[str]) -> list[str]:
+    """Sort tests into the order in which they are handed out."""
+    return sorted(node_ids, key=rank_of)
+
+
+class ByStack(LoadScopeScheduling):  # type: ignore[misc] # xdist's base is typed by itself
+    """Hands out modules whole, and those that share a stack as one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = module_of(nodeid)
+        rank = _GROUPS.get(module)
+        return module if rank is None else f"group {rank[0]}"
