@@ -11,8 +11,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from bench.errors import FuzzError
 from bench.file_processing.table_reader import read_statuses
 from bench.fuzz.campaign import Campaign, Finding, Tally
@@ -22,6 +20,7 @@ from bench.ledger.api_client import ApiClient
 from bench.measure.journal import read_journal, reset_journal
 from bench.stack import deployment
 from bench.stack.outputs import FileOutputs, Outputs
+from bench.waiting import Patience, wait_for
 from generator.openapi import CONTRACTS, document
 from tickstream.file_status import Status
 
@@ -47,6 +46,8 @@ KEYS: Final = (
 )
 
 _EXAMPLES_A_ROUND: Final = 100
+#: Of the awaited processes' own time, see `bench.waiting`.
+_NOTED_WITHIN_S: Final = 10.0
 _COUNTED_WITHIN_S: Final = 120.0
 _POLL_S: Final = 0.2
 
@@ -188,23 +189,13 @@ class Fuzzing:
         def differ(calls: tuple[Calls, ...]) -> bool:
             return any(call.invoked != call.answered for call in calls)
 
-        waiting = Retrying(
-            retry=retry_if_result(differ),
-            stop=stop_after_delay(10),
-            wait=wait_fixed(_POLL_S),
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else (),
-        )
-        calls: tuple[Calls, ...] = waiting(read)
-        return calls
+        def agreed() -> tuple[Calls, ...] | None:
+            return None if differ(calls := read()) else calls
+
+        return wait_for(agreed, Patience(_NOTED_WITHIN_S), poll_s=_POLL_S, figure=read) or read()
 
 
 def _wait(what: str, is_done: Callable[[], bool]) -> None:
     """Wait until the data is counted. Raises FuzzError."""
-    waiting = Retrying(
-        retry=retry_if_result(lambda done: not done),
-        stop=stop_after_delay(_COUNTED_WITHIN_S),
-        wait=wait_fixed(_POLL_S),
-        retry_error_callback=lambda _: False,
-    )
-    if not waiting(is_done):
+    if wait_for(lambda: is_done() or None, Patience(_COUNTED_WITHIN_S), poll_s=_POLL_S) is None:
         raise FuzzError(f"{what} were not counted within {_COUNTED_WITHIN_S:.0f} s")

@@ -24,6 +24,7 @@ from bench.permissions.matrix import Matrix, Standing, compare
 from bench.permissions.services import demanded_of
 from bench.report.console import Reporter
 from bench.stack import deployment
+from bench.waiting import Patience
 from generator.blocks.emptier import TITLE as EMPTIER
 
 if TYPE_CHECKING:
@@ -101,11 +102,12 @@ class Stack:
         return red
 
     def _wait(self) -> None:
-        deadline, unused = time.monotonic() + _QUIET_S, len(self.unused())
+        patience, unused = Patience(_QUIET_S), len(self.unused())
         while left := len(self.unused()):
             if left < unused:
-                deadline, unused = time.monotonic() + _QUIET_S, left
-            if time.monotonic() > deadline:
+                unused = left
+                patience.renew()
+            if patience.is_over:
                 return
             time.sleep(_LOOK_EVERY_S)
             self.load.poke()

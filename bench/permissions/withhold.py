@@ -14,6 +14,7 @@ from bench.permissions.granted import inline_policies, resources
 from bench.permissions.matrix import Standing, compare
 from bench.permissions.survey import access_of
 from bench.stack import deployment
+from bench.waiting import Patience
 from generator.blocks.emptier import TITLE as EMPTIER
 
 if TYPE_CHECKING:
@@ -127,14 +128,14 @@ class _Emptying:
 
 def _noticed(stack: Stack, work: _Work, role: str, action: str) -> Withheld:
     began, before = time.monotonic(), access_of(stack.target)
-    poked = began
+    poked, patience = began, Patience(_PATIENCE_S)
     with _without(stack.target, role, action):
         work.send()
         while True:
             access = access_of(stack.target).since(before)
             noticed = any((one.role, one.action) == (role, action) for one in access.refusals)
             now = time.monotonic()
-            if noticed or now - began > _PATIENCE_S:
+            if noticed or patience.is_over:
                 break
             if now - poked > _POKE_EVERY_S:
                 work.poke()

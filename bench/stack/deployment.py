@@ -22,6 +22,7 @@ from bench.stack.outputs import Outputs
 from bench.stack.tags import stack_tags
 from bench.targets import REGION, RunRequest
 from bench.targets.architectures import host_architecture as host_architecture  # noqa: PLC0414 - asked for here, too
+from bench.waiting import Patience
 from generator.bundles import BuiltBundles, build_bundles
 from generator.environment import Environment
 from generator.pipelines import PIPELINES, market_analytics
@@ -41,7 +42,8 @@ FLAT_OUTPUTS: Final = Path("cfn-outputs/flat-outputs.json")
 BUNDLES: Final = Path("build/bundles")
 
 _POLL_S: Final = 0.5
-_TIMEOUT_S: Final = 900.0
+#: For how long no resource may change its state; those of AWS that take longest take minutes.
+_PATIENCE_S: Final = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,7 @@ def _request(target: Target, environment: str, parameters: Mapping[str, str], ma
 
 def wait_for(target: Target, name: str, *, wanted: str) -> None:
     """Wait until a stack rests in the wanted state. Raises DeploymentError for any other state of rest."""
-    deadline = time.monotonic() + _TIMEOUT_S
+    patience, before = Patience(_PATIENCE_S), _resources_of(target, name)
     # By id: a deleted stack is found no more under its name.
     stack = _describe(target, name)
     while True:
@@ -266,10 +268,27 @@ def wait_for(target: Target, name: str, *, wanted: str) -> None:
             return
         if not status.endswith("_IN_PROGRESS"):
             raise DeploymentError(f"the stack {name} came to rest as {status}\n{_failures(target, name)}")
-        if time.monotonic() > deadline:
-            raise DeploymentError(f"the stack {name} is still {status} after {_TIMEOUT_S:.0f} s")
+        if patience.is_over:
+            now = _resources_of(target, name)
+            if now == before:
+                raise DeploymentError(f"the stack {name} is {status}, and no resource moved for {_PATIENCE_S:.0f} s")
+            before = now
+            patience.renew()
         time.sleep(_POLL_S)
         stack = _describe(target, name)
+
+
+def _resources_of(target: Target, name: str) -> frozenset[tuple[str, str]]:
+    """Return each resource's state; none of a stack that is gone."""
+    try:
+        pages = target.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
+        return frozenset(
+            (one["LogicalResourceId"], one["ResourceStatus"])
+            for page in pages
+            for one in page["StackResourceSummaries"]
+        )
+    except ClientError:
+        return frozenset()
 
 
 def _describe(target: Target, name: str) -> dict[str, Any] | None:

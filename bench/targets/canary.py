@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import secrets
-import time
 import zipfile
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bench.errors import TargetError
+from bench.waiting import Patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 RUNTIME: Final = "python3.13"
 #: The first function of a server that keeps its runtimes in images waits for a download.
-_STACK_TIMEOUT_S: Final = 180.0
-_MESSAGE_TIMEOUT_S: Final = 30.0
+_STACK_PATIENCE_S: Final = 180.0
+_MESSAGE_PATIENCE_S: Final = 30.0
 _POLL_S: Final = 0.3
 _KEY: Final = "canary.zip"
 _CODE: Final = """
@@ -165,7 +165,7 @@ def _wait_for_stack(stacks: Any, name: str, wanted: str) -> None:
             found = "DELETE_COMPLETE"
         return None if found.endswith("_IN_PROGRESS") else found
 
-    found = _wait(status, _STACK_TIMEOUT_S, f"a small stack with a function is not {wanted}")
+    found = _wait(status, _STACK_PATIENCE_S, f"a small stack with a function is not {wanted}")
     if found != wanted:
         raise TargetError(f"a small stack with a function comes to rest as {found} there: {_reason(stacks, name)}")
 
@@ -200,15 +200,13 @@ def _send_message(queues: Any, name: str) -> None:
 
     _wait(
         is_taken,
-        _MESSAGE_TIMEOUT_S,
+        _MESSAGE_PATIENCE_S,
         "an event source mapping whose MaximumConcurrency is a template parameter brings a function no message",
     )
 
 
-def _wait[T](look: Callable[[], T | None], timeout_s: float, failed: str) -> T:
-    deadline = time.monotonic() + timeout_s
-    while (found := look()) is None:
-        if time.monotonic() > deadline:
-            raise TargetError(f"{failed} ({timeout_s:.0f} s)")
-        time.sleep(_POLL_S)
+def _wait[T](look: Callable[[], T | None], patience_s: float, failed: str) -> T:
+    found = wait_for(look, Patience(patience_s), poll_s=_POLL_S)
+    if found is None:
+        raise TargetError(f"{failed} ({patience_s:.0f} s)")
     return found

@@ -32,7 +32,8 @@ from bench.targets.localstack_settings import CONTAINER_SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-START_TIMEOUT_S: Final = 120.0
+#: For how long a container that starts may say nothing.
+START_PATIENCE_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 40.0
 _PORT: Final = "4566/tcp"
 _SOCKET: Final = "/var/run/docker.sock"
@@ -114,7 +115,7 @@ class DockerTarget(EndpointTarget):
                 self._folder = Path(tempfile.mkdtemp(prefix=f"{self._name}-"))
                 self._guard = _watch(self._name, self._folder)
             self._run()
-            self._connect(wait_for_health(self._endpoint_url, START_TIMEOUT_S, self._check_alive))
+            self._connect(wait_for_health(self._endpoint_url, START_PATIENCE_S, self._check_alive))
             if self._detached:
                 path = _detached_file()
                 path.write_text(json.dumps(asdict(_Detached(self._name, self._image))), encoding="utf-8")
@@ -239,11 +240,12 @@ class DockerTarget(EndpointTarget):
         except DockerException as error:
             raise TargetError(f"the image {self._image} cannot be started: {error}") from error
 
-    def _check_alive(self) -> None:
+    def _check_alive(self) -> object:
         container = self._container()
         if container.status not in {"created", "running"}:
             last = "\n".join(container.logs(tail=5).decode(errors="replace").splitlines())
             raise TargetError(f"the container of {self._image} ended while starting; its last words:\n{last}")
+        return container.logs(tail=5)
 
     def _container(self) -> Any:
         return self._docker.containers.get(self._name)

@@ -28,9 +28,12 @@ from bench.targets.connection import Connection
 from bench.targets.instance import Instance
 from bench.targets.localstack_settings import SETTINGS, localstack_environment, not_emulated
 from bench.targets.supervisor import EXITED_NAME, LET_GO, LOG_NAME
+from bench.waiting import Patience, activity_of, processes_of, wait_for
 
-START_TIMEOUT_S: Final = 120.0
-STOP_TIMEOUT_S: Final = 15.0
+#: What LocalStack may have of its processors, or idle away, until it answers.
+START_PATIENCE_S: Final = 120.0
+#: For how long nothing may end of what was told to.
+STOP_PATIENCE_S: Final = 60.0
 _PORT_ATTEMPTS: Final = 3
 _POLL_INTERVAL_S: Final = 0.05
 # What bench.emulator.loopback exits with; not imported, that would load LocalStack here.
@@ -250,15 +253,15 @@ class EmbeddedTarget(Connection):
 
     def _wait_until_ready(self, state_dir: Path) -> None:
         running, owned = self._running(), self._owned
-        deadline = time.monotonic() + START_TIMEOUT_S
+        patience = Patience(START_PATIENCE_S, lambda: activity_of(running.supervisor_pid))
         while running.identity() is None:
             exited = _read(state_dir / EXITED_NAME)
             if exited == _PORT_TAKEN_STATUS:
                 raise _PortTakenError(f"port {running.port} was taken meanwhile")
             if exited or (owned is not None and owned.process.poll() is not None):
                 raise _failed(f"LocalStack ended with status {exited or 'unknown'} while starting", state_dir)
-            if time.monotonic() > deadline:
-                raise _failed(f"LocalStack did not answer within {START_TIMEOUT_S:.0f} s", state_dir)
+            if patience.is_over:
+                raise _failed(f"LocalStack had {START_PATIENCE_S:.0f} s and does not answer", state_dir)
             time.sleep(_POLL_INTERVAL_S)
 
 
@@ -275,22 +278,27 @@ def free_port() -> int:
 
 
 def _end(running: Instance, owned: _Owned | None) -> None:
-    """Have the supervisor end everything and wait until it has. Raises TargetError where it does not."""
+    """Have the supervisor end everything; wait as long as anything still ends. Raises TargetError where it hangs."""
     if owned is not None and owned.watch_end is not None:
         os.close(owned.watch_end)
     elif running.is_supervised():
         with contextlib.suppress(ProcessLookupError):
             os.kill(running.supervisor_pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_TIMEOUT_S
-    while running.is_supervised():
+
+    def is_gone() -> bool | None:
         if owned is not None:
             owned.process.poll()
-        if time.monotonic() > deadline:
-            raise TargetError(
-                f"LocalStack's supervisor (process {running.supervisor_pid}) still runs {STOP_TIMEOUT_S:.0f} s after "
-                f"it was told to stop; its folder is {running.state_dir}"
-            )
-        time.sleep(_POLL_INTERVAL_S)
+        return None if running.is_supervised() else True
+
+    patience = Patience(STOP_PATIENCE_S, lambda: activity_of(running.supervisor_pid))
+    if (
+        wait_for(is_gone, patience, poll_s=_POLL_INTERVAL_S, figure=lambda: processes_of(running.supervisor_pid))
+        is None
+    ):
+        raise TargetError(
+            f"LocalStack's supervisor (process {running.supervisor_pid}) was told to stop and hangs: nothing of it "
+            f"ended for {STOP_PATIENCE_S:.0f} s; its folder is {running.state_dir}"
+        )
     if owned is not None:
         owned.process.wait()
     # The supervisor removes it; only one that was killed itself leaves it behind.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.engine import HEALTH_PATH, INFO_PATH
 from bench.errors import TargetError
 from bench.targets.instance import IDENTITY_PATH
+from bench.waiting import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,16 +63,22 @@ def identity(endpoint_url: str) -> Mapping[str, Any] | None:
     return answer if isinstance(answer, dict) and "peak_resident_bytes" in answer else None
 
 
-def wait_for_health(endpoint_url: str, timeout_s: float, check: Callable[[], None]) -> Health:
-    """Wait until the server answers. ``check`` raises where it never will. Raises TargetError after ``timeout_s``."""
-    deadline = time.monotonic() + timeout_s
+def wait_for_health(endpoint_url: str, patience_s: float, check: Callable[[], object]) -> Health:
+    """Wait until the server answers. Raises TargetError where nothing has moved for ``patience_s``.
+
+    ``check`` raises where it never will answer; what it returns is compared with the last: while that changes, the
+    server still starts.
+    """
+    patience, before = Patience(patience_s), check()
     while True:
-        check()
+        if (now := check()) != before:
+            before = now
+            patience.renew()
         try:
             return read_health(endpoint_url)
         except TargetError as error:
-            if time.monotonic() > deadline:
-                raise TargetError(f"{error} ({timeout_s:.0f} s after it was started)") from error
+            if patience.is_over:
+                raise TargetError(f"{error} (and nothing moved for {patience_s:.0f} s)") from error
         time.sleep(_POLL_S)
 
 

@@ -6,17 +6,16 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from bench.errors import TargetError
 from bench.measure.journal import Journal, read_journal, reset_journal
 from bench.targets import Capability
+from bench.waiting import Patience, wait_for
 
 if TYPE_CHECKING:
     from bench.stack.outputs import Outputs
     from bench.targets import Target
 
-_DEADLINE_S: Final = 30.0
+_PATIENCE_S: Final = 30.0
 _POLL_S: Final = 0.05
 
 
@@ -58,14 +57,7 @@ def _ended(target: Target, name: str) -> Journal:
         journal = read_journal(target)
         return journal if journal and any(use.function == name for use in journal.functions) else None
 
-    waiting = Retrying(
-        retry=retry_if_result(lambda found: found is None),
-        stop=stop_after_delay(_DEADLINE_S),
-        wait=wait_fixed(_POLL_S),
-    )
-    try:
-        found = waiting(look)
-    except RetryError as error:
-        raise TargetError(f"the journal shows no end of {name} within {_DEADLINE_S:.0f} s") from error
-    assert found is not None, "what is None is tried again"  # noqa: S101 - for the type checker
+    found = wait_for(look, Patience(_PATIENCE_S), poll_s=_POLL_S)
+    if found is None:
+        raise TargetError(f"the journal shows no end of {name}, {_PATIENCE_S:.0f} s after its answer")
     return found

@@ -86,7 +86,7 @@ class Server:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     """A server on which all goes well, and no patience with one on which it does not."""
-    monkeypatch.setattr(canary, "_MESSAGE_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(canary, "_MESSAGE_PATIENCE_S", 0.0)
     monkeypatch.setattr(canary, "_POLL_S", 0.0)
     return Server()
 
