@@ -47,9 +47,9 @@ class CannotStart(Exception):
 
 
 def tox_arguments(command: str, rest: Sequence[str]) -> list[str]:
-    """Return what tox is asked for: `test` is whatever tox.ini lists, any other command an environment of its own."""
-    chosen = [] if command == TEST else ["-e", command]
-    return ["run", *chosen, *(["--", *rest] if rest else [])]
+    """Return what tox is asked for: `test` is all that tox.ini lists, side by side; another command one environment."""
+    chosen = ["run-parallel", "--parallel-no-spinner"] if command == TEST else ["run", "-e", command]
+    return [*chosen, *(["--", *rest] if rest else [])]
 
 
 def main(arguments: Sequence[str]) -> int:

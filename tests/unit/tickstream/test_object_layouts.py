@@ -145,7 +145,7 @@ def test_spans_tile_the_object(size_bytes: int, range_bytes: int) -> None:
 
 def test_a_gzip_member_that_ends_with_the_first_bytes_is_not_the_end() -> None:
     """What follows the 64 KiB that are looked at is not forgotten, though a member ends exactly there."""
-    member = gzip.compress(HEADER + b"\n", mtime=0, mtime=0)
+    member = gzip.compress(HEADER + b"\n", mtime=0)
     # The member's header carries a file name of just the length that makes it 64 KiB.
     named = member[:3] + b"\x08" + member[4:10] + b"n" * (SNIFFED_BYTES - len(member) - 1) + b"\x00" + member[10:]
     assert len(named) == SNIFFED_BYTES
