@@ -1,20 +1,35 @@
 """The list of open ingests: which are overdue, and which are done for good.
 
-An ingest stays in the list until it is **confirmed**: every range committed, the last one a while ago, and a consistent
-read has found every range in the rollup or a segment of every hour that it touched. Only from then on may its slices
-expire. What that rules out is a rollup that had a range and lost it again, because an aggregator that had read the
-older rollup wrote it back: within 60 days nobody would notice (readers add the slice), after them the ticks were gone.
+A range is **confirmed** when it was committed a while ago and a consistent read has found it in the rollup or a segment
+of every hour that it touched. What is confirmed of an ingest stands in its entry of the list, and the entry goes when
+all of it is. Only from then on may its slices expire. What that rules out is a rollup that had a range and lost it
+again, because an aggregator that had read the older rollup wrote it back: within 60 days nobody would notice (readers
+add the slice), after them the ticks were gone. An ingest of which a range is missing stays in the list; what is there
+of it is confirmed all the same, for its slices expire all the same.
 
-Why one look is enough. Only the holder of the rolling-up lease and the one who confirms write rollups. An aggregator
-lives no longer than its timeout, and takes over a lease only after the holder's life is over; confirmation is done at
-most once in two timeouts. So whatever included a range was written either by somebody dead before those who write now
-began to read, who therefore have it, or by one of them. The one exception, a repair by this very confirmation, is not
-believed: its ingest is looked at again the next time.
+Why one look is enough. Rollups and segments are written by the holder of the rolling-up lease and by the one who
+confirms, each one thing after the other. A look has found a range in what somebody wrote last. It can be taken away
+only by one who read before that write and writes after the look:
+
+- the writer itself: it reads again before it writes again;
+- the holder, where an earlier holder wrote: that one was dead or had released the lease before this one began to read;
+- the holder, where an earlier confirming wrote: an aggregator lives no longer than its timeout and confirming begins at
+  most once in two, so whoever lives now began when that one was dead;
+- the holder, where this very confirming wrote, to repair an hour: it may have read before and be about to write. So an
+  hour that was repaired is no evidence for any range until the next confirming, which that holder does not live to see.
+
+Compactions are such writes too: a segment is made of what was read, as a rollup is.
+
+What is confirmed stays so, whenever the rest of its ingest is, so a pass may end anywhere and the next one go on. Died
+before the entry was written: the same ranges are looked at again. Only the one who confirms changes or deletes entries;
+whoever lists an ingest puts an entry where there is none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections import deque
+from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import TYPE_CHECKING, Final
 
@@ -31,10 +46,18 @@ from market_analytics.data_aggregator_rollups import (
 from tickstream import keys
 from tickstream.errors import MalformedItem
 from tickstream.hours import Rollup
-from tickstream.items import activity_from, commit_from, hour_item_from, key_of, primary_key, sort_key_of
+from tickstream.items import (
+    activity_from,
+    activity_item,
+    commit_from,
+    hour_item_from,
+    key_of,
+    primary_key,
+    sort_key_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from market_analytics.data_aggregator_rollups import Wanted
     from services.table import Table
@@ -48,10 +71,14 @@ FUNCTION_TIMEOUT_MS: Final = 50_000
 CONFIRM_AFTER_MS: Final = 2 * FUNCTION_TIMEOUT_MS
 #: Entries read of each of the 64 shards: 64,000 of 1 KB in memory.
 MAX_ENTRIES_A_SHARD: Final = 1_000
-#: Ranges whose receipts' heads are in memory at a time (one ingest may have 10,000 by itself), ...
+#: Ranges whose receipts' heads are in memory at a time, ...
 RANGES_A_GROUP: Final = 1_000
-#: ... and those whose hours are: a range of a busy market touches a thousand.
+#: ... of one ingest at most so many before the others have their turn: it may have 10,000 that cannot be confirmed, ...
+RANGES_A_TURN: Final = 200
+#: ... and those whose hours are: a range of a busy market touches a thousand, ...
 RANGES_A_CHECK: Final = 50
+#: ... of which so many are looked at between two looks at the clock: a range may touch 250,000.
+HOURS_A_LOOK: Final = 4_000
 #: Overdue ingests and missing ranges that the log names one by one; all of them are counted.
 MAX_NAMED: Final = 50
 
@@ -63,8 +90,9 @@ class Survey:
     """What one look at the open ingests found.
 
     open_ingests: still in the list after it. overdue: of these, the ones with ranges missing past the deadline.
-    ticks, rejected: of the ingests that were confirmed now; each ingest is confirmed once, so sums over time are right
-    (an aggregator that dies between confirming and publishing loses its sum: metrics are no ledger).
+    confirmed: taken off the list. ticks, rejected: of the ranges that were confirmed now; each is confirmed once, so
+    sums over time are right (an aggregator that dies between confirming and publishing loses its sum: metrics are no
+    ledger).
     """
 
     open_ingests: int = 0
@@ -74,49 +102,79 @@ class Survey:
     rejected: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Open:
-    activity: Activity
-    entry: Item
-    commits: tuple[Commit, ...]
+    """An ingest of the list, as it is known by now.
 
-    @property
-    def missing(self) -> list[int]:
-        """The ranges that are not committed."""
-        return sorted(set(range(self.activity.ranges)) - {commit.index for commit in self.commits})
+    left: ranges that are not confirmed and still to be looked at now. missing: those that are not committed, as far as
+    they were looked at.
+    """
+
+    activity: Activity
+    left: int
+    missing: list[int] = field(default_factory=list)
+
+    def next_ranges(self) -> list[int]:
+        """Return the ranges to look at next: where an earlier look ended, and at the end from the beginning."""
+        confirmed = self.activity.confirmed
+        unconfirmed = [index for index in range(self.activity.ranges) if not confirmed >> index & 1]
+        start = bisect_left(unconfirmed, self.activity.next_range)
+        return [*unconfirmed[start:], *unconfirmed[:start]][: min(self.left, RANGES_A_TURN)]
+
+    def is_confirmed(self) -> bool:
+        """Say whether all ranges are."""
+        return self.activity.confirmed.bit_count() >= self.activity.ranges
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Some ranges of an open ingest, and what is committed of them. before: its entry as it stands in the table."""
+
+    ingest: _Open
+    before: Activity
+    ranges: Sequence[int]
+    commits: list[Commit]
 
 
 def survey_ingests(
     table: Table, *, now_ms: int, overdue_ms: int, confirming: bool, compaction_threshold: int,
     time_is_up: Callable[[], bool],
 ) -> Survey:  # fmt: skip
-    """Look through the open ingests, confirm those that are done, name those that are overdue.
+    """Look through the open ingests, confirm what is done of them, name those that are overdue.
 
     confirming: whether this aggregator is the one that may confirm; otherwise it only looks.
     Stops when time is up: the rest is looked at the next time, beginning at another shard.
     Raises ServiceIncomplete or ServiceRefused.
     """
     entries = table.query_each(_shards_from(now_ms), limit_each=MAX_ENTRIES_A_SHARD)
-    overdue = confirmed = ticks = rejected = 0
-    for group in _groups(table, entries, now_ms):
+    ingests = _old_enough(entries, now_ms)
+    turns = deque(ingests)
+    check = _Check(table, compaction_threshold, time_is_up)
+    confirmed = ticks = rejected = 0
+    while turns:
         if time_is_up():
             logger.info("time is up before all open ingests were looked at", entries=len(entries))
             break
-        done: list[_Open] = []
-        for one in group:
-            if one.missing:
-                if now_ms - one.activity.received_ms > overdue_ms:
-                    overdue += 1
-                    _name_overdue(one, overdue)
-            elif all(now_ms - commit.committed_ms > CONFIRM_AFTER_MS for commit in one.commits):
-                done.append(one)
-        if confirming:
-            verified = _verified(table, done, compaction_threshold, time_is_up)
-            table.batch_write((), [primary_key(one.entry) for one in verified])
-            confirmed += len(verified)
-            ticks += sum(commit.ticks for one in verified for commit in one.commits)
-            rejected += sum(commit.rejected for one in verified for commit in one.commits)
-    return Survey(len(entries) - confirmed, overdue, confirmed, ticks, rejected)
+        looks = _look(table, turns)
+        turns += [look.ingest for look in looks if look.ingest.left]
+        if not confirming:
+            continue
+        old = [
+            (look.before.ingest_id, commit.index)
+            for look in looks
+            for commit in look.commits
+            if now_ms - commit.committed_ms > CONFIRM_AFTER_MS
+        ]
+        found = check.confirmed_of(old)
+        for look in looks:
+            sure = [commit for commit in look.commits if (look.before.ingest_id, commit.index) in found]
+            ticks += sum(commit.ticks for commit in sure)
+            rejected += sum(commit.rejected for commit in sure)
+        confirmed += _note(table, looks, found)
+    overdue = [one for one in ingests if one.missing and now_ms - one.activity.received_ms > overdue_ms]
+    for one in overdue[:MAX_NAMED]:
+        _name_overdue(one)
+    return Survey(len(entries) - confirmed, len(overdue), confirmed, ticks, rejected)
 
 
 def _shards_from(now_ms: int) -> list[str]:
@@ -126,10 +184,9 @@ def _shards_from(now_ms: int) -> list[str]:
     return [*shards[start:], *shards[:start]]
 
 
-def _groups(table: Table, entries: Sequence[Item], now_ms: int) -> Iterator[list[_Open]]:
-    """Yield the open ingests with what is committed of them, some at a time; the very young ones not at all."""
-    group: list[tuple[Activity, Item]] = []
-    ranges = 0
+def _old_enough(entries: Sequence[Item], now_ms: int) -> list[_Open]:
+    """Return the open ingests, without the very young ones."""
+    ingests: list[_Open] = []
     for entry in entries:
         try:
             activity = activity_from(entry)
@@ -137,66 +194,110 @@ def _groups(table: Table, entries: Sequence[Item], now_ms: int) -> Iterator[list
             logger.exception("an entry of the open ingests cannot be read", entry=entry.get("symbol"))
             continue
         # Too young to be confirmed or overdue: not worth a read.
-        if activity.ranges and now_ms - activity.received_ms <= CONFIRM_AFTER_MS:
-            continue
-        group.append((activity, entry))
-        ranges += activity.ranges
-        if ranges >= RANGES_A_GROUP or len(group) >= RANGES_A_GROUP:
-            yield _with_commits(table, group)
-            group, ranges = [], 0
-    if group:
-        yield _with_commits(table, group)
+        if not activity.ranges or now_ms - activity.received_ms > CONFIRM_AFTER_MS:
+            ingests.append(_Open(activity, activity.ranges - activity.confirmed.bit_count()))
+    return ingests
 
 
-def _with_commits(table: Table, group: Sequence[tuple[Activity, Item]]) -> list[_Open]:
-    ranges = [(activity.ingest_id, index) for activity, _ in group for index in range(activity.ranges)]
-    commits: dict[str, list[Commit]] = {}
-    for head in read_receipt_heads(table, ranges):
+def _look(table: Table, turns: deque[_Open]) -> list[_Look]:
+    """Take ingests from the queue and read what is committed of their next ranges."""
+    looks: list[_Look] = []
+    count = 0
+    while turns and count < RANGES_A_GROUP and len(looks) < RANGES_A_GROUP:
+        one = turns.popleft()
+        ranges = one.next_ranges()
+        looks.append(_Look(one, one.activity, ranges, []))
+        one.left -= len(ranges)
+        one.activity = replace(one.activity, next_range=ranges[-1] + 1 if one.left else 0)
+        count += len(ranges)
+    commits = {look.before.ingest_id: look.commits for look in looks}
+    for head in read_receipt_heads(table, ((look.before.ingest_id, index) for look in looks for index in look.ranges)):
+        ingest_id = keys.ingest_of(head["symbol"]["S"])
         try:
-            commits.setdefault(head["symbol"]["S"], []).append(commit_from(head))
+            commits[ingest_id].append(commit_from(head))
         except MalformedItem:
-            logger.exception("a receipt cannot be read", ingest_id=keys.ingest_of(head["symbol"]["S"]))
-    return [
-        _Open(activity, entry, tuple(commits.get(keys.ingest_partition(activity.ingest_id), ())))
-        for activity, entry in group
-    ]
+            logger.exception("a receipt cannot be read", ingest_id=ingest_id)
+    for look in looks:
+        look.ingest.missing += sorted(set(look.ranges) - {commit.index for commit in look.commits})
+    return looks
 
 
-def _name_overdue(one: _Open, count: int) -> None:
-    if count <= MAX_NAMED:
-        logger.warning(
-            "ingest is overdue",
-            ingest_id=one.activity.ingest_id,
-            ranges=one.activity.ranges,
-            missing=len(one.missing),
-            missing_ranges=one.missing[:MAX_NAMED],
-        )
+def _note(table: Table, looks: Sequence[_Look], found: set[tuple[str, int]]) -> int:
+    """Put on record what is confirmed, and where the next look begins; return how many ingests are done.
+
+    Died in between, or written twice: what is confirmed is so anyway.
+    """
+    done: list[Item] = []
+    changed: list[Item] = []
+    for look in looks:
+        one = look.ingest
+        for index in look.ranges:
+            if (look.before.ingest_id, index) in found:
+                one.activity = replace(one.activity, confirmed=one.activity.confirmed | 1 << index)
+        if one.is_confirmed():
+            done.append(primary_key(activity_item(one.activity)))
+        elif one.activity != look.before:
+            changed.append(activity_item(one.activity))
+    table.batch_write(changed, done)
+    return len(done)
 
 
-def _verified(
-    table: Table, done: Sequence[_Open], compaction_threshold: int, time_is_up: Callable[[], bool]
-) -> list[_Open]:
-    """Return those whose ranges are all rolled up; what is missing is repaired, and believed the next time."""
-    ranges = [(one.activity.ingest_id, index) for one in done for index in range(one.activity.ranges)]
-    unconfirmed: set[str] = set()
-    for some in batched(ranges, RANGES_A_CHECK, strict=False):
-        ingest_ids = {ingest_id for ingest_id, _ in some}
-        if not ingest_ids - unconfirmed:
-            continue
-        receipts = read_receipts(table, some)
-        if time_is_up() or len(receipts) < len(some):
-            unconfirmed |= ingest_ids  # of one that cannot be read, the log tells
-            continue
-        missing = _not_rolled_up(table, wanted_by(receipts))
-        if missing:
-            logger.warning("rollups lost ranges that they had, or never had them: repairing", hours=len(missing))
-            lost = set().union(*missing.values())
-            unconfirmed |= {one.ingest_id for one in receipts if keys.range_id(one.ingest_id, one.index) in lost}
-            # Whole hours, not the fast way: the rollup may be one over an older segment, which the fast way would
-            # take for good.
-            for symbol_hour, range_ids in missing.items():
-                refresh_whole(table, symbol_hour, range_ids, compaction_threshold, time_is_up)
-    return [one for one in done if one.activity.ingest_id not in unconfirmed]
+def _name_overdue(one: _Open) -> None:
+    logger.warning(
+        "ingest is overdue",
+        ingest_id=one.activity.ingest_id,
+        ranges=one.activity.ranges,
+        missing=len(one.missing),
+        missing_ranges=one.missing[:MAX_NAMED],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One confirming: it looks for ranges in what is rolled up, and repairs the hours that miss some.
+
+    repaired: the hours that this one has written, or tried to. They are no evidence now.
+    """
+
+    table: Table
+    compaction_threshold: int
+    time_is_up: Callable[[], bool]
+    repaired: set[SymbolHour] = field(default_factory=set)
+
+    def confirmed_of(self, ranges: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Return those of some committed ranges (ingest id, index) that are rolled up for good."""
+        confirmed: set[tuple[str, int]] = set()
+        for some in batched(ranges, RANGES_A_CHECK, strict=False):
+            if self.time_is_up():
+                break
+            receipts = read_receipts(self.table, some)  # of one that cannot be read, the log tells
+            doubtful = self._doubtful(wanted_by(receipts))
+            confirmed |= {
+                (one.ingest_id, one.index)
+                for one in receipts
+                if keys.range_id(one.ingest_id, one.index) not in doubtful
+            }
+        return confirmed
+
+    def _doubtful(self, wanted: Wanted) -> set[int]:
+        """Return the ranges that are not known to be in all of their hours."""
+        doubtful: set[int] = set()
+        for symbol_hours in batched(sorted(wanted), HOURS_A_LOOK, strict=False):
+            some = {symbol_hour: wanted[symbol_hour] for symbol_hour in symbol_hours}
+            if self.time_is_up():
+                doubtful.update(*some.values())
+                continue
+            doubtful.update(*(some[symbol_hour] for symbol_hour in self.repaired & some.keys()))
+            missing = _not_rolled_up(self.table, some)
+            if missing:
+                logger.warning("rollups lost ranges that they had, or never had them: repairing", hours=len(missing))
+                doubtful.update(*missing.values())
+                self.repaired.update(missing)
+                # Whole hours, not the fast way: the rollup may be one over an older segment, which the fast way would
+                # take for good.
+                for symbol_hour, range_ids in missing.items():
+                    refresh_whole(self.table, symbol_hour, range_ids, self.compaction_threshold, self.time_is_up)
+        return doubtful
 
 
 def _not_rolled_up(table: Table, wanted: Wanted) -> dict[SymbolHour, set[int]]:

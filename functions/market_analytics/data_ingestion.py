@@ -21,7 +21,7 @@ from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
 from services.log_lines import one_line
 from services.object_events import process_created
-from services.objects import ObjectReader
+from services.objects import ObjectReader, stored_checksum
 from services.queue import Queue
 from tickstream import keys
 from tickstream.notifications import source_of
@@ -83,8 +83,11 @@ def _ingest_one(source: Source, context: LambdaContext) -> None:
         table=DynamoTable(configured.table_name, deadline),
         read=ObjectReader(source, deadline),
         send=Queue(configured.queue_url, deadline).send,
+        checksum=lambda: stored_checksum(source, deadline),
     )
     manifest = ingested.manifest
+    # Not the one that its ETag says, where the same bytes came under another ETag before.
+    logger.append_keys(ingest_id=manifest.ingest_id)
     facts = {
         "size_bytes": source.size_bytes,
         "ranges": manifest.ranges,

@@ -4,28 +4,36 @@ What may go wrong in between, write by write. S3 delivers each event at least on
 and ends in the dead-letter queue, from where a redrive is one more delivery of the same event:
 
 1. sniff and plan (reads only). Died here: nothing has happened.
-2. the **manifest**, put if absent. It freezes the version and the ranges; from now on other settings (RangeBytes
+2. the **claim**, put if absent: it says which ingest these bytes under this key are, by what does not change with the
+   way they are stored or uploaded. An ETag does, under a KMS key and with the size of an upload's parts. Died here: the
+   next delivery of these bytes, of whatever version, goes on with the ingest that the claim names.
+3. the **manifest**, put if absent. It freezes the version and the ranges; from now on other settings (RangeBytes
    after an update) and later versions of these bytes change nothing. Died here: the next delivery finds the manifest.
-3. the **activity** entry, before any message: the schedule confirms an ingest only when all its receipts are there, and
-   could not know of one whose messages were sent and whose entry was not. Died here: the ingest is listed, incomplete,
-   and becomes overdue unless a delivery resends its ranges.
-4. the **pointers**. Died in the middle: a delivery resends exactly those frozen ranges that have no receipt. One that
+4. the **activity** entry, put if absent (it may have progress in it) and before any message: the schedule confirms an
+   ingest only when all its receipts are there, and could not know of one whose messages were sent and whose entry was
+   not. Died here: the ingest is listed, incomplete, and becomes overdue unless a delivery resends its ranges.
+5. the **pointers**. Died in the middle: a delivery resends exactly those frozen ranges that have no receipt. One that
    is on its way is sent twice then; processing it twice writes the same items twice.
 
 A delivery that finds every receipt does nothing. In particular it does not list the ingest again: it may be confirmed.
+
+Claim and manifest stay for ever, as the rollups do that know the ranges: cut another way, the same bytes would be
+counted in part. Receipts do not: once they have expired, a delivery of these bytes does nothing, whatever became of
+them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from itertools import batched
 from typing import TYPE_CHECKING, Final
 
 from tickstream import keys
 from tickstream.errors import MalformedItem, ObjectRejected, Reason, ServiceIncomplete
-from tickstream.ingests import Activity, Manifest
+from tickstream.ingests import Activity, Manifest, is_forgotten
 from tickstream.items import activity_item, key_of, manifest_from, manifest_item, sort_key_of
-from tickstream.layouts import sniff
+from tickstream.layouts import SNIFFED_BYTES, sniff
 from tickstream.messages import RangePointer, encode_message
 from tickstream.ranges import plan_spans
 
@@ -34,11 +42,13 @@ if TYPE_CHECKING:
 
     from services.table import Table
     from tickstream.ingests import Read, Source, Span
+    from tickstream.items import Item
 
 #: Receipts are read so many at a time: each may be 300 KB, and only their keys are kept.
 _RECEIPTS_AT_A_TIME: Final = 500
 #: A manifest is replaced only while it says that its object was gone; writers who disagree on that read again.
 _ATTEMPTS_AT_MANIFEST: Final = 5
+_CLAIM_SORT_KEY: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ def ingest_object(
     table: Table,
     read: Read,
     send: Callable[[Iterable[str]], int],
+    checksum: Callable[[], str] = lambda: "",
 ) -> Ingested:
     """Begin the ingest of one object version, or go on with it where an earlier delivery left off.
 
@@ -65,14 +76,21 @@ def ingest_object(
     range_bytes: the size of ranges wanted; only the first delivery's counts.
     read: the bytes of that version.
     send: queues message bodies and returns how many.
+    checksum: gives the one that S3 keeps of that version, with its algorithm; empty where there is none.
 
     Raises ServiceIncomplete and ServiceRefused; whatever it is, the same event again goes on from there.
     """
-    planned = _plan(source, received_ms, range_bytes, read)
+    read = _remembering_head(source, read)
+    planned = _claimed(_plan(source, received_ms, range_bytes, read), source, read, checksum, table)
     manifest, is_new = _freeze(planned, table)
-    missing = manifest.spans if is_new else tuple(_without_receipt(manifest, table))
+    if is_new:
+        missing = manifest.spans
+    elif is_forgotten(manifest.received_ms, received_ms):
+        missing = ()
+    else:
+        missing = tuple(_without_receipt(manifest, table))
     if missing:
-        table.put(activity_item(Activity(manifest.ingest_id, manifest.received_ms, manifest.ranges)))
+        table.put_if_absent(activity_item(Activity(manifest.ingest_id, manifest.received_ms, manifest.ranges)))
         send(encode_message(pointer) for pointer in _pointers(manifest, missing))
     return Ingested(manifest, len(missing), not is_new)
 
@@ -90,6 +108,58 @@ def _plan(source: Source, received_ms: int, range_bytes: int, read: Read) -> Man
             ingest_id, received_ms, ranges=0, source=source, rejected=error.reason, rejected_detail=error.detail
         )
     return Manifest(ingest_id, received_ms, ranges=len(spans), spans=spans, source=source, layout=layout)
+
+
+def _remembering_head(source: Source, read: Read) -> Read:
+    """Read the first bytes, which several look at, once."""
+    head_bytes = min(SNIFFED_BYTES, source.size_bytes)
+    heads: list[bytes] = []
+
+    def remembering(start: int, end: int) -> bytes:
+        if (start, end) != (0, head_bytes):
+            return read(start, end)
+        if not heads:
+            heads.append(read(start, end))
+        return heads[0]
+
+    return remembering
+
+
+def _claimed(planned: Manifest, source: Source, read: Read, checksum: Callable[[], str], table: Table) -> Manifest:
+    """Return the plan under the id of the ingest that these bytes are: an earlier one's, or the planned one."""
+    try:
+        fingerprint = _fingerprint(source, read, checksum)
+    except ObjectRejected:
+        return planned  # gone since, or before: what is known under its ETag counts
+    if not fingerprint:
+        return planned
+    key = key_of(keys.same_bytes_partition(source.bucket, source.key, fingerprint, source.size_bytes), _CLAIM_SORT_KEY)
+    if table.put_if_absent({**key, "ingest": {"S": planned.ingest_id}}):
+        return planned
+    return replace(planned, ingest_id=_claimant(table.get(key)))
+
+
+def _claimant(claim: Item | None) -> str:
+    try:
+        # It never expires, so it is there.
+        return str((claim or {})["ingest"]["S"])
+    except KeyError as error:
+        raise MalformedItem("not a claim of bytes") from error
+
+
+def _fingerprint(source: Source, read: Read, checksum: Callable[[], str]) -> str:
+    """Return what bytes under one key are known by beside their number; empty where there is only the ETag.
+
+    The first bytes stand for all of a small object, whatever algorithm its uploader chose. To the checksum of a larger
+    one they are added because that may have 32 bits, and a key may be written every minute for years.
+    """
+    if not source.size_bytes:
+        return ""
+    head = hashlib.sha256(read(0, min(SNIFFED_BYTES, source.size_bytes))).hexdigest()
+    if source.size_bytes <= SNIFFED_BYTES:
+        return head
+    found = checksum()
+    return f"{head} {found}" if found else ""
 
 
 def _freeze(planned: Manifest, table: Table) -> tuple[Manifest, bool]:

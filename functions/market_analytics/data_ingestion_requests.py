@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from services.api_requests import body_of
-from tickstream.errors import BadRequest, Reason, RowRejected
+from tickstream.errors import BadRequest, RowRejected
 from tickstream.promises import MAX_IDEMPOTENCY_KEY_CHARACTERS, MAX_INGEST_BYTES, MAX_REASONS, MAX_TICKS
-from tickstream.rows import JsonNumber, tick_from_json
+from tickstream.rows import Ambiguous, load_json, tick_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tickstream.errors import Reason
     from tickstream.ticks import Tick
 
 
@@ -51,11 +52,6 @@ class CheckedTicks:
     refused: tuple[RefusedTick, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ambiguous:
-    """Stands for a JSON object that names a field twice: which one is meant, nobody knows."""
-
-
 def read_request(event: Mapping[str, Any]) -> PostedTicks:
     """Read an API Gateway proxy event. Raises BadRequest."""
     body = body_of(event, MAX_INGEST_BYTES, "send more in an object through S3")
@@ -88,11 +84,7 @@ def refusal_fields(refused: Sequence[RefusedTick]) -> dict[str, Any]:
 
 
 def _tick(entry: Any, received_ns: int) -> Tick:
-    if isinstance(entry, _Ambiguous):
-        raise RowRejected(Reason.MALFORMED_ROW, "a field is named twice")
-    if not isinstance(entry, dict):
-        raise RowRejected(Reason.MALFORMED_ROW, "a tick is a JSON object")
-    if "timestamp" not in entry:
+    if isinstance(entry, dict) and "timestamp" not in entry:
         entry = {**entry, "timestamp": str(received_ns)}
     return tick_from_json(entry)
 
@@ -101,7 +93,7 @@ def _entries(body: str) -> tuple[Any, ...]:
     if not body:
         raise BadRequest("empty_body", "the body must be a tick or an object with a list of ticks")
     document = _parse(body)
-    if isinstance(document, _Ambiguous):
+    if isinstance(document, Ambiguous):
         return (document,)
     if not isinstance(document, dict):
         raise BadRequest("not_ticks", "the body must be a tick or an object with a list of ticks")
@@ -123,30 +115,11 @@ def _entries(body: str) -> tuple[Any, ...]:
 
 def _parse(body: str) -> Any:
     try:
-        # Numbers stay the text that was sent: a float would round them, an int would take any length.
-        return json.loads(
-            body,
-            parse_float=JsonNumber,
-            parse_int=JsonNumber,
-            parse_constant=_no_constant,
-            object_pairs_hook=_object_of,
-        )
-    except RecursionError as error:
-        raise BadRequest("not_json", "the body is nested too deeply") from error
+        return load_json(body)
     except json.JSONDecodeError as error:
         raise BadRequest("not_json", f"the body is not JSON: {error.msg} at character {error.pos}") from error
-
-
-def _no_constant(name: str) -> Any:
-    raise BadRequest("not_json", f"the body is not JSON: {name} is no number")
-
-
-def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Ambiguous:
-    fields = dict(pairs)
-    if len(fields) == len(pairs):
-        return fields
-    # One bad tick must not refuse the others, so this is no error yet (`tickstream.rows.load_json` raises here).
-    return _Ambiguous()
+    except ValueError as error:
+        raise BadRequest("not_json", f"the body is not JSON: {error}") from error
 
 
 def _caller(context: Mapping[str, Any]) -> str:

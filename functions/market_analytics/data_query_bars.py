@@ -55,7 +55,8 @@ def read_page(table: Table, query: BarsQuery, time_is_up: Callable[[], bool]) ->
     unknown: list[str] = []
     room = query.limit
     for index in range(query.at_symbol, len(query.symbols)):
-        if room == 0 or (found and time_is_up()):
+        # Symbols without bars take their time too: a page may have none at all, and say where to go on.
+        if room == 0 or (index > query.at_symbol and time_is_up()):
             return Page(found, tuple(unknown), (index, query.start_minute(index)))
         symbol, start = query.symbols[index], query.start_minute(index)
         bars, next_minute = _read_symbol(table, query, index, room, time_is_up)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
 
 from tickstream import keys
 from tickstream.errors import BadRequest
-from tickstream.ingests import IngestState, Manifest, Refusal
+from tickstream.ingests import IngestState, Manifest, Refusal, is_forgotten
 from tickstream.items import PROGRESS_ATTRIBUTES, commit_from, manifest_from, sort_key_of
 from tickstream.promises import INGEST_ID_PATTERN
 from tickstream.times import iso_8601
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 _INGEST_ID: Final = re.compile(INGEST_ID_PATTERN)
 
 logger = Logger(child=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the receipts say: ranges done, their ticks, and why any of it was refused as a whole."""
+
+    done: int
+    ticks: int
+    refusal: Refusal | None
 
 
 def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: int) -> dict[str, Any]:
@@ -39,13 +49,12 @@ def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: in
             commit = commit_from(item)
             done, ticks, rejected = done + 1, ticks + commit.ticks, rejected + commit.rejected
             refusal = refusal or commit.refusal  # found only in reading it: a truncated gzip, an object deleted since
-    if manifest is None:
-        # Receipts without a manifest cannot be: it is written first, and both expire at the same moment. DynamoDB
-        # deletes what has expired in any order within days, though, and by then the ingest is history.
+    if manifest is None or is_forgotten(manifest.received_ms, now_ms):
+        # By the clock, as the table has it: of an object's ingest the manifest stays, but its receipts do not.
         raise BadRequest("unknown_ingest", "no such ingest (they are forgotten after 60 days)", status=404)
     fields: dict[str, Any] = {
         "ingestId": ingest_id,
-        "state": state_of(manifest, done, refusal, now_ms, overdue_seconds).value,
+        "state": state_of(manifest, Progress(done, ticks, refusal), now_ms, overdue_seconds).value,
         "ranges": {"total": manifest.ranges, "done": done},
         "ticks": ticks,
         "rejected": rejected + manifest.refused,
@@ -58,10 +67,16 @@ def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: in
     return fields
 
 
-def state_of(manifest: Manifest, done: int, refusal: Refusal | None, now_ms: int, overdue_seconds: int) -> IngestState:
-    """Decide the state; an ingest without ranges is done at once, and rejected if anything of it was refused whole."""
-    if done >= manifest.ranges:
-        return IngestState.COMPLETE if refusal is None else IngestState.REJECTED
+def state_of(manifest: Manifest, progress: Progress, now_ms: int, overdue_seconds: int) -> IngestState:
+    """Decide the state; an ingest without ranges is done at once.
+
+    Once all ranges are done: `rejected` says that nothing of it is in any bar, `partly_rejected` that the ticks of the
+    ranges which could be read are, and those of the refused ones are not.
+    """
+    if progress.done >= manifest.ranges:
+        if progress.refusal is None:
+            return IngestState.COMPLETE
+        return IngestState.PARTLY_REJECTED if progress.ticks else IngestState.REJECTED
     if now_ms - manifest.received_ms > overdue_seconds * 1000:
         return IngestState.OVERDUE
     return IngestState.PROCESSING

@@ -24,7 +24,7 @@ from tickstream.promises import (
     MAX_TOKEN_CHARACTERS,
 )
 from tickstream.rows import JsonNumber, load_json
-from tickstream.ticks import EARLIEST_NS, LATEST_NS, parse_symbol, parse_timestamp_ns
+from tickstream.ticks import EARLIEST_NS, LATEST_NS, parse_bound_ns, parse_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -179,7 +179,7 @@ def _decode_token(token: Any, symbols: tuple[str, ...], limit: int) -> BarsQuery
 
 def _is_within(query: BarsQuery) -> bool:
     """Whether a token's window is one that could have been asked for, and its place is in it."""
-    if not EARLIEST_NS - DEFAULT_SPAN_NS <= query.from_ns <= query.to_ns < LATEST_NS:
+    if not EARLIEST_NS - DEFAULT_SPAN_NS <= query.from_ns <= query.to_ns <= LATEST_NS:
         return False
     on_a_bar = query.at_minute % query.interval_minutes == 0
     return 0 <= query.at_symbol < len(query.symbols) and (
@@ -213,7 +213,7 @@ def _moment(name: str, value: Any) -> int:
     if not isinstance(value, str):
         raise BadRequest("bad_timestamp", f"{name}: Unix nanoseconds or ISO 8601 with an offset is wanted")
     try:
-        return parse_timestamp_ns(value)
+        return parse_bound_ns(value)
     except RowRejected as error:
         raise BadRequest("bad_timestamp", f"{name}: {error.detail}") from error
 

@@ -12,7 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from services import clients
 from services.conditions import condition_holds
 from services.deadlines import Deadline, attempts
+from services.expiry import clock_s, is_live
 from services.failures import explained, explanation, is_transient
+from tickstream.items import EXPIRY_ATTRIBUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -38,17 +40,22 @@ class DynamoTable:
     name: the table's name.
     deadline: until when what the service left undone is tried again.
     client: the process's own unless given.
+    now_s: epoch seconds. One moment for all that the invocation reads: what expires together is gone together.
     """
 
-    def __init__(self, name: str, deadline: Deadline, client: DynamoDBClient | None = None) -> None:
+    def __init__(
+        self, name: str, deadline: Deadline, client: DynamoDBClient | None = None, now_s: int | None = None
+    ) -> None:
         self.name = name
         self._deadline = deadline
         self._client = client or clients.dynamodb()
+        self._now_s = clock_s() if now_s is None else now_s
 
     def get(self, key: Item) -> Item | None:
         """See Table."""
         with explained(self._doing("GetItem")):
-            return self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
+            found = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
+        return found if found is not None and self._is_live(found) else None
 
     def put(self, item: Item) -> None:
         """See Table."""
@@ -62,8 +69,9 @@ class DynamoTable:
             lambda: self._client.put_item(
                 TableName=self.name,
                 Item=item,
-                ConditionExpression="attribute_not_exists(#symbol)",
-                ExpressionAttributeNames={"#symbol": "symbol"},
+                ConditionExpression="attribute_not_exists(#symbol) OR #expiry <= :now",
+                ExpressionAttributeNames={"#symbol": "symbol", "#expiry": EXPIRY_ATTRIBUTE},
+                ExpressionAttributeValues={":now": {"N": str(self._now_s)}},
             ),
         )
 
@@ -74,9 +82,9 @@ class DynamoTable:
             lambda: self._client.put_item(
                 TableName=self.name,
                 Item=item,
-                ConditionExpression="#attribute = :expected",
-                ExpressionAttributeNames={"#attribute": attribute},
-                ExpressionAttributeValues={":expected": expected},
+                ConditionExpression="#attribute = :expected AND (attribute_not_exists(#expiry) OR #expiry > :now)",
+                ExpressionAttributeNames={"#attribute": attribute, "#expiry": EXPIRY_ATTRIBUTE},
+                ExpressionAttributeValues={":expected": expected, ":now": {"N": str(self._now_s)}},
             ),
         )
 
@@ -135,8 +143,9 @@ class DynamoTable:
             "ConsistentRead": True,
         }
         if attributes:
-            names |= {f"#{attribute}": attribute for attribute in attributes}
-            request["ProjectionExpression"] = ", ".join(f"#{attribute}" for attribute in attributes)
+            wanted = dict.fromkeys((*attributes, EXPIRY_ATTRIBUTE))
+            names |= {f"#{attribute}": attribute for attribute in wanted}
+            request["ProjectionExpression"] = ", ".join(f"#{attribute}" for attribute in wanted)
         if limit is not None:
             request["Limit"] = limit  # of a page: the last one may have more than are wanted
         return islice(self._items(request), limit)
@@ -145,7 +154,7 @@ class DynamoTable:
         while True:
             with explained(self._doing("Query")):
                 page = self._client.query(**request)
-            yield from page["Items"]
+            yield from filter(self._is_live, page["Items"])
             if not page.get("LastEvaluatedKey"):
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -154,6 +163,9 @@ class DynamoTable:
         """See Table."""
         found = self._in_parallel(lambda name: list(self.query(name, limit=limit_each)), list(partitions))
         return [item for items in found for item in items]
+
+    def _is_live(self, item: Item) -> bool:
+        return is_live(item, EXPIRY_ATTRIBUTE, self._now_s)
 
     def _doing(self, action: str) -> str:
         return f"DynamoDB {action} on {self.name}"
@@ -184,7 +196,7 @@ class DynamoTable:
                 if not is_transient(error):
                     raise explanation(error, self._doing("BatchGetItem")) from error
                 continue
-            found += answer["Responses"].get(self.name, [])
+            found += filter(self._is_live, answer["Responses"].get(self.name, []))
             request = answer.get("UnprocessedKeys")
             if not request:
                 break

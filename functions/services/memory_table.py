@@ -8,6 +8,9 @@ from bisect import bisect_left, insort
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from services.expiry import is_live
+from tickstream.items import EXPIRY_ATTRIBUTE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
@@ -21,10 +24,14 @@ class MemoryTable:
 
     before_write: called with the key of every single write before it happens; what it raises comes out of the method
     and the write does not happen. A test dies there, or lets somebody else write in between.
+    now_s: epoch seconds, by which items expire. At 0 none ever does.
     """
 
-    def __init__(self, before_write: Callable[[Identity], None] | None = None) -> None:
+    def __init__(
+        self, before_write: Callable[[Identity], None] | None = None, now_s: Callable[[], int] = lambda: 0
+    ) -> None:
         self.before_write = before_write
+        self.now_s = now_s
         self._items: dict[Identity, Item] = {}
         self._sort_keys: dict[str, list[int]] = {}
         self._lock = threading.RLock()
@@ -32,7 +39,7 @@ class MemoryTable:
     def get(self, key: Item) -> Item | None:
         """See Table."""
         with self._lock:
-            return copy.deepcopy(self._items.get(_identity(key)))
+            return copy.deepcopy(self._live(_identity(key)))
 
     def put(self, item: Item) -> None:
         """See Table."""
@@ -59,7 +66,7 @@ class MemoryTable:
     def batch_get(self, keys: Iterable[Item]) -> list[Item]:
         """See Table."""
         with self._lock:
-            found = (self._items.get(identity) for identity in {_identity(key) for key in keys})
+            found = (self._live(identity) for identity in {_identity(key) for key in keys})
             return [copy.deepcopy(item) for item in found if item is not None]
 
     def batch_write(self, puts: Iterable[Item], deletes: Iterable[Item] = ()) -> None:
@@ -79,8 +86,11 @@ class MemoryTable:
         attributes: Sequence[str] = (),
     ) -> Iterator[Item]:
         """See Table. Every item is read when it is asked for, as late as a paged Query could."""
-        for item in islice(self._between(partition, first or 0, last), limit):
-            yield {name: item[name] for name in attributes if name in item} if attributes else item
+        now_s = self.now_s()
+        live = (item for item in self._between(partition, first or 0, last) if is_live(item, EXPIRY_ATTRIBUTE, now_s))
+        wanted = (*attributes, EXPIRY_ATTRIBUTE)
+        for item in islice(live, limit):
+            yield {name: item[name] for name in wanted if name in item} if attributes else item
 
     def _between(self, partition: str, first: int, last: int | None) -> Iterator[Item]:
         position = first
@@ -99,17 +109,21 @@ class MemoryTable:
         return [item for name in partitions for item in self.query(name, limit=limit_each)]
 
     def contents(self) -> dict[Identity, Item]:
-        """Return a copy of all items by partition and sort key."""
+        """Return a copy of all items by partition and sort key, expired ones too."""
         with self._lock:
             return copy.deepcopy(self._items)
 
     def _write(self, identity: Identity, condition: Callable[[Item | None], bool], item: Item | None) -> bool:
         self._about_to_write(identity)
         with self._lock:
-            if not condition(self._items.get(identity)):
+            if not condition(self._live(identity)):
                 return False
             self._store(identity, item)
             return True
+
+    def _live(self, identity: Identity) -> Item | None:
+        item = self._items.get(identity)
+        return item if item is not None and is_live(item, EXPIRY_ATTRIBUTE, self.now_s()) else None
 
     def _about_to_write(self, identity: Identity) -> None:
         # Outside the lock: whoever the hook lets write in between is a writer like any other.

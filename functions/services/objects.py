@@ -29,6 +29,9 @@ _GONE_CODES: Final = frozenset({"NoSuchKey", "NoSuchVersion", "NotFound", "404",
 _GONE_STATUSES: Final = frozenset({404, 405, 412})
 #: S3 gives an object of a bucket without versioning this id, or none.
 _UNVERSIONED: Final = frozenset({"", "null"})
+#: How the fields of HeadObject's answer begin that say a checksum, and the one that says of what it is.
+_CHECKSUM: Final = "Checksum"
+_CHECKSUM_TYPE: Final = "ChecksumType"
 
 
 class ObjectReader:
@@ -90,6 +93,30 @@ def as_stored(source: Source, client: S3Client | None = None) -> Source:
     except (BotoCoreError, ClientError) as error:
         raise _explanation(error, f"S3 HeadObject of {source.bucket}/{source.key}") from error
     return replace(source, etag=found["ETag"].strip('"'), size_bytes=found["ContentLength"])
+
+
+def stored_checksum(source: Source, deadline: Deadline, client: S3Client | None = None) -> str:
+    """Return the checksum that S3 keeps of an object version, with its algorithm; empty where it has none.
+
+    One of an upload in parts is of the whole object, or, where it ends in `-PARTS`, of its parts' checksums.
+
+    Raises ObjectRejected (object_gone), ServiceIncomplete, ServiceRefused.
+    """
+    where: HeadObjectRequestTypeDef = {"Bucket": source.bucket, "Key": source.key, "ChecksumMode": "ENABLED"}
+    if source.version_id not in _UNVERSIONED:
+        where["VersionId"] = source.version_id
+    doing = f"S3 HeadObject of {source.bucket}/{source.key}"
+    for _ in attempts(deadline, doing):
+        try:
+            found = (client or clients.s3()).head_object(**where)
+        except (BotoCoreError, ClientError) as error:
+            if not is_transient(error):
+                raise _explanation(error, doing) from error
+            continue
+        # An upload names one algorithm, and S3 chooses one where it names none.
+        checksums = (f"{name}:{value}" for name, value in found.items() if name.startswith(_CHECKSUM))
+        return min((one for one in checksums if not one.startswith(_CHECKSUM_TYPE)), default="")
+    raise AssertionError("attempts() ends by raising")
 
 
 def _explanation(error: BotoCoreError | ClientError, doing: str) -> ObjectRejected | ServiceIncomplete | ServiceRefused:

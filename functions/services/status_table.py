@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from services import clients
 from services.conditions import condition_holds
+from services.expiry import clock_s, is_live
 from services.failures import explained
 from tickstream.errors import ServiceIncomplete
 from tickstream.file_status import Outcome, advanced, outcome_of
-from tickstream.status_items import status_from, status_item, status_key
+from tickstream.status_items import EXPIRY_ATTRIBUTE, status_from, status_item, status_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -21,7 +22,10 @@ _ATTEMPTS: Final = 10
 
 
 class StatusTable(Protocol):
-    """Where statuses are kept. Every method raises ServiceIncomplete or ServiceRefused; reads are consistent."""
+    """Where statuses are kept. Every method raises ServiceIncomplete or ServiceRefused; reads are consistent.
+
+    A status that has expired is not there (`services.expiry`).
+    """
 
     def get(self, file_id: str) -> FileStatus | None:
         """Return the status of a file, None where there is none."""
@@ -51,25 +55,28 @@ class DynamoStatusTable:
     """A `StatusTable` in DynamoDB.
 
     name: the table's name.
-    client: the process's own unless given.
+    client: the process's own unless given. now_s: epoch seconds, one moment for the whole invocation.
     """
 
-    def __init__(self, name: str, client: DynamoDBClient | None = None) -> None:
+    def __init__(self, name: str, client: DynamoDBClient | None = None, now_s: int | None = None) -> None:
         self.name = name
         self._client = client or clients.dynamodb()
+        self._now_s = clock_s() if now_s is None else now_s
 
     def get(self, file_id: str) -> FileStatus | None:
         """See StatusTable."""
         with explained(f"DynamoDB GetItem on {self.name}"):
             answer = self._client.get_item(TableName=self.name, Key=status_key(file_id), ConsistentRead=True)
-        return status_from(answer["Item"]) if "Item" in answer else None
+        found = answer.get("Item")
+        return status_from(found) if found is not None and is_live(found, EXPIRY_ATTRIBUTE, self._now_s) else None
 
     def replace(self, stored: FileStatus | None, status: FileStatus) -> bool:
         """See StatusTable."""
         request: dict[str, Any] = {"TableName": self.name, "Item": status_item(status)}
         if stored is None:
-            request["ConditionExpression"] = "attribute_not_exists(#file)"
-            request["ExpressionAttributeNames"] = {"#file": "fileId"}
+            request["ConditionExpression"] = "attribute_not_exists(#file) OR #expiry <= :now"
+            request["ExpressionAttributeNames"] = {"#file": "fileId", "#expiry": EXPIRY_ATTRIBUTE}
+            request["ExpressionAttributeValues"] = {":now": {"N": str(self._now_s)}}
         else:
             # These three are the order of the last move: every accepted move changes them, so nothing else can differ.
             sequencer, attempt, rank = stored.last.order

@@ -1,7 +1,8 @@
 """What the functions ask of the table, and nothing more: the interface behind which DynamoDB stands.
 
 Items and keys are low-level attribute values (`tickstream.items`). Every read is strongly consistent: a reader that
-misses a slice that a segment has just replaced would show a wrong bar.
+misses a slice that a segment has just replaced would show a wrong bar. An item whose `expiresAt` has passed is not
+there, for reads and for conditions alike (`services.expiry`).
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class Table(Protocol):
     ) -> Iterator[Item]:
         """Yield the items of a partition with `first <= sort key <= last`, upwards, page by page as they are used.
 
-        limit: how many at the most. attributes: what to return of each, as far as it has them; all, if none is named.
+        limit: how many at the most. attributes: what to return of each beside its expiry, as far as it has them; all,
+        if none is named.
         """
         ...
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from tickstream.errors import Reason
 
-#: Slices, manifests, receipts and lists expire this long after the ingest was received (never after tick time: a
-#: file of 2013 would vanish). It is longer than every redelivery and redrive together (4 + 14 + 14 days).
+#: Slices, receipts and lists expire this long after the ingest was received (never after tick time: a file of 2013
+#: would vanish). It is longer than every redelivery and redrive together (4 + 14 + 14 days). The manifest of an object
+#: that was cut into ranges stays for ever: rollups know those ranges for ever, and no others may follow them.
 RETENTION_SECONDS: Final = 60 * 24 * 3600
 
 
@@ -67,6 +68,7 @@ class IngestState(StrEnum):
 
     PROCESSING = "processing"
     COMPLETE = "complete"
+    PARTLY_REJECTED = "partly_rejected"
     REJECTED = "rejected"
     OVERDUE = "overdue"
 
@@ -132,11 +134,16 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """An ingest that is not known to be complete and rolled up."""
+    """An ingest that is not known to be complete and rolled up.
+
+    confirmed: bit i is set where range i is known to be rolled up for good. next_range: where the next pass goes on.
+    """
 
     ingest_id: str
     received_ms: int
     ranges: int
+    confirmed: int = 0
+    next_range: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +158,8 @@ class Pending:
 def expires_at_s(received_ms: int) -> int:
     """The epoch second from which DynamoDB may delete what belongs to an ingest."""
     return received_ms // 1000 + RETENTION_SECONDS
+
+
+def is_forgotten(received_ms: int, now_ms: int) -> bool:
+    """Say whether what belongs to an ingest has expired; all of it does in the same second."""
+    return expires_at_s(received_ms) <= now_ms // 1000

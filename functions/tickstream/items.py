@@ -115,7 +115,7 @@ def _unpack_range_ids(packed: bytes) -> frozenset[int]:
 
 
 def manifest_item(manifest: Manifest) -> Item:
-    """Build the manifest's item: put with `attribute_not_exists(symbol)`."""
+    """Build the manifest's item: put if absent. It never expires where an object was cut into ranges."""
     details = {
         "spans": [span_fields(span) for span in manifest.spans],
         "source": manifest.source and source_fields(manifest.source),
@@ -129,8 +129,9 @@ def manifest_item(manifest: Manifest) -> Item:
         "accepted": {"N": str(manifest.accepted)},
         "refused": {"N": str(manifest.refused)},
         "details": {"B": _pack_json(details)},
-        EXPIRY_ATTRIBUTE: {"N": str(expires_at_s(manifest.received_ms))},
     }
+    if manifest.source is None or not manifest.ranges:
+        item[EXPIRY_ATTRIBUTE] = {"N": str(expires_at_s(manifest.received_ms))}
     if manifest.rejected is not None:
         item["rejected"] = {"S": manifest.rejected.value}
     return item
@@ -246,7 +247,7 @@ def _split_hours(hours: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, lis
 
 def activity_item(activity: Activity) -> Item:
     """Build the entry of an ingest that is not confirmed."""
-    return {
+    item = {
         **key_of(
             keys.activity_partition(activity.ingest_id),
             keys.activity_sort_key(activity.received_ms, activity.ingest_id),
@@ -255,13 +256,23 @@ def activity_item(activity: Activity) -> Item:
         "ranges": {"N": str(activity.ranges)},
         EXPIRY_ATTRIBUTE: {"N": str(expires_at_s(activity.received_ms))},
     }
+    if activity.confirmed:
+        item["confirmed"] = {"B": activity.confirmed.to_bytes(-(-activity.ranges // 8), "little")}
+    if activity.next_range:
+        item["next"] = {"N": str(activity.next_range)}
+    return item
 
 
 def activity_from(item: Item) -> Activity:
     """Read such an entry. Raises MalformedItem."""
     try:
-        received_ms = sort_key_of(item) // keys.SUFFIX_SPAN
-        return Activity(item["ingest"]["S"], received_ms, int(item["ranges"]["N"]))
+        return Activity(
+            ingest_id=item["ingest"]["S"],
+            received_ms=sort_key_of(item) // keys.SUFFIX_SPAN,
+            ranges=int(item["ranges"]["N"]),
+            confirmed=int.from_bytes(bytes(item["confirmed"]["B"]), "little") if "confirmed" in item else 0,
+            next_range=int(item["next"]["N"]) if "next" in item else 0,
+        )
     except (KeyError, ValueError, TypeError) as error:
         raise MalformedItem(f"not an activity: {error!r}") from error
 

@@ -46,8 +46,13 @@ def _digest(*parts: str) -> bytes:
     return hashed.digest()
 
 
+def same_bytes_partition(bucket: str, key: str, fingerprint: str, size_bytes: int) -> str:
+    """The partition of the record that says which ingest one content under one key is."""
+    return f"bytes#{_digest('bytes', bucket, key, fingerprint, str(size_bytes)).hex()[:32]}"
+
+
 def object_ingest_id(bucket: str, key: str, etag: str, size_bytes: int) -> str:
-    """32 hex digits that name one content under one key: the same bytes put again are the same ingest."""
+    """32 hex digits that name the ingest which an object begins; the same bytes put again go on with it."""
     return _digest("object", bucket, key, etag, str(size_bytes)).hex()[:32]
 
 

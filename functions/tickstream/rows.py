@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from tickstream.errors import Reason, RowRejected
@@ -31,6 +32,15 @@ _REASON_OF_A_WRONG_TYPE: Final = {
 
 # The csv module refuses fields of more than 131,072 characters unless told otherwise; here the row is what is bounded.
 csv.field_size_limit(MAX_ROW_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """Stands for a JSON object that names a field twice: which one is meant, nobody knows.
+
+    It is no error by itself. Nobody reads objects within a tick, so one there harms no tick; a tick that is one itself
+    is none, and its neighbours go on.
+    """
 
 
 class JsonNumber(str):
@@ -85,13 +95,18 @@ def tick_from_json(fields: object) -> Tick:
 
     Timestamp, price and size may be numbers or strings, a symbol is a string; `volume` is an alias of `size`.
     """
+    if isinstance(fields, Ambiguous):
+        raise RowRejected(Reason.MALFORMED_ROW, "a field is named twice")
     if not isinstance(fields, dict):
         raise RowRejected(Reason.MALFORMED_ROW, "a tick is a JSON object")
     return parse_tick(_text_fields(fields))
 
 
 def load_json(text: str) -> Any:
-    """Read JSON with numbers as `JsonNumber`. Raises ValueError, also for a key that stands twice, NaN and Infinity."""
+    """Read JSON with numbers as `JsonNumber` and objects that name a field twice as `Ambiguous`.
+
+    Raises ValueError, also for NaN and Infinity.
+    """
     try:
         return _DECODER.decode(text)
     except RecursionError as error:
@@ -135,11 +150,9 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Ambiguous:
     fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return fields
+    return fields if len(fields) == len(pairs) else Ambiguous()
 
 
 # Made once: `json.loads` with hooks would make one for every row.
@@ -147,5 +160,5 @@ _DECODER: Final = json.JSONDecoder(
     parse_float=JsonNumber,
     parse_int=JsonNumber,
     parse_constant=_refuse_constant,
-    object_pairs_hook=_unique_pairs,
+    object_pairs_hook=_object_of,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tickstream.errors import MalformedItem
 from tickstream.file_status import BadRow, Failure, FileStatus, Move, Stage, Status
@@ -13,6 +13,8 @@ from tickstream.times import iso_8601, iso_8601_ms
 
 if TYPE_CHECKING:
     from tickstream.items import Item
+
+EXPIRY_ATTRIBUTE: Final = "expirationTime"
 
 
 def status_item(status: FileStatus) -> Item:
@@ -28,7 +30,7 @@ def status_item(status: FileStatus) -> Item:
         "lastUpdated": {"S": iso_8601_ms(last.at_ms)},
         "updatedMs": _number(last.at_ms),
         "receivedMs": _number(last.received_ms),
-        "expirationTime": _number(status.expires_at_s),
+        EXPIRY_ATTRIBUTE: _number(status.expires_at_s),
         "bucketName": {"S": last.source.bucket},
         "objectKey": {"S": last.source.key},
         "versionId": {"S": last.source.version_id},

@@ -70,9 +70,17 @@ def parse_symbol(text: str) -> str:
 
 def parse_timestamp_ns(text: str) -> int:
     """Unix nanoseconds from an integer of nanoseconds or ISO 8601 with an offset. Raises RowRejected."""
+    timestamp_ns = parse_bound_ns(text)
+    if timestamp_ns == LATEST_NS:
+        raise _out_of_range(timestamp_ns)
+    return timestamp_ns
+
+
+def parse_bound_ns(text: str) -> int:
+    """Read the same for an end of a window of ticks: the first moment after the last that a tick may have is one."""
     timestamp_ns = int(text) if _NANOSECONDS.fullmatch(text) else _parse_iso_8601_ns(text)
-    if not EARLIEST_NS <= timestamp_ns < LATEST_NS:
-        raise RowRejected(Reason.TIMESTAMP_OUT_OF_RANGE, _out_of_range_detail(timestamp_ns))
+    if not EARLIEST_NS <= timestamp_ns <= LATEST_NS:
+        raise _out_of_range(timestamp_ns)
     return timestamp_ns
 
 
@@ -96,11 +104,12 @@ def _parse_iso_8601_ns(text: str) -> int:
 _ONE_SECOND: Final = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _out_of_range_detail(timestamp_ns: int) -> str:
+def _out_of_range(timestamp_ns: int) -> RowRejected:
+    detail = "not within 1990 to 2100"
     for unit, ns_per_unit in (("seconds", 10**9), ("milliseconds", 10**6), ("microseconds", 10**3)):
         if EARLIEST_NS <= timestamp_ns * ns_per_unit < LATEST_NS:
-            return f"not within 1990 to 2100: it looks like {unit}, nanoseconds are wanted"
-    return "not within 1990 to 2100"
+            detail = f"{detail}: it looks like {unit}, nanoseconds are wanted"
+    return RowRejected(Reason.TIMESTAMP_OUT_OF_RANGE, detail)
 
 
 def parse_decimal_e9(text: str, reason: Reason) -> int:

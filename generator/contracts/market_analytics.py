@@ -61,7 +61,7 @@ _TICK: Schema = {
     },
 }
 #: `tickstream.ingests.IngestState`, which costs too much to import here; a test compares them.
-_STATES = ("processing", "complete", "rejected", "overdue")
+_STATES = ("processing", "complete", "partly_rejected", "rejected", "overdue")
 #: What a posted tick may be refused for; the other reasons are about objects and their lines.
 _TICK_REASONS = (
     Reason.MALFORMED_ROW,
@@ -165,7 +165,9 @@ _GET_INGEST = Operation(
     "/ingest/{ingestId}",
     "getIngest",
     "Tell how far an ingest is.",
-    "Its counts grow until it is complete. Ingests are forgotten after 60 days.",
+    "Its counts grow until it is complete. `ticks` are those in bars. Where it is `partly_rejected`, the ranges of the "
+    "object that could be read count and the others do not; of one that is `rejected` nothing counts. Ingests are "
+    "forgotten after 60 days.",
     (Parameter("ingestId", "path", refer("IngestId"), "As POST /ingest answered it.", required=True),),
     answer=record(
         {
@@ -201,7 +203,8 @@ _POST_BARS = Operation(
     "/bars",
     "postBars",
     f"Read the bars of up to {promises.MAX_SYMBOLS} symbols that start in [from, to).",
-    "Symbols of which no tick ever came are listed under `unknown`; those that a page has not reached are in neither.",
+    "Symbols of which no tick ever came are listed under `unknown`; those that a page has not reached are in neither. "
+    "A page that takes long ends early, at times without any bar: go on as long as there is a `nextToken`.",
     body=Body(
         record(
             {

@@ -55,6 +55,7 @@ SERVICES = {
     # ListBucket is not called: with it a missing object is a 404 and not a 403.
     "ObjectReader": _READ,
     "as_stored": _READ,
+    "stored_checksum": _READ,
     "LineWriter": {"s3:PutObject", "s3:AbortMultipartUpload"},
     "Queue": {"sqs:SendMessage"},
     "EventBus": {"events:PutEvents"},
