@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from services.table import Table
     from tickstream.ingests import Read, Source, Span
-    from tickstream.items import Item
 
 #: Receipts are read so many at a time: each may be 300 KB, and only their keys are kept.
 _RECEIPTS_AT_A_TIME: Final = 500
@@ -81,7 +80,9 @@ def ingest_object(
     Raises ServiceIncomplete and ServiceRefused; whatever it is, the same event again goes on from there.
     """
     read = _remembering_head(source, read)
-    planned = _claimed(_plan(source, received_ms, range_bytes, read), source, read, checksum, table)
+    planned, fingerprint = _plan(source, received_ms, range_bytes, read, checksum)
+    if fingerprint:
+        planned = replace(planned, ingest_id=_claimed(planned.ingest_id, source, fingerprint, table))
     manifest, is_new = _freeze(planned, table)
     if is_new:
         missing = manifest.spans
@@ -95,19 +96,24 @@ def ingest_object(
     return Ingested(manifest, len(missing), not is_new)
 
 
-def _plan(source: Source, received_ms: int, range_bytes: int, read: Read) -> Manifest:
+def _plan(
+    source: Source, received_ms: int, range_bytes: int, read: Read, checksum: Callable[[], str]
+) -> tuple[Manifest, str]:
+    """Return the manifest that these bytes would have, and the fingerprint by which they are claimed, if by any."""
     ingest_id = keys.object_ingest_id(source.bucket, source.key, source.etag, source.size_bytes)
     if source.size_bytes == 0:
-        return Manifest(ingest_id, received_ms, ranges=0, source=source)
+        return Manifest(ingest_id, received_ms, ranges=0, source=source), ""
     try:
         layout = sniff(source, read)
         spans = plan_spans(source, layout, range_bytes, read)
+        fingerprint = _fingerprint(source, read, checksum) if spans else ""
     except ObjectRejected as error:
         # A result, not a failure: trying again would not help, and the manifest tells whoever asks.
-        return Manifest(
+        rejected = Manifest(
             ingest_id, received_ms, ranges=0, source=source, rejected=error.reason, rejected_detail=error.detail
         )
-    return Manifest(ingest_id, received_ms, ranges=len(spans), spans=spans, source=source, layout=layout)
+        return rejected, ""
+    return Manifest(ingest_id, received_ms, len(spans), spans, source, layout), fingerprint
 
 
 def _remembering_head(source: Source, read: Read) -> Read:
@@ -125,26 +131,15 @@ def _remembering_head(source: Source, read: Read) -> Read:
     return remembering
 
 
-def _claimed(planned: Manifest, source: Source, read: Read, checksum: Callable[[], str], table: Table) -> Manifest:
-    """Return the plan under the id of the ingest that these bytes are: an earlier one's, or the planned one."""
-    try:
-        fingerprint = _fingerprint(source, read, checksum)
-    except ObjectRejected:
-        return planned  # gone since, or before: what is known under its ETag counts
-    if not fingerprint:
-        return planned
+def _claimed(ingest_id: str, source: Source, fingerprint: str, table: Table) -> str:
+    """Claim bytes for an ingest; return the one that they are: this one, or an earlier one under another ETag."""
     key = key_of(keys.same_bytes_partition(source.bucket, source.key, fingerprint, source.size_bytes), _CLAIM_SORT_KEY)
-    if table.put_if_absent({**key, "ingest": {"S": planned.ingest_id}}):
-        return planned
-    return replace(planned, ingest_id=_claimant(table.get(key)))
-
-
-def _claimant(claim: Item | None) -> str:
-    try:
-        # It never expires, so it is there.
-        return str((claim or {})["ingest"]["S"])
-    except KeyError as error:
-        raise MalformedItem("not a claim of bytes") from error
+    if table.put_if_absent({**key, "ingest": {"S": ingest_id}}):
+        return ingest_id
+    claim = table.get(key)
+    if claim is None or "ingest" not in claim:
+        raise MalformedItem(f"not a claim of bytes, though it never expires: {claim!r}")
+    return str(claim["ingest"]["S"])
 
 
 def _fingerprint(source: Source, read: Read, checksum: Callable[[], str]) -> str:
@@ -153,8 +148,6 @@ def _fingerprint(source: Source, read: Read, checksum: Callable[[], str]) -> str
     The first bytes stand for all of a small object, whatever algorithm its uploader chose. To the checksum of a larger
     one they are added because that may have 32 bits, and a key may be written every minute for years.
     """
-    if not source.size_bytes:
-        return ""
     head = hashlib.sha256(read(0, min(SNIFFED_BYTES, source.size_bytes))).hexdigest()
     if source.size_bytes <= SNIFFED_BYTES:
         return head

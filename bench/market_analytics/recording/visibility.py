@@ -24,7 +24,7 @@ ASK_EVERY_S: Final = 0.5
 WATCHED: Final = 4
 #: How late it may be found that an ingest is visible.
 RESOLUTION_S: Final = ASK_EVERY_S * WATCHED
-_DONE: Final = frozenset({"complete", "rejected"})
+_DONE: Final = frozenset({"complete", "partly_rejected", "rejected"})
 
 
 class Visibility:

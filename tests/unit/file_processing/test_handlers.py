@@ -231,7 +231,7 @@ def test_a_version_that_is_gone_is_told_from_a_service_that_refuses(stack: Stack
 def test_the_table_lets_one_of_two_writers_through(stack: Stack) -> None:
     """A write over what was read succeeds once; the second one, over the same, does not."""
     assert stack.urls
-    table = DynamoStatusTable(TABLE)
+    table = DynamoStatusTable(TABLE, now_s=0)
     source = Source("b", "k", "v", "e", 1)
     moves = [Move(source, "A", 0, 0, stage, stage.done, 0) for stage in Stage]
     assert make_move(table, "b/k", moves[0]) is Outcome.ACCEPTED

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 HOUR = 400_000
 RECEIVED_MS = 1_000_000
 THRESHOLD = 4
+PASS_MS = 300_000
+SIXTY_DAYS_MS = 60 * 24 * 3600 * 1000
 
 
 class Died(Exception):
@@ -52,6 +54,10 @@ class World:
     expected: dict[SymbolHour, list[Bar]] = field(default_factory=dict)
     ranges: dict[tuple[str, int], tuple[Receipt, list[Item]]] = field(default_factory=dict)
     threshold: int = THRESHOLD
+
+    def __post_init__(self) -> None:
+        """Have items expire by the world's clock."""
+        self.table.now_s = lambda: self.now_ms // 1000
 
     @property
     def settings(self) -> Settings:
@@ -155,6 +161,13 @@ class World:
 def ingest_id_of(name: str) -> str:
     """An ingest id for a readable name."""
     return keys.posted_ingest_id("caller", name)
+
+
+def old_rollup(world: World) -> Item:
+    """The rollup of A's hour as it is now, for an aggregator that will write it back when it is old."""
+    found = world.table.get(key_of("A", keys.sort_key(HOUR, 0)))
+    assert found is not None
+    return found
 
 
 def dying_at(position: int) -> Callable[[object], None]:

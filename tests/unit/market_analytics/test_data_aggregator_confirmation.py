@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from market_analytics import data_aggregator_confirmation as confirmation
+from market_analytics.data_aggregator import Clock, on_schedule
 from market_analytics.data_aggregator_hours import read_hour
 from tests.unit.market_analytics.aggregator_world import (
     HOUR,
+    PASS_MS,
+    SIXTY_DAYS_MS,
     THRESHOLD,
     World,
     ingest_id_of,
+    old_rollup,
 )
 from tickstream import keys
 from tickstream.items import key_of
+
+if TYPE_CHECKING:
+    from tickstream.items import Item
 
 
 @pytest.mark.parametrize(
@@ -162,3 +172,139 @@ def test_an_overdue_ingest_is_named_with_its_missing_ranges(caplog: pytest.LogCa
     metrics = world.schedule()
     assert (metrics["OverdueIngests"], metrics["OpenIngests"]) == (0, 0)
     world.check_confirmed()
+
+
+def test_i1_what_is_there_of_an_incomplete_ingest_is_confirmed() -> None:
+    """One range is a dead letter and two are committed: what an old rollup took away of these comes back in time."""
+    world = World()
+    world.open("file", 3)
+    world.process("file", 0, ["A"])
+    world.roll_up()
+    old = old_rollup(world)
+    world.process("file", 1, ["A"])
+    world.roll_up()
+    world.table.put(old)
+    ticks = 0
+    for _ in range(3):
+        world.now_ms += PASS_MS
+        metrics = world.schedule()
+        ticks += metrics["TicksProcessed"]
+        assert metrics["OpenIngests"] == 1
+    assert ticks == 2
+    before = world.table.contents()
+    world.now_ms += PASS_MS
+    assert world.schedule()["OverdueIngests"] == 1
+    after = world.table.contents()
+    assert {key for key in before if before[key] != after[key]} <= {key for key in before if key[0].startswith("agg")}
+    world.now_ms += SIXTY_DAYS_MS
+    world.check_confirmed()
+
+
+def test_a_redrive_completes_an_ingest_of_which_the_rest_is_confirmed() -> None:
+    """Each range is counted when it is confirmed, once."""
+    world = World()
+    world.open("file", 3)
+    for index in (0, 2):
+        world.process("file", index, ["A"])
+    ticks = 0
+    for round_ in range(4):
+        world.now_ms += PASS_MS
+        if round_ == 2:
+            world.process("file", 1, ["A"])
+        metrics = world.schedule()
+        ticks += metrics["TicksProcessed"]
+        assert metrics["OpenIngests"] == (round_ < 3)
+    assert ticks == 3
+    world.check_confirmed()
+
+
+def passes(world: World, looks: int, most: int) -> list[dict[str, int]]:
+    """Call the schedule until no ingest is open, each time with time for so many looks at the clock."""
+    metrics: list[dict[str, int]] = []
+    while world.open_ingests():
+        assert len(metrics) < most, "it does not get on"
+        world.now_ms += PASS_MS
+        left = [looks]
+
+        def remaining_s(left: list[int] = left) -> float:
+            left[0] -= 1
+            return 50.0 if left[0] >= 0 else 0.0
+
+        clock = Clock(lambda: world.now_ms, remaining_s, lambda _: None)
+        metrics.append({one.name: one.value for one in on_schedule(world.table, world.settings, clock)})
+    return metrics
+
+
+def test_confirming_goes_on_where_the_last_pass_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ingest of more ranges than one pass can look at is confirmed in several, and counted once."""
+    monkeypatch.setattr(confirmation, "RANGES_A_CHECK", 3)
+    monkeypatch.setattr(confirmation, "RANGES_A_TURN", 7)
+    monkeypatch.setattr(confirmation, "RANGES_A_GROUP", 10)
+    world = World()
+    for name in ("file", "other"):
+        world.open(name, 40)
+        for index in range(40):
+            world.process(name, index, ["A"] if index % 2 else ["B"])
+    world.roll_up()
+    metrics = passes(world, looks=12, most=60)
+    assert len(metrics) > 5
+    assert sum(one["TicksProcessed"] for one in metrics) == 80
+    assert sum(one["RowsRejected"] for one in metrics) == 80
+    world.now_ms += SIXTY_DAYS_MS
+    world.check_confirmed()
+
+
+def test_i5_an_ingest_that_cannot_be_confirmed_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ranges are looked at in turns with those of others, whatever shard it is in."""
+    monkeypatch.setattr(confirmation, "RANGES_A_CHECK", 1)
+    monkeypatch.setattr(confirmation, "RANGES_A_TURN", 2)
+    monkeypatch.setattr(confirmation, "RANGES_A_GROUP", 2)
+    world = World()
+    world.open("damaged", 40)
+    for index in range(40):
+        world.process("damaged", index, ["A"] if index < 39 else ["B"])
+    world.open("good", 1)
+    world.process("good", 0, ["C"])
+    world.roll_up()
+    world.table.put({**key_of("A", keys.sort_key(HOUR, 0)), "bars": {"S": "damaged"}})
+    monkeypatch.setattr(keys, "activity_partitions", lambda: sorted({item[0] for item in open_ones(world)}))
+    for _ in range(12):
+        world.now_ms += PASS_MS
+        left = [14]
+
+        def remaining_s(left: list[int] = left) -> float:
+            left[0] -= 1
+            return 50.0 if left[0] >= 0 else 0.0
+
+        on_schedule(world.table, world.settings, Clock(lambda: world.now_ms, remaining_s, lambda _: None))
+    (entry,) = open_ones(world).values()
+    assert entry["ingest"] == {"S": ingest_id_of("damaged")}
+    assert int.from_bytes(entry["confirmed"]["B"], "little") == 1 << 39
+
+
+def open_ones(world: World) -> dict[tuple[str, int], Item]:
+    """The entries of the open ingests."""
+    return {key: item for key, item in world.table.contents().items() if key[0].startswith("activity#")}
+
+
+def test_i6_a_range_of_very_many_hours_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No read is of more hours than are to be in memory, and one piece that misses the range is enough to doubt it."""
+    monkeypatch.setattr(confirmation, "HOURS_A_LOOK", 4)
+    world = World()
+    world.open("file", 1)
+    world.process("file", 0, [f"S{number}" for number in range(11)])
+    world.roll_up()
+    asked: list[int] = []
+    look = confirmation._not_rolled_up
+
+    def counted(table: object, wanted: dict[tuple[str, int], set[int]]) -> dict[tuple[str, int], set[int]]:
+        asked.append(len(wanted))
+        return look(table, wanted)  # type: ignore[arg-type]  # the table that it is
+
+    monkeypatch.setattr(confirmation, "_not_rolled_up", counted)
+    world.table.batch_write((), [key_of("S7", keys.sort_key(HOUR, 0))])
+    world.now_ms += PASS_MS
+    assert world.schedule()["OpenIngests"] == 1
+    assert asked == [4, 4, 3]
+    world.now_ms += PASS_MS
+    assert world.schedule()["OpenIngests"] == 0

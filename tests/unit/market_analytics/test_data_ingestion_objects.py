@@ -117,14 +117,15 @@ def test_a_duplicate_event_resends_the_frozen_ranges_without_receipt() -> None:
 
 
 def test_new_bytes_under_the_key_are_another_ingest() -> None:
-    """Another ETag or size under the same key is a new ingest."""
+    """Other bytes under the same key are a new ingest, of the same size too."""
     table, outbox = MemoryTable(), Outbox()
     first = ingest(table, outbox)
-    other = ingest(table, outbox, source=replace(source_for(BODY), etag="f" * 32))
+    body = BODY.replace(b"187.5", b"187.6")
+    other = ingest(table, outbox, body, replace(source_for(body), etag="f" * 32))
     assert first.manifest.ingest_id != other.manifest.ingest_id
 
 
-@pytest.mark.parametrize("dies_at", ["manifest", "activity", "first message", "later message"])
+@pytest.mark.parametrize("dies_at", ["claim", "manifest", "activity", "first message", "later message"])
 def test_i1_a_death_at_any_write_and_another_delivery_send_every_range(dies_at: str) -> None:
     """Wherever the function dies, the next delivery of the event leads to every range in the queue."""
     whole_table, whole_outbox = MemoryTable(), Outbox()
@@ -135,14 +136,14 @@ def test_i1_a_death_at_any_write_and_another_delivery_send_every_range(dies_at: 
     def die(_: Identity) -> None:
         nonlocal writes
         writes += 1
-        if writes == {"manifest": 1, "activity": 2}.get(dies_at):
+        if writes == {"claim": 1, "manifest": 2, "activity": 3}.get(dies_at):
             raise Died
 
     table, outbox = MemoryTable(before_write=die), Outbox({"first message": 0, "later message": 5}.get(dies_at))
     with pytest.raises(Died):
         ingest(table, outbox)
     outbox.dies_after = None
-    ingest(table, outbox, now_ms=NOW_MS if dies_at == "manifest" else NOW_MS + 60_000)
+    ingest(table, outbox, now_ms=NOW_MS if dies_at in {"claim", "manifest"} else NOW_MS + 60_000)
     assert set(outbox.sent) == set(whole_outbox.sent)
     assert table.contents() == whole_table.contents()
 

@@ -73,7 +73,7 @@ def test_ingest_status_of_an_object_refused_in_reading_it_names_the_reason() -> 
     assert status(table, INGEST)["state"] != "rejected"
     table.batch_write(receipt_items(Receipt(INGEST, 0, 7, 0, 10, {"A": (1,)}), 0))
     answer = status(table, INGEST)
-    assert (answer["state"], answer["ticks"], answer["rejected"]) == ("rejected", 7, 1)
+    assert (answer["state"], answer["ticks"], answer["rejected"]) == ("partly_rejected", 7, 1)
     assert answer["reason"] == {"code": "object_gone", "message": "deleted"}
 
 

@@ -135,10 +135,10 @@ def test_a_query_asks_for_no_more_than_is_wanted(dynamodb: tuple[DynamoTable, St
     request = {
         "TableName": "table",
         "KeyConditionExpression": "#symbol = :symbol",
-        "ExpressionAttributeNames": {"#symbol": "symbol", "#timestamp": "timestamp"},
+        "ExpressionAttributeNames": {"#symbol": "symbol", "#timestamp": "timestamp", "#expiresAt": "expiresAt"},
         "ExpressionAttributeValues": {":symbol": {"S": "AAPL"}},
         "ConsistentRead": True,
-        "ProjectionExpression": "#symbol, #timestamp",
+        "ProjectionExpression": "#symbol, #timestamp, #expiresAt",
         "Limit": 3,
     }
     answers = [key_of("AAPL", number) for number in range(4)]
