@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from market_analytics.data_ingestion_objects import Ingested, ingest_object
 from services.memory_table import MemoryTable
 from tickstream import keys
 from tickstream.errors import ObjectRejected, Reason
-from tickstream.ingests import Receipt, Source
-from tickstream.items import receipt_items
+from tickstream.ingests import Activity, Receipt, Source
+from tickstream.items import activity_item, key_of, receipt_items
 from tickstream.messages import RangePointer, decode_message
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ HEADER = b"symbol,timestamp,price,size\n"
 BODY = HEADER + b"AAPL,1767623400000000000,187.5,100\n" * 40
 NOW_MS = 1_767_623_400_123
 RANGE_BYTES = 100
+SIXTY_DAYS_MS = 60 * 24 * 3600 * 1000
+LONG_BODY = BODY * 50  # longer than what is looked at of an object's beginning
 
 
 class Died(Exception):
@@ -60,15 +63,17 @@ def ingest(  # noqa: PLR0917 - a short name for what every test here does
     source: Source | None = None,
     now_ms: int = NOW_MS,
     range_bytes: int = RANGE_BYTES,
+    checksum: str = "",
 ) -> Ingested:
-    """Deliver the event of an object; `body` None means that its version is gone."""
+    """Deliver the event of an object; `body` None means that its version is gone. checksum: what S3 keeps of it."""
 
     def read(start: int, end: int) -> bytes:
         if body is None:
             raise ObjectRejected(Reason.OBJECT_GONE, "gone")
         return body[start:end]
 
-    return ingest_object(source or source_for(body or BODY), now_ms, range_bytes, table=table, read=read, send=outbox)
+    source = source or source_for(body or BODY)
+    return ingest_object(source, now_ms, range_bytes, table=table, read=read, send=outbox, checksum=lambda: checksum)
 
 
 def commit(table: MemoryTable, pointer: RangePointer) -> None:
@@ -206,3 +211,130 @@ def test_two_deliveries_at_once_freeze_one_plan() -> None:
     table.before_write = race
     ingest(table, outbox)
     assert set(outbox.sent) == set(rival_outbox.sent)
+
+
+def counted(outbox: Outbox) -> dict[int, tuple[int, int]]:
+    """What slices would stand for each range's id: the extent of its bytes. Two extents under one id are a mixture."""
+    extents: dict[int, tuple[int, int]] = {}
+    for pointer in outbox.sent:
+        extent = pointer.span.start, pointer.span.end
+        assert extents.setdefault(keys.range_id(pointer.ingest_id, pointer.span.index), extent) == extent
+    return extents
+
+
+@pytest.mark.parametrize("committed", [0, 3, None])
+@pytest.mark.parametrize("deleted", ["nothing", "some", "everything"])
+@pytest.mark.parametrize("range_bytes", [RANGE_BYTES, RANGE_BYTES * 3])
+@pytest.mark.parametrize("body", [BODY, LONG_BODY])
+def test_i2_the_same_bytes_after_60_days_are_nothing_whatever_the_size_of_ranges_is_by_then(
+    committed: int | None, deleted: str, range_bytes: int, body: bytes
+) -> None:
+    """What has expired is gone, deleted or not; the rollups are not, so other ranges of these bytes would be a part."""
+    table, outbox, clock_ms = MemoryTable(), Outbox(), [NOW_MS]
+    table.now_s = lambda: clock_ms[0] // 1000
+    ingest(table, outbox, body, checksum="ChecksumCRC32:one")
+    for pointer in outbox.sent[:committed]:
+        commit(table, pointer)
+    clock_ms[0] += SIXTY_DAYS_MS
+    expired = [item for item in table.contents().values() if "expiresAt" in item]
+    assert expired
+    gone = {"nothing": [], "some": expired[::2], "everything": expired}[deleted]
+    table.batch_write((), [key_of(item["symbol"]["S"], int(item["timestamp"]["N"])) for item in gone])
+    before, sent = table.contents(), len(outbox.sent)
+    for etag in ("e" * 32, "f" * 32):
+        source = replace(source_for(body, "v2"), etag=etag)
+        again = ingest(table, outbox, body, source, clock_ms[0], range_bytes, "ChecksumCRC32:one")
+        assert (again.sent, again.known) == (0, True)
+    assert table.contents() == before
+    assert len(outbox.sent) == sent
+    counted(outbox)
+
+
+def test_i2_a_rejected_object_is_judged_anew_after_60_days() -> None:
+    """Nothing of it ever counted, so all of it may: its manifest expires like everything else."""
+    table, outbox, clock_ms = MemoryTable(), Outbox(), [NOW_MS]
+    table.now_s = lambda: clock_ms[0] // 1000
+    body = b"symbol,timestamp,price\nA,1,1\n"
+    assert ingest(table, outbox, body, source_for(body)).manifest.rejected
+    clock_ms[0] += SIXTY_DAYS_MS - 1_000
+    assert ingest(table, outbox, body, source_for(body), clock_ms[0]).known
+    clock_ms[0] += 1_000
+    assert not ingest(table, outbox, body, source_for(body), clock_ms[0]).known
+
+
+@pytest.mark.parametrize(
+    ("body", "first", "second"),
+    [
+        (BODY, "", ""),  # short: the bytes themselves are compared
+        (BODY, "ChecksumCRC32:a", "ChecksumSHA256:b"),
+        (LONG_BODY, "ChecksumCRC64NVME:a", "ChecksumCRC64NVME:a"),
+    ],
+)
+def test_i2_the_same_bytes_under_another_etag_are_the_same_ingest(body: bytes, first: str, second: str) -> None:
+    """Under a KMS key, and with other parts, an ETag is no digest of the bytes."""
+    table, outbox = MemoryTable(), Outbox()
+    one = ingest(table, outbox, body, checksum=first)
+    sent = list(outbox.sent)
+    for pointer in sent[:-1]:
+        commit(table, pointer)
+    other = replace(source_for(body, "v2"), etag="f" * 32)
+    again = ingest(table, outbox, body, other, NOW_MS + 1, RANGE_BYTES * 7, second)
+    assert (again.manifest, again.known) == (one.manifest, True)
+    assert outbox.sent[len(sent) :] == sent[-1:]
+
+
+@pytest.mark.parametrize(
+    ("body", "checksum"),
+    [
+        (LONG_BODY, "ChecksumCRC32:other"),
+        (LONG_BODY.replace(b"AAPL", b"MSFT", 1), "ChecksumCRC32:one"),  # by chance: 32 bits are few
+        (LONG_BODY, ""),
+    ],
+)
+def test_i1_bytes_that_are_not_known_to_be_the_same_are_new(body: bytes, checksum: str) -> None:
+    """Another checksum, another beginning, or none to compare: they count."""
+    table, outbox = MemoryTable(), Outbox()
+    one = ingest(table, outbox, LONG_BODY, checksum="ChecksumCRC32:one")
+    other = ingest(table, outbox, body, replace(source_for(body), etag="f" * 32), checksum=checksum)
+    assert other.manifest.ingest_id != one.manifest.ingest_id
+    assert not other.known
+
+
+def test_two_uploads_of_the_same_bytes_at_once_are_one_ingest() -> None:
+    """Of two ETags one claims the bytes; whoever comes second sends the ranges of the first, or none."""
+    table, outbox, rival_outbox = MemoryTable(), Outbox(), Outbox()
+    writes = 0
+
+    def race(_: Identity) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == 2:  # claimed, and without a manifest yet
+            table.before_write = None
+            ingest(table, rival_outbox, source=replace(source_for(BODY), etag="f" * 32), range_bytes=333)
+
+    table.before_write = race
+    ingest(table, outbox)
+    assert outbox.sent == rival_outbox.sent
+
+
+def test_a_later_delivery_does_not_take_back_what_is_confirmed() -> None:
+    """The entry of an ingest that is partly confirmed stays as it is when its other ranges are sent again."""
+    table, outbox = MemoryTable(), Outbox()
+    first = ingest(table, outbox)
+    progress = activity_item(Activity(first.manifest.ingest_id, NOW_MS, first.manifest.ranges, 0b101, 7))
+    table.put(progress)
+    ingest(table, outbox)
+    assert list(table.query(keys.activity_partition(first.manifest.ingest_id))) == [progress]
+
+
+def test_the_beginning_of_an_object_is_read_once() -> None:
+    """Format, ranges and fingerprint look at the same bytes."""
+    table, reads = MemoryTable(), []
+
+    def read(start: int, end: int) -> bytes:
+        reads.append((start, end))
+        return gzip.compress(BODY)[start:end]
+
+    source = source_for(gzip.compress(BODY))
+    ingest_object(source, NOW_MS, RANGE_BYTES, table=table, read=read, send=Outbox())
+    assert reads == [(0, source.size_bytes)]

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from market_analytics.data_aggregator_confirmation import survey_ingests
 from market_analytics.data_ingestion_posts import Taken, take_ticks
 from market_analytics.data_ingestion_requests import read_request
 from services.memory_table import MemoryTable
 from tickstream import keys
 from tickstream.errors import BadRequest
-from tickstream.items import activity_from, key_of, manifest_from
+from tickstream.ingests import Receipt
+from tickstream.items import activity_from, key_of, manifest_from, receipt_items
 from tickstream.messages import InlineTicks, Message, decode_message
 
 if TYPE_CHECKING:
@@ -161,3 +163,38 @@ def test_i6_two_first_uses_at_once_are_one_ingest() -> None:
     table.before_write = race
     assert take(table, outbox, BARE) == rival[0]
     assert outbox.sent[0] == outbox.sent[1]
+
+
+def test_i2_a_retry_after_the_ticks_are_confirmed_reports_them_no_second_time() -> None:
+    """Its ticks are in the bars, and its list entry is gone: the answer is the same, and nothing begins again."""
+    table, outbox = MemoryTable(), Outbox()
+    first = take(table, outbox, BARE)
+    now_ms = NOW_NS // 10**6
+    table.batch_write(receipt_items(Receipt(first.ingest_id, 0, 1, 0, now_ms, {}), now_ms))
+
+    def confirm(at_ms: int) -> int:
+        survey = survey_ingests(
+            table, now_ms=at_ms, overdue_ms=900_000, confirming=True, compaction_threshold=9, time_is_up=lambda: False
+        )
+        assert survey.open_ingests == 0
+        return survey.ticks
+
+    ticks = confirm(now_ms + 200_000)
+    assert take(table, outbox, BARE, request="another", now_ns=NOW_NS + HOUR_NS) == first
+    assert ticks + confirm(now_ms + 4_000_000) == 1
+    assert len(outbox.sent) == 1
+
+
+def test_a_key_is_kept_for_all_of_its_24_hours() -> None:
+    """Not by whole seconds, and not longer where its record is not deleted yet."""
+    table, outbox, clock_ns = MemoryTable(), Outbox(), [NOW_NS]
+    table.now_s = lambda: clock_ns[0] // 10**9
+    first = take(table, outbox, BARE)
+    clock_ns[0] = NOW_NS + 24 * HOUR_NS - 1
+    assert take(table, outbox, BARE, request="late", now_ns=clock_ns[0]) == first
+    for passed_ns in (0, 10**9, 48 * HOUR_NS):
+        clock_ns[0] += 1 + passed_ns
+        again = take(table, outbox, BARE, request=f"after {passed_ns}", now_ns=clock_ns[0])
+        assert again.ingest_id != first.ingest_id
+        first = again
+        clock_ns[0] += 24 * HOUR_NS

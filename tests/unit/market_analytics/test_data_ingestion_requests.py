@@ -14,7 +14,8 @@ from market_analytics.data_ingestion_requests import check_ticks, read_request
 from tickstream.errors import BadRequest, Reason
 from tickstream.messages import InlineTicks, encode_message
 from tickstream.promises import MAX_INGEST_BYTES, MAX_TICKS
-from tickstream.ticks import Tick
+from tickstream.rows import judge_line, parse_json_row
+from tickstream.ticks import RejectedRow, Tick
 
 RECEIVED_NS = 1_767_623_400_123_456_789
 GOOD = '{"symbol":"AAPL","timestamp":1767623400000000000,"price":187.50,"size":100}'
@@ -154,3 +155,32 @@ def test_no_body_crashes_the_reader(body: str) -> None:
         check_ticks(read_request(post(body)).entries, RECEIVED_NS)
     except BadRequest as refused:
         assert refused.status in {400, 413}  # noqa: PT017 - the other outcome is no exception at all
+
+
+@pytest.mark.parametrize(
+    ("more", "good"),
+    [
+        ('"venue":{"id":1,"id":2}', True),
+        ('"legs":[{"id":1,"id":1},[[{"a":{},"a":{}}]]]', True),
+        ('"venue":{"price":1,"price":2}', True),
+        ('"venue":1,"venue":1', False),
+        ('"price":187.50', False),
+        ('"volume":100', False),
+    ],
+)
+def test_a_key_that_stands_twice_is_judged_alike_in_a_post_and_in_json_lines(more: str, good: bool) -> None:  # noqa: FBT001
+    """In an object that nobody reads it harms no tick; in the tick itself nobody knows which one is meant."""
+    body = f"{GOOD[:-1]},{more}}}"
+    posted = check_ticks(read_request(post(body)).entries, RECEIVED_NS)
+    judged = judge_line(body.encode(), 0, parse_json_row)
+    assert bool(posted.accepted) is isinstance(judged, Tick) is good
+    if good:
+        assert posted.accepted[0][1] == judged
+    else:
+        assert isinstance(judged, RejectedRow)
+        assert (posted.refused[0].reason, posted.refused[0].detail) == (judged.reason, judged.detail)
+        assert judged.reason is Reason.MALFORMED_ROW
+    # A neighbour in the same body goes on, whatever it is.
+    assert (
+        len(check_ticks(read_request(post(f'{{"ticks":[{body},{GOOD}]}}')).entries, RECEIVED_NS).accepted) == 1 + good
+    )

@@ -29,6 +29,7 @@ from tickstream.bars import bar_of, merge_bars, resample
 from tickstream.errors import BadRequest
 from tickstream.hours import Rollup
 from tickstream.items import rollup_item
+from tickstream.ticks import EARLIEST_NS, LATEST_NS, Tick
 
 
 @pytest.fixture
@@ -283,6 +284,41 @@ def test_a_page_ends_when_its_time_is_up_and_the_next_goes_on(
     assert [len(page["bars"]) for page in (first, second, third)] == [1, 1, 1]
     assert first["bars"] + second["bars"] + third["bars"] == whole
     assert "nextToken" not in third
+
+
+def test_a_page_without_any_bar_ends_when_its_time_is_up_too(
+    table: MemoryTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred symbols of which nothing is found take their time as well: each page gets on by one at least."""
+    monkeypatch.setattr(data_query, "PAGE_SECONDS", 0.0)
+    names = [*(f"NONE{number}" for number in range(60)), "AAPL", *(f"NO{number}" for number in range(39))]
+    question = {"symbols": names, "from": "2013-10-07T00:00:00Z", "to": "2013-10-08T00:00:00Z"}
+    page = post(table, question)
+    assert (page["bars"], page["unknown"]) == ({}, ["NONE0"])
+    unknown, bars = list(page["unknown"]), []
+    while "nextToken" in page:
+        page = post(table, {"symbols": names, "nextToken": page["nextToken"]})
+        unknown += page["unknown"]
+        bars += page["bars"].get("AAPL", [])
+    assert unknown == [name for name in names if name != "AAPL"]
+    assert len(bars) == 3
+
+
+@pytest.mark.parametrize("end", ["2100-01-01T00:00:00Z", "2100-01-01T01:00:00+01:00", "4102444800000000000"])
+def test_the_end_of_all_ticks_may_be_asked_for(end: str) -> None:
+    """The first moment that no tick has is the natural end of a window, and the beginning of an empty one."""
+    table = MemoryTable()
+    put_ticks(table, [Tick("AAPL", LATEST_NS - 1, 10**9, 10**9), Tick("AAPL", EARLIEST_NS, 10**9, 10**9)])
+    for interval in ("1m", "1d"):
+        window = {"from": "1990-01-01T00:00:00Z", "to": end, "interval": interval}
+        first = get(table, "AAPL", limit="1", **window)
+        second = get(table, "AAPL", nextToken=first["nextToken"])
+        assert [bar["ticks"] for bar in first["bars"] + second["bars"]] == [1, 1]
+        assert second["to"] == "2100-01-01T00:00:00Z"
+        assert post(table, {"symbols": ["AAPL"], **window})["bars"]["AAPL"] == first["bars"] + second["bars"]
+    assert get(table, "AAPL", **{"from": end, "to": end})["bars"] == []
+    with pytest.raises(BadRequest, match="1990 to 2100"):
+        get(table, "AAPL", to="2100-01-01T00:00:00.000000001Z")
 
 
 def test_a_token_keeps_the_window_and_interval_of_its_first_page(table: MemoryTable) -> None:

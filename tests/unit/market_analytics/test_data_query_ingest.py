@@ -16,7 +16,7 @@ from tests.unit.market_analytics.query_world import (
 )
 from tickstream.errors import BadRequest, Reason, ServiceIncomplete
 from tickstream.ingests import Manifest, Receipt, Refusal, Source
-from tickstream.items import manifest_item, receipt_items
+from tickstream.items import key_of, manifest_item, receipt_items
 
 
 def test_ingest_status_follows_the_receipts() -> None:
@@ -75,6 +75,46 @@ def test_ingest_status_of_an_object_refused_in_reading_it_names_the_reason() -> 
     answer = status(table, INGEST)
     assert (answer["state"], answer["ticks"], answer["rejected"]) == ("partly_rejected", 7, 1)
     assert answer["reason"] == {"code": "object_gone", "message": "deleted"}
+
+
+@pytest.mark.parametrize(
+    ("ticks", "state"), [((0, 0, None), "rejected"), ((3, 0, None), "partly_rejected"), ((3, 5, 0), "complete")]
+)
+def test_m12_an_ingest_with_ticks_in_bars_is_not_called_rejected(ticks: tuple[int | None, ...], state: str) -> None:
+    """Three ranges of which some may be refused (None): `ticks` are those in bars, and the state says if all are."""
+    table = MemoryTable()
+    table.put(manifest_item(Manifest(INGEST, 0, 3)))
+    for index, count in enumerate(ticks):
+        refusal = Refusal(Reason.CORRUPT_PARQUET, "damaged") if count is None else None
+        table.batch_write(receipt_items(Receipt(INGEST, index, count or 0, 1, 10, {}, refusal), 0))
+    answer = status(table, INGEST)
+    assert (answer["state"], answer["ticks"]) == (state, sum(count or 0 for count in ticks))
+    assert ("reason" in answer) == (None in ticks)
+
+
+SOURCE = Source("bucket-name", "day.csv", "v1", "etag", 100)
+RECEIVED_MS = 1_767_623_400_123
+SIXTY_DAYS_MS = 60 * 24 * 3600 * 1000
+
+
+@pytest.mark.parametrize("source", [None, SOURCE])
+@pytest.mark.parametrize("deleted", range(8))
+def test_i4_an_ingest_is_whole_until_it_expires_and_then_gone(source: Source | None, deleted: int) -> None:
+    """DynamoDB deletes what has expired one by one, in any order: whatever is left says nothing any more."""
+    clock_ms = [RECEIVED_MS]
+    table = MemoryTable(now_s=lambda: clock_ms[0] // 1000)
+    table.put(manifest_item(Manifest(INGEST, RECEIVED_MS, 2, source=source)))
+    for index in range(2):
+        table.batch_write(receipt_items(Receipt(INGEST, index, 50, 0, RECEIVED_MS, {}), RECEIVED_MS))
+    clock_ms[0] = (RECEIVED_MS + SIXTY_DAYS_MS) // 1000 * 1000 - 1
+    answer = status(table, INGEST, clock_ms[0])
+    assert (answer["state"], answer["ticks"]) == ("complete", 100)
+    clock_ms[0] += 1
+    expired = [key for key, item in table.contents().items() if "expiresAt" in item]
+    table.batch_write((), [key_of(*key) for bit, key in enumerate(expired) if deleted >> bit & 1])
+    with pytest.raises(BadRequest) as raised:
+        status(table, INGEST, clock_ms[0])
+    assert (raised.value.status, raised.value.code) == (404, "unknown_ingest")
 
 
 def test_ingest_status_of_a_post_counts_what_was_refused_at_the_door() -> None:

@@ -14,7 +14,7 @@ from services import objects
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
 from services.events import EventBus
-from services.objects import LineWriter, ObjectReader
+from services.objects import LineWriter, ObjectReader, stored_checksum
 from services.queue import Queue
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete, ServiceRefused
 from tickstream.ingests import Source
@@ -251,6 +251,30 @@ def test_a_version_that_is_gone_is_the_objects_fate(code: str, status: int) -> N
         script.add_client_error("get_object", other, http_status_code=other_status)
         with pytest.raises(ServiceRefused):
             ObjectReader(SOURCE, Deadline.after(SOON), client)(0, 10)
+
+
+@pytest.mark.parametrize(
+    ("found", "checksum"),
+    [
+        ({"ChecksumCRC64NVME": "xx=", "ChecksumType": "FULL_OBJECT", "ContentLength": 1}, "ChecksumCRC64NVME:xx="),
+        ({"ChecksumCRC32": "yy==-3", "ChecksumType": "COMPOSITE"}, "ChecksumCRC32:yy==-3"),
+        ({"ETag": "e"}, ""),
+    ],
+)
+def test_a_checksum_is_what_s3_keeps_of_a_version(found: dict[str, Any], checksum: str) -> None:
+    """Asked for the very version, after a moment's trouble again; a version that is gone is told as such."""
+    client, script = scripted("s3")
+    asked = {"Bucket": "bucket", "Key": "key", "VersionId": "v1", "ChecksumMode": "ENABLED"}
+    script.add_client_error("head_object", "503", http_status_code=503)
+    script.add_response("head_object", found, asked)
+    assert stored_checksum(SOURCE, Deadline.after(SOON), client) == checksum
+    script.add_client_error("head_object", "404", http_status_code=404)
+    with pytest.raises(ObjectRejected, match="object_gone"):
+        stored_checksum(SOURCE, Deadline.after(SOON), client)
+    script.add_client_error("head_object", "403", http_status_code=403)
+    with pytest.raises(ServiceRefused):
+        stored_checksum(SOURCE, Deadline.after(SOON), client)
+    script.assert_no_pending_responses()
 
 
 def test_few_lines_are_one_put_and_none_is_no_object() -> None:
