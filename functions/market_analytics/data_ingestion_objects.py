@@ -4,9 +4,9 @@ What may go wrong in between, write by write. S3 delivers each event at least on
 and ends in the dead-letter queue, from where a redrive is one more delivery of the same event:
 
 1. sniff and plan (reads only). Died here: nothing has happened.
-2. the **claim**, put if absent: it says which ingest these bytes under this key are, by what does not change with the
-   way they are stored or uploaded. An ETag does, under a KMS key and with the size of an upload's parts. Died here: the
-   next delivery of these bytes, of whatever version, goes on with the ingest that the claim names.
+2. the **claim** of a large object, put if absent: it says which ingest these bytes under this key are, by what does
+   not change with the way they are stored or uploaded. An ETag does, under a KMS key and with the size of an upload's
+   parts. Died here: the next delivery of these bytes, of whatever version, goes on with the ingest that the claim names.
 3. the **manifest**, put if absent. It freezes the version and the ranges; from now on other settings (RangeBytes
    after an update) and later versions of these bytes change nothing. Died here: the next delivery finds the manifest.
 4. the **activity** entry, put if absent (it may have progress in it) and before any message: the schedule confirms an
@@ -104,9 +104,14 @@ def _plan(
     if source.size_bytes == 0:
         return Manifest(ingest_id, received_ms, ranges=0, source=source), ""
     try:
+        head = read(0, min(SNIFFED_BYTES, source.size_bytes))
+        if len(head) == source.size_bytes:
+            # All of it: the ETag that a plain upload has, whatever S3 made of these bytes. Nothing is to be claimed.
+            digest = hashlib.md5(head, usedforsecurity=False).hexdigest()
+            ingest_id = keys.object_ingest_id(source.bucket, source.key, digest, source.size_bytes)
         layout = sniff(source, read)
         spans = plan_spans(source, layout, range_bytes, read)
-        fingerprint = _fingerprint(source, read, checksum) if spans else ""
+        fingerprint = _fingerprint(head, checksum()) if spans and len(head) < source.size_bytes else ""
     except ObjectRejected as error:
         # A result, not a failure: trying again would not help, and the manifest tells whoever asks.
         rejected = Manifest(
@@ -142,17 +147,13 @@ def _claimed(ingest_id: str, source: Source, fingerprint: str, table: Table) -> 
     return str(claim["ingest"]["S"])
 
 
-def _fingerprint(source: Source, read: Read, checksum: Callable[[], str]) -> str:
-    """Return what bytes under one key are known by beside their number; empty where there is only the ETag.
+def _fingerprint(head: bytes, checksum: str) -> str:
+    """Return what a large object's bytes are known by beside their number; empty where there is only the ETag.
 
-    The first bytes stand for all of a small object, whatever algorithm its uploader chose. To the checksum of a larger
-    one they are added because that may have 32 bits, and a key may be written every minute for years.
+    The first bytes are added to the checksum because that may have 32 bits, and a key may be written every minute for
+    years.
     """
-    head = hashlib.sha256(read(0, min(SNIFFED_BYTES, source.size_bytes))).hexdigest()
-    if source.size_bytes <= SNIFFED_BYTES:
-        return head
-    found = checksum()
-    return f"{head} {found}" if found else ""
+    return f"{hashlib.sha256(head).hexdigest()} {checksum}" if checksum else ""
 
 
 def _freeze(planned: Manifest, table: Table) -> tuple[Manifest, bool]:

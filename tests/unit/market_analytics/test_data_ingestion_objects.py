@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,9 @@ class Outbox:
 
 
 def source_for(body: bytes, version: str = "v1") -> Source:
-    """A version with that content."""
-    return Source("bucket", "day one/ticks.csv", version, "e" * 32, len(body))
+    """A version with that content, uploaded at once and stored as it is."""
+    etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    return Source("bucket", "day one/ticks.csv", version, etag, len(body))
 
 
 def ingest(  # noqa: PLR0917 - a short name for what every test here does
@@ -134,7 +136,7 @@ def test_new_bytes_under_the_key_are_another_ingest() -> None:
 def test_i1_a_death_at_any_write_and_another_delivery_send_every_range(dies_at: str) -> None:
     """Wherever the function dies, the next delivery of the event leads to every range in the queue."""
     whole_table, whole_outbox = MemoryTable(), Outbox()
-    ingest(whole_table, whole_outbox)
+    ingest(whole_table, whole_outbox, LONG_BODY, checksum="ChecksumCRC32:a")
 
     writes = 0
 
@@ -146,9 +148,15 @@ def test_i1_a_death_at_any_write_and_another_delivery_send_every_range(dies_at: 
 
     table, outbox = MemoryTable(before_write=die), Outbox({"first message": 0, "later message": 5}.get(dies_at))
     with pytest.raises(Died):
-        ingest(table, outbox)
+        ingest(table, outbox, LONG_BODY, checksum="ChecksumCRC32:a")
     outbox.dies_after = None
-    ingest(table, outbox, now_ms=NOW_MS if dies_at in {"claim", "manifest"} else NOW_MS + 60_000)
+    ingest(
+        table,
+        outbox,
+        LONG_BODY,
+        checksum="ChecksumCRC32:a",
+        now_ms=NOW_MS if dies_at in {"claim", "manifest"} else NOW_MS + 60_000,
+    )
     assert set(outbox.sent) == set(whole_outbox.sent)
     assert table.contents() == whole_table.contents()
 
@@ -300,20 +308,22 @@ def test_i1_bytes_that_are_not_known_to_be_the_same_are_new(body: bytes, checksu
     assert not other.known
 
 
-def test_two_uploads_of_the_same_bytes_at_once_are_one_ingest() -> None:
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_two_uploads_of_the_same_bytes_at_once_are_one_ingest(at: int) -> None:
     """Of two ETags one claims the bytes; whoever comes second sends the ranges of the first, or none."""
     table, outbox, rival_outbox = MemoryTable(), Outbox(), Outbox()
+    rival = replace(source_for(LONG_BODY), etag="f" * 32)
     writes = 0
 
     def race(_: Identity) -> None:
         nonlocal writes
         writes += 1
-        if writes == 2:  # claimed, and without a manifest yet
+        if writes == at:
             table.before_write = None
-            ingest(table, rival_outbox, source=replace(source_for(BODY), etag="f" * 32), range_bytes=333)
+            ingest(table, rival_outbox, LONG_BODY, rival, range_bytes=333, checksum="ChecksumCRC32:a")
 
     table.before_write = race
-    ingest(table, outbox)
+    ingest(table, outbox, LONG_BODY, checksum="ChecksumCRC32:a")
     assert outbox.sent == rival_outbox.sent
 
 
