@@ -6,7 +6,7 @@ and ends in the dead-letter queue, from where a redrive is one more delivery of 
 1. sniff and plan (reads only). Died here: nothing has happened.
 2. the **claim** of a large object, put if absent: it says which ingest these bytes under this key are, by what does
    not change with the way they are stored or uploaded. An ETag does, under a KMS key and with the size of an upload's
-   parts. Died here: the next delivery of these bytes, of whatever version, goes on with the ingest that the claim names.
+   parts. Died here: the next delivery of these bytes, of whatever version, goes on with the ingest that it names.
 3. the **manifest**, put if absent. It freezes the version and the ranges; from now on other settings (RangeBytes
    after an update) and later versions of these bytes change nothing. Died here: the next delivery finds the manifest.
 4. the **activity** entry, put if absent (it may have progress in it) and before any message: the schedule confirms an

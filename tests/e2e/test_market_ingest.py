@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import threading
@@ -12,9 +13,12 @@ import polars as pl
 import pytest
 
 from tests.e2e.market import MINUTE_NS, OPEN_NS, Trade, csv, expected_bars, trades
+from tickstream import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
     from tests.e2e.market import MarketStack
 
@@ -114,6 +118,63 @@ def test_a_duplicate_s3_event_counts_once(market: MarketStack) -> None:
     market.wait_for_state(market.put("events/after.csv", csv(trades("E2E.AFTER", 1))))
     assert market.wait_for_state(ingest_id)["ticks"] == 50
     assert market.bars("E2E.DUPEVENT") == expected_bars(rows)
+
+
+@pytest.mark.parametrize("padding_bytes", [0, 200_000])
+def test_i2_the_same_bytes_in_other_parts_or_under_a_kms_key_count_once(
+    market: MarketStack, padding_bytes: int
+) -> None:
+    """Uploads in parts of other sizes and under a KMS key have other ETags; the bytes are the same."""
+    symbol = f"E2E.PARTS{padding_bytes}"
+    rows = trades(symbol, 30)
+    header, *lines = csv(rows).decode().splitlines()
+    body = "\n".join([f"{header},conditions", *(f"{line},{'x' * padding_bytes}" for line in lines), ""]).encode()
+    bucket, key = market.outputs["bucketName"], f"parts/{padding_bytes}.csv"
+
+    def upload(part_bytes: int, **how: str) -> tuple[str, str]:
+        upload_id = market.s3.create_multipart_upload(
+            Bucket=bucket, Key=key, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT", **how
+        )["UploadId"]
+        parts: list[CompletedPartTypeDef] = []
+        for number, start in enumerate(range(0, len(body), part_bytes), 1):
+            part = market.s3.upload_part(
+                Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=body[start : start + part_bytes],
+                ChecksumAlgorithm="CRC64NVME",
+            )  # fmt: skip
+            crc = part["ChecksumCRC64NVME"]
+            parts.append({"PartNumber": number, "ETag": part["ETag"], "ChecksumCRC64NVME": crc})
+        done = market.s3.complete_multipart_upload(
+            Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
+        )
+        etag = done["ETag"].strip('"')
+        plain = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        return keys.object_ingest_id(bucket, key, plain if not padding_bytes else etag, len(body)), etag
+
+    first, first_etag = upload(5 << 20)
+    status = market.wait_for_state(first)
+    assert status["ticks"] == 30
+    kms = market.target.client("kms").create_key()["KeyMetadata"]["Arn"]
+    _, second_etag = upload(6 << 20, ServerSideEncryption="aws:kms", SSEKMSKeyId=kms)
+    assert (first_etag == second_etag) is (padding_bytes == 0)
+    market.wait_for_state(market.put("parts/after.csv", csv(trades("E2E.AFTER", 1))))
+    market.aggregate()
+    assert market.wait_for_state(first) == status
+    assert market.bars(symbol) == expected_bars(rows)
+
+
+def test_i2_an_event_with_an_etag_that_is_no_digest_counts_once(market: MarketStack) -> None:
+    """Under a KMS key S3 gives each version of the same bytes another ETag; LocalStack does not, so the event does."""
+    rows = trades("E2E.KMS", 20)
+    body = csv(rows)
+    ingest_id = market.put("kms/one.csv", body)
+    market.wait_for_state(ingest_id)
+    version = market.s3.head_object(Bucket=market.outputs["bucketName"], Key="kms/one.csv")["VersionId"]
+    for digit in "ab":
+        found = {"key": "kms/one.csv", "size": len(body), "eTag": digit * 32, "versionId": version, "sequencer": "1"}
+        record = {"s3": {"bucket": {"name": market.outputs["bucketName"]}, "object": found}}
+        market.invoke("ingestionFunctionName", {"Records": [record]})
+    market.wait_for_state(market.put("kms/after.csv", csv(trades("E2E.AFTER", 1))))
+    assert market.bars("E2E.KMS") == expected_bars(rows)
 
 
 def test_new_bytes_under_an_old_key_are_added(market: MarketStack) -> None:
