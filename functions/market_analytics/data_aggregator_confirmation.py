@@ -28,7 +28,7 @@ whoever lists an ingest puts an entry where there is none.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import TYPE_CHECKING, Final
@@ -57,7 +57,7 @@ from tickstream.items import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from market_analytics.data_aggregator_rollups import Wanted
     from services.table import Table
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 FUNCTION_TIMEOUT_MS: Final = 50_000
 #: How long the last receipt must be old: whoever read the table before it was written is dead.
 CONFIRM_AFTER_MS: Final = 2 * FUNCTION_TIMEOUT_MS
-#: Entries read of each of the 64 shards: 64,000 of 1 KB in memory.
+#: Entries read at a time of each of the 64 shards: 64,000 of 1 KB in memory.
 MAX_ENTRIES_A_SHARD: Final = 1_000
 #: Ranges whose receipts' heads are in memory at a time, ...
 RANGES_A_GROUP: Final = 1_000
@@ -106,13 +106,12 @@ class Survey:
 class _Open:
     """An ingest of the list, as it is known by now.
 
-    left: ranges that are not confirmed and still to be looked at now. missing: those that are not committed, as far as
-    they were looked at.
+    left: ranges that are not confirmed and still to be looked at now. overdue: whether it was counted as such.
     """
 
     activity: Activity
     left: int
-    missing: list[int] = field(default_factory=list)
+    overdue: bool = False
 
     def next_ranges(self) -> list[int]:
         """Return the ranges to look at next: where an earlier look ended, and at the end from the beginning."""
@@ -135,6 +134,10 @@ class _Look:
     ranges: Sequence[int]
     commits: list[Commit]
 
+    def missing(self) -> list[int]:
+        """Return the ranges that are not committed."""
+        return sorted(set(self.ranges) - {commit.index for commit in self.commits})
+
 
 def survey_ingests(
     table: Table, *, now_ms: int, overdue_ms: int, confirming: bool, compaction_threshold: int,
@@ -146,17 +149,21 @@ def survey_ingests(
     Stops when time is up: the rest is looked at the next time, beginning at another shard.
     Raises ServiceIncomplete or ServiceRefused.
     """
-    entries = table.query_each(_shards_from(now_ms), limit_each=MAX_ENTRIES_A_SHARD)
-    ingests = _old_enough(entries, now_ms)
-    turns = deque(ingests)
+    turns = _Turns(_pages(table, now_ms), now_ms)
     check = _Check(table, compaction_threshold, time_is_up)
-    confirmed = ticks = rejected = 0
-    while turns:
+    overdue = confirmed = ticks = rejected = 0
+    while group := turns.take():
         if time_is_up():
-            logger.info("time is up before all open ingests were looked at", entries=len(entries))
+            logger.info("time is up before all open ingests were looked at", entries=turns.entries)
             break
-        looks = _look(table, turns)
-        turns += [look.ingest for look in looks if look.ingest.left]
+        looks = _look(table, group)
+        for look in looks:
+            missing = look.missing()
+            if missing and not look.ingest.overdue and now_ms - look.before.received_ms > overdue_ms:
+                look.ingest.overdue = True
+                overdue += 1
+                _name_overdue(look.before, missing, overdue)
+        turns.again += [look.ingest for look in looks if look.ingest.left]
         if not confirming:
             continue
         old = [
@@ -171,10 +178,7 @@ def survey_ingests(
             ticks += sum(commit.ticks for commit in sure)
             rejected += sum(commit.rejected for commit in sure)
         confirmed += _note(table, looks, found)
-    overdue = [one for one in ingests if one.missing and now_ms - one.activity.received_ms > overdue_ms]
-    for one in overdue[:MAX_NAMED]:
-        _name_overdue(one)
-    return Survey(len(entries) - confirmed, len(overdue), confirmed, ticks, rejected)
+    return Survey(turns.entries - confirmed, overdue, confirmed, ticks, rejected)
 
 
 def _shards_from(now_ms: int) -> list[str]:
@@ -182,6 +186,49 @@ def _shards_from(now_ms: int) -> list[str]:
     shards = keys.activity_partitions()
     start = now_ms // 60_000 % len(shards)
     return [*shards[start:], *shards[:start]]
+
+
+def _pages(table: Table, now_ms: int) -> Iterator[list[Item]]:
+    """Yield the entries of the list, as many at a time as memory is meant for; the oldest of each shard first."""
+    first = dict.fromkeys(_shards_from(now_ms), 0)
+    while first:
+        page = table.query_each(first, MAX_ENTRIES_A_SHARD, first)
+        yield page
+        counts = Counter(entry["symbol"]["S"] for entry in page)
+        last = {entry["symbol"]["S"]: sort_key_of(entry) for entry in page}
+        first = {shard: last[shard] + 1 for shard in first if counts[shard] >= MAX_ENTRIES_A_SHARD}
+
+
+@dataclass(slots=True)
+class _Turns:
+    """Whose turn it is: everybody's first turn, page after page, then the next ones of those with more ranges.
+
+    entries: read so far.
+    """
+
+    pages: Iterator[list[Item]]
+    now_ms: int
+    entries: int = 0
+    first: deque[_Open] = field(default_factory=deque)
+    again: deque[_Open] = field(default_factory=deque)
+
+    def take(self) -> list[_Open]:
+        """Take as many ingests as are looked at together; none when all had their turns."""
+        taken: list[_Open] = []
+        ranges = 0
+        while ranges < RANGES_A_GROUP and len(taken) < RANGES_A_GROUP and (one := self._next()):
+            taken.append(one)
+            ranges += min(one.left, RANGES_A_TURN)
+        return taken
+
+    def _next(self) -> _Open | None:
+        while not self.first:
+            page = next(self.pages, None)
+            if page is None:
+                return self.again.popleft() if self.again else None
+            self.entries += len(page)
+            self.first += _old_enough(page, self.now_ms)
+        return self.first.popleft()
 
 
 def _old_enough(entries: Sequence[Item], now_ms: int) -> list[_Open]:
@@ -199,17 +246,14 @@ def _old_enough(entries: Sequence[Item], now_ms: int) -> list[_Open]:
     return ingests
 
 
-def _look(table: Table, turns: deque[_Open]) -> list[_Look]:
-    """Take ingests from the queue and read what is committed of their next ranges."""
+def _look(table: Table, group: Sequence[_Open]) -> list[_Look]:
+    """Read what is committed of the next ranges of some ingests."""
     looks: list[_Look] = []
-    count = 0
-    while turns and count < RANGES_A_GROUP and len(looks) < RANGES_A_GROUP:
-        one = turns.popleft()
+    for one in group:
         ranges = one.next_ranges()
         looks.append(_Look(one, one.activity, ranges, []))
         one.left -= len(ranges)
         one.activity = replace(one.activity, next_range=ranges[-1] + 1 if one.left else 0)
-        count += len(ranges)
     commits = {look.before.ingest_id: look.commits for look in looks}
     for head in read_receipt_heads(table, ((look.before.ingest_id, index) for look in looks for index in look.ranges)):
         ingest_id = keys.ingest_of(head["symbol"]["S"])
@@ -217,8 +261,6 @@ def _look(table: Table, turns: deque[_Open]) -> list[_Look]:
             commits[ingest_id].append(commit_from(head))
         except MalformedItem:
             logger.exception("a receipt cannot be read", ingest_id=ingest_id)
-    for look in looks:
-        look.ingest.missing += sorted(set(look.ranges) - {commit.index for commit in look.commits})
     return looks
 
 
@@ -242,14 +284,15 @@ def _note(table: Table, looks: Sequence[_Look], found: set[tuple[str, int]]) -> 
     return len(done)
 
 
-def _name_overdue(one: _Open) -> None:
-    logger.warning(
-        "ingest is overdue",
-        ingest_id=one.activity.ingest_id,
-        ranges=one.activity.ranges,
-        missing=len(one.missing),
-        missing_ranges=one.missing[:MAX_NAMED],
-    )
+def _name_overdue(activity: Activity, missing: Sequence[int], count: int) -> None:
+    if count <= MAX_NAMED:
+        logger.warning(
+            "ingest is overdue",
+            ingest_id=activity.ingest_id,
+            ranges=activity.ranges,
+            missing=len(missing),
+            missing_ranges=missing[:MAX_NAMED],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from services.failures import explained, explanation, is_transient
 from tickstream.items import EXPIRY_ATTRIBUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import QueryInputTypeDef
@@ -159,9 +159,14 @@ class DynamoTable:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def query_each(self, partitions: Iterable[str], limit_each: int | None = None) -> list[Item]:
+    def query_each(
+        self, partitions: Iterable[str], limit_each: int | None = None, first: Mapping[str, int] | None = None
+    ) -> list[Item]:
         """See Table."""
-        found = self._in_parallel(lambda name: list(self.query(name, limit=limit_each)), list(partitions))
+        begin = first or {}
+        found = self._in_parallel(
+            lambda name: list(self.query(name, begin.get(name), limit=limit_each)), list(partitions)
+        )
         return [item for items in found for item in items]
 
     def _is_live(self, item: Item) -> bool:

@@ -12,7 +12,7 @@ from services.expiry import is_live
 from tickstream.items import EXPIRY_ATTRIBUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from tickstream.items import Item
 
@@ -104,9 +104,12 @@ class MemoryTable:
                 item = copy.deepcopy(self._items[partition, sort_keys[index]])
             yield item
 
-    def query_each(self, partitions: Iterable[str], limit_each: int | None = None) -> list[Item]:
+    def query_each(
+        self, partitions: Iterable[str], limit_each: int | None = None, first: Mapping[str, int] | None = None
+    ) -> list[Item]:
         """See Table."""
-        return [item for name in partitions for item in self.query(name, limit=limit_each)]
+        begin = first or {}
+        return [item for name in partitions for item in self.query(name, begin.get(name), limit=limit_each)]
 
     def contents(self) -> dict[Identity, Item]:
         """Return a copy of all items by partition and sort key, expired ones too."""

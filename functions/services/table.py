@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from tickstream.items import Item
 
@@ -75,6 +75,11 @@ class Table(Protocol):
         """
         ...
 
-    def query_each(self, partitions: Iterable[str], limit_each: int | None = None) -> list[Item]:
-        """Return the items of several partitions, read in parallel: at most the first `limit_each` of each."""
+    def query_each(
+        self, partitions: Iterable[str], limit_each: int | None = None, first: Mapping[str, int] | None = None
+    ) -> list[Item]:
+        """Return the items of several partitions, read in parallel: of each at most `limit_each`, upwards.
+
+        first: the sort key to begin at, by partition.
+        """
         ...

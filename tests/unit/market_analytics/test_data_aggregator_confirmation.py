@@ -12,6 +12,7 @@ from market_analytics.data_aggregator_hours import read_hour
 from tests.unit.market_analytics.aggregator_world import (
     HOUR,
     PASS_MS,
+    RECEIVED_MS,
     SIXTY_DAYS_MS,
     THRESHOLD,
     World,
@@ -19,7 +20,8 @@ from tests.unit.market_analytics.aggregator_world import (
     old_rollup,
 )
 from tickstream import keys
-from tickstream.items import key_of
+from tickstream.ingests import Activity
+from tickstream.items import activity_item, key_of
 
 if TYPE_CHECKING:
     from tickstream.items import Item
@@ -308,3 +310,17 @@ def test_i6_a_range_of_very_many_hours_is_looked_at_in_pieces(monkeypatch: pytes
     assert asked == [4, 4, 3]
     world.now_ms += PASS_MS
     assert world.schedule()["OpenIngests"] == 0
+
+
+def test_i5_however_many_ingests_stay_open_later_ones_are_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard full of ingests that nobody redrives is read to its end, as many entries at a time as memory is for."""
+    monkeypatch.setattr(confirmation, "MAX_ENTRIES_A_SHARD", 2)
+    world = World()
+    for number in range(300):
+        world.open(f"dead-{number}", 1)
+    world.process("good", 0, ["A"])
+    world.now_ms += PASS_MS
+    world.table.put(activity_item(Activity(ingest_id_of("good"), RECEIVED_MS + 1_000, 1)))
+    world.now_ms += 900_000
+    metrics = world.schedule()
+    assert (metrics["TicksProcessed"], metrics["OpenIngests"], metrics["OverdueIngests"]) == (1, 300, 300)
