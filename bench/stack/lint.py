@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Final, Self
 
 from bench.errors import DeploymentError
+from bench.waiting import Patience, activity_of
 
 # cfn-lint has no module to run with -m. Strict types (E3012), and informational findings count too.
 _MAIN: Final = "import sys; from cfnlint.runner import main; sys.exit(main())"
 _COMMAND: Final = (sys.executable, "-c", _MAIN, "-c", "I", "-x", "E3012:strict=true", "--format", "parseable")
-_TIMEOUT_S: Final = 180.0
+#: Of its own time, see `bench.waiting`.
+_PATIENCE_S: Final = 180.0
+_LOOK_EVERY_S: Final = 1.0
 
 
 class Lint:
@@ -42,9 +45,14 @@ class Lint:
 
     def wait(self) -> None:
         """Wait for its end. Raises DeploymentError with the findings."""
-        try:
-            findings, _ = self._process.communicate(timeout=_TIMEOUT_S)
-        except subprocess.TimeoutExpired as error:
-            raise DeploymentError(f"cfn-lint did not end within {_TIMEOUT_S:.0f} s") from error
+        patience = Patience(_PATIENCE_S, lambda: activity_of(self._process.pid))
+        while True:
+            try:
+                findings, _ = self._process.communicate(timeout=_LOOK_EVERY_S)
+            except subprocess.TimeoutExpired as error:
+                if patience.is_over:
+                    raise DeploymentError(f"cfn-lint had {_PATIENCE_S:.0f} s and does not end") from error
+            else:
+                break
         if self._process.returncode:
             raise DeploymentError(f"cfn-lint found faults in the template:\n{findings.strip()}")

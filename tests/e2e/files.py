@@ -11,7 +11,8 @@ from bench.file_processing.faults import stage_fails
 from bench.file_processing.table_reader import queued, read_statuses
 from bench.stack import deployment
 from bench.stack.outputs import FileOutputs
-from tests.e2e.market import HEADER, Answer, signed_call, wait_until
+from tests.e2e.market import HEADER, Answer, signed_call
+from tests.patience import wait_until
 from tickstream.files import FilePointer, encode_pointer, group_of
 from tickstream.ingests import Format, Layout
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 #: How long a failed message is out of sight. Longer than any stage takes for a file, cold starts included: a message
 #: that is received again because it took too long would look like one that failed.
 VISIBILITY_S = 8
-#: Three receives, and then some.
-DEADLINE_S = 90.0
 
 
 class FileStack:
@@ -75,7 +74,7 @@ class FileStack:
             return body if there and (not attempt or self.stored(file_id).last.attempt == attempt) else None
 
         try:
-            return wait_until(f"{file_id} to be {status}", look, DEADLINE_S)
+            return wait_until(f"{file_id} to be {status}", look)
         except AssertionError as error:
             error.add_note(f"last seen: {last}")
             raise
@@ -119,7 +118,7 @@ class FileStack:
                 # An id of its own, or the queue would drop what it had minutes ago: the stages are to be asked here.
                 MessageDeduplicationId=uuid.uuid4().hex,
             )
-        wait_until("both queues to be empty", lambda: True if not any(map(self.waiting, urls)) else None, DEADLINE_S)
+        wait_until("both queues to be empty", lambda: True if not any(map(self.waiting, urls)) else None)
 
     def waiting(self, url: str) -> int:
         """Count the messages of a queue, the invisible ones too."""

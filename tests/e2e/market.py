@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from bench.targets import REGION
+from tests.patience import wait_until
 from tickstream import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from bench.targets import Target
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 OPEN_NS = 1_767_623_400 * 10**9
 MINUTE_NS = 60 * 10**9
 HEADER = "symbol,timestamp,price,size\n"
-DEADLINE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +81,11 @@ def expected_bars(ordered: Iterable[Trade]) -> list[dict[str, Any]]:
     return [bars[minute] for minute in sorted(bars)]
 
 
-def wait_until[T](what: str, look: Callable[[], T | None], deadline_s: float = DEADLINE_S) -> T:
-    """Return the first answer of `look` that is not None; fail with what was waited for and seen last."""
-    deadline = time.monotonic() + deadline_s
-    while True:
-        seen = look()
-        if seen is not None:
-            return seen
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {deadline_s:.0f} s for {what}")
-        time.sleep(0.1)
-
-
 def signed_call(method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
     """Send a request as IAM wants it signed; the URL is sent as it stands, percent signs and all."""
     request = AWSRequest(method, url, headers=dict(headers or {}), data=body)
     SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
-    answer = requests.request(method, url, data=body, headers=dict(request.headers.items()), timeout=60)
+    answer = requests.request(method, url, data=body, headers=dict(request.headers.items()))  # noqa: S113 - a test's last resort is pytest's timeout
     return Answer(answer.status_code, json.loads(answer.text, parse_float=Decimal) if answer.text else None)
 
 

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from bench.fuzz.run import KEYS, Fuzzing
-from tests.e2e.market import csv, trades, wait_until
+from tests.e2e.market import csv, trades
+from tests.patience import wait_until
 
 if TYPE_CHECKING:
     from bench.targets.embedded import EmbeddedTarget

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import docker
@@ -17,6 +16,7 @@ import pytest
 
 from bench.__main__ import main
 from bench.targets.container import LABEL
+from tests.patience import wait_until_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,6 @@ IMAGE = os.environ.get("TICKSTREAM_DOCKER_IMAGE", "")
 pytestmark = pytest.mark.skipif(
     not IMAGE, reason="needs a Docker engine and TICKSTREAM_DOCKER_IMAGE, see tests/e2e/localstack.Dockerfile"
 )
-
-_WAIT_S = 60.0
 
 
 @pytest.fixture
@@ -43,10 +41,7 @@ def _containers(engine: Any) -> list[str]:
 
 
 def _wait_for(engine: Any, *, some: bool) -> None:
-    deadline = time.monotonic() + _WAIT_S
-    while bool(_containers(engine)) != some:
-        assert time.monotonic() < deadline, f"containers: {_containers(engine)}"
-        time.sleep(0.2)
+    wait_until_true(f"containers: {some}", lambda: bool(_containers(engine)) == some)
 
 
 def test_b02_a_run_in_a_container_passes_and_leaves_none(engine: Any, tmp_path: Path) -> None:
@@ -72,10 +67,7 @@ with DockerTarget({IMAGE!r}):
         bench.send_signal(signal.SIGKILL)
         bench.wait()
     _wait_for(engine, some=False)
-    deadline = time.monotonic() + _WAIT_S
-    while list(tmp_path.iterdir()):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until_true("the folder to go", lambda: not list(tmp_path.iterdir()))
 
 
 def test_b02_up_leaves_a_container_and_down_ends_it(

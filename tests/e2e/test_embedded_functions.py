@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from bench.targets.embedded import EmbeddedTarget
 from tests.e2e.function_bundles import zipped
+from tests.patience import wait_until, wait_until_true
 
 CODE = """
 import importlib.util, json, os, signal, tempfile, time
@@ -108,19 +108,17 @@ def test_embedded_log_reaches_cloudwatch(function: Function, target: EmbeddedTar
 
 def wait_for_log(target: EmbeddedTarget, function_name: str, text: str) -> list[str]:
     """Return the log group's messages once one holds ``text``; LocalStack writes them a moment after the answer."""
-    deadline = time.monotonic() + 20
-    messages: list[str] = []
-    while time.monotonic() < deadline:
+
+    def look() -> list[str] | None:
         pages = (
             target.client("logs")
             .get_paginator("filter_log_events")
             .paginate(logGroupName=f"/aws/lambda/{function_name}")
         )
         messages = [event["message"] for page in pages for event in page["events"]]
-        if any(text in message for message in messages):
-            return messages
-        time.sleep(0.1)
-    raise AssertionError(f"{text!r} is not among {messages[-5:]}")
+        return messages if any(text in message for message in messages) else None
+
+    return wait_until(f"{text!r} in the log of {function_name}", look)
 
 
 def test_embedded_exception_is_unhandled_error(function: Function) -> None:
@@ -261,16 +259,15 @@ def test_embedded_update_lets_the_running_event_finish(target: EmbeddedTarget) -
 
     assert answer == "new"
     assert (error, finished["pid"]) == (None, first["pid"])
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{first['pid']}").exists():
-        assert time.monotonic() < deadline, "the replaced version's process lives on"
-        time.sleep(0.05)
+    wait_until_true("the replaced version's process to end", lambda: not Path(f"/proc/{first['pid']}").exists())
     functions.delete_function(FunctionName=function.name)
 
 
 def wait_until_busy(pid: int) -> None:
     """Return when a function's process sleeps in its handler (it waits for an event in a receive otherwise)."""
-    deadline = time.monotonic() + 10
-    while (waits_in := Path(f"/proc/{pid}/wchan").read_text()) and "nanosleep" not in waits_in:
-        assert time.monotonic() < deadline, f"process {pid} still waits in {waits_in}"
-        time.sleep(0.02)
+
+    def is_asleep() -> bool:
+        waits_in = Path(f"/proc/{pid}/wchan").read_text()
+        return not waits_in or "nanosleep" in waits_in
+
+    wait_until_true(f"process {pid} to sleep in its handler", is_asleep, poll_s=0.02)

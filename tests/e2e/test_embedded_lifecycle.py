@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,8 +16,7 @@ from bench.errors import TargetError
 from bench.targets import instance
 from bench.targets.embedded import EmbeddedTarget
 from tests.e2e.function_bundles import zipped
-
-GONE_WITHIN_S = 5.0
+from tests.patience import wait_until_true
 
 # A bench that starts LocalStack and a function that sleeps, says where everything is, and waits to be ended.
 BENCH = """
@@ -43,14 +40,6 @@ with EmbeddedTarget() as target:
     sys.stdout.flush()
     threading.Event().wait()
 """
-
-
-def wait_until(true: Callable[[], object], what: str, within_s: float) -> None:
-    """Return when ``true`` says so; fail with ``what`` and its last answer otherwise."""
-    deadline = time.monotonic() + within_s
-    while not (last := true()):
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what} (last seen: {last!r})"
-        time.sleep(0.05)
 
 
 def descendants(pid: int) -> set[int]:
@@ -97,17 +86,18 @@ def test_embedded_nothing_survives_the_bench(number: signal.Signals) -> None:
     """However the bench ends, its LocalStack, a running function, the port and the folder are gone within seconds."""
     bench = subprocess.Popen([sys.executable, "-P", "-c", BENCH], stdout=subprocess.PIPE, text=True)
     assert bench.stdout is not None
-    assert select.select([bench.stdout], [], [], 120)[0], "the bench has not started"
+    said = bench.stdout
+    wait_until_true("the bench to have started", lambda: select.select([said], [], [], 0)[0])
     started = json.loads(bench.stdout.readline())
-    wait_until(lambda: sleepers_below(started["supervisor"]), "a function in its handler", 20)
+    wait_until_true("a function in its handler", lambda: sleepers_below(started["supervisor"]))
     pids = descendants(started["supervisor"])
 
     bench.send_signal(number)
-    bench.wait(GONE_WITHIN_S + 20)
+    wait_until_true("the bench to end", lambda: bench.poll() is not None)
 
-    wait_until(lambda: not alive(pids), f"processes gone, of {pids}", GONE_WITHIN_S)
-    wait_until(lambda: refuses("127.0.0.1", started["port"]), "port refused", GONE_WITHIN_S)
-    wait_until(lambda: not Path(started["state_dir"]).exists(), "folder gone", GONE_WITHIN_S)
+    wait_until_true(f"processes gone, of {pids}", lambda: not alive(pids))
+    wait_until_true("port refused", lambda: refuses("127.0.0.1", started["port"]))
+    wait_until_true("folder gone", lambda: not Path(started["state_dir"]).exists())
     bench.stdout.close()
 
 
@@ -126,10 +116,10 @@ def test_embedded_function_dies_with_localstack(tmp_path: Path) -> None:
         )
         functions.get_waiter("function_active_v2").wait(FunctionName="sleeper", WaiterConfig={"Delay": 1})
         functions.invoke(FunctionName="sleeper", InvocationType="Event", Payload=b"{}")
-        wait_until(lambda: sleepers_below(running.supervisor_pid), "a function in its handler", 20)
+        wait_until_true("a function in its handler", lambda: sleepers_below(running.supervisor_pid))
         pids = descendants(running.supervisor_pid)
         os.kill(running.supervisor_pid, signal.SIGKILL)
-        wait_until(lambda: not alive(pids), "processes gone", GONE_WITHIN_S)
+        wait_until_true("processes gone", lambda: not alive(pids))
     assert not list(tmp_path.iterdir())
 
 
@@ -214,7 +204,7 @@ def test_embedded_detached_outlives_and_is_found_again(tmp_path: Path, monkeypat
     """A detached LocalStack outlives the command that started it; a later one finds it, uses it, and ends it."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     start = "from bench.targets.embedded import EmbeddedTarget\nEmbeddedTarget(detached=True).start()\n"
-    subprocess.run([sys.executable, "-P", "-c", start], check=True, timeout=120)
+    subprocess.run([sys.executable, "-P", "-c", start], check=True)
 
     found = EmbeddedTarget.attached()
     assert found is not None

@@ -14,8 +14,8 @@ from bench.faults import Action, FaultRule
 from bench.faults.rules import INVOCATION
 from bench.targets.embedded import EmbeddedTarget
 from tests.e2e.fault_world import NAME, World
-from tests.e2e.market import wait_until
 from tests.e2e.test_embedded_functions import wait_for_log
+from tests.patience import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.redrive import file_queues, redrive
-from tests.e2e.market import csv, trades, wait_until
+from tests.e2e.market import csv, trades
+from tests.patience import wait_until
 from tickstream.files import group_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import pytest
 from bench.stack import deployment
 from bench.stack.leftovers import inventory
 from tests.e2e.files import FileStack
-from tests.e2e.market import Trade, csv, trades, wait_until
+from tests.e2e.market import Trade, csv, trades
+from tests.patience import wait_until
 
 if TYPE_CHECKING:
     from bench.targets.embedded import EmbeddedTarget

@@ -9,7 +9,8 @@ from bench.ledger.api_client import ApiClient
 from bench.ledger.sent import Ledger, Outcome, Sent
 from bench.market_analytics.recording.recorder import Recorder
 from bench.measure.journal import read_journal
-from tests.e2e.market import MarketStack, csv, trades, wait_until
+from tests.e2e.market import MarketStack, csv, trades
+from tests.patience import wait_until
 
 if TYPE_CHECKING:
     from bench.measure.journal import Journal

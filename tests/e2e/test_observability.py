@@ -6,8 +6,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.market import OPEN_NS, csv, trades, wait_until
+from tests.e2e.market import OPEN_NS, csv, trades
 from tests.log_lines import nameless, parsed
+from tests.patience import wait_until
 from tickstream import keys
 from tickstream.ingests import Activity
 from tickstream.items import activity_item, primary_key

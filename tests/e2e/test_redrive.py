@@ -16,7 +16,8 @@ import pytest
 from bench.__main__ import main
 from bench.faults import Action, FaultInjector, FaultRule
 from bench.faults.rules import INVOCATION
-from tests.e2e.market import csv, expected_bars, trades, wait_until
+from tests.e2e.market import csv, expected_bars, trades
+from tests.patience import wait_until
 from tickstream import keys
 
 if TYPE_CHECKING:

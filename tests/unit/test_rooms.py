@@ -31,12 +31,7 @@ def _contracts(folder: Path) -> tuple[int, str]:
     """Exit status and words of the check of the code in a folder, and of no other code."""
     command = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports_command as run; run()"
     ended = subprocess.run(
-        [sys.executable, "-P", "-c", command, "--no-cache"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
+        [sys.executable, "-P", "-c", command, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False
     )
     return ended.returncode, ended.stdout + ended.stderr
 

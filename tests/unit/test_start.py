@@ -55,8 +55,8 @@ def assert_one_line(done: subprocess.CompletedProcess[str], said: str) -> None:
 @pytest.mark.parametrize(
     ("given", "asked"),
     [
-        (["test"], ["run"]),
-        (["test", "-x"], ["run", "--", "-x"]),
+        (["test"], ["run-parallel", "--parallel-no-spinner"]),
+        (["test", "-x"], ["run-parallel", "--parallel-no-spinner", "--", "-x"]),
         (["bench"], ["run", "-e", "bench"]),
         (["bench", "--ticks", "1000"], ["run", "-e", "bench", "--", "--ticks", "1000"]),
     ],

@@ -99,7 +99,7 @@ def test_a_reader_that_stops_early_sees_no_traceback() -> None:
     """`python -m generator | head -1` prints its line and nothing on stderr."""
     command = f"'{sys.executable}' -m generator --env dev | head -1"
     done = subprocess.run(  # noqa: S602 - the shell's pipe is what is tested
-        command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("{\n", "")
 
