@@ -25,6 +25,10 @@ class ReadBackError(BenchError):
     """A result could not be read back, or is not what this code writes."""
 
 
+class FunctionError(BenchError):
+    """A function of the stack cannot run at all."""
+
+
 class ApiError(BenchError):
     """The pipeline's API gave an answer that it must not give."""
 

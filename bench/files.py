@@ -5,6 +5,15 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Final
+
+_ROOM_BYTES: Final = 16 << 20
+
+
+def is_full(folder: Path) -> bool:
+    """Whether a folder's disk has no room for another part of an object."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize < _ROOM_BYTES
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import DeploymentError
+from bench.files import is_full
 from bench.iam.refusals import RefusalWatch
 from bench.ledger.verdict import Check, Verdict
 from bench.report.facts import target_facts
@@ -173,14 +174,22 @@ def carried_out(
             **(more_facts or {}),
             "verdict": verdict_fields(verdict),
         }
-        if not verdict.passed and (log := target.keep_log()):
-            reporter.line(f"LocalStack's log: {log}")
+        if not verdict.passed:
+            _say_where_to_look(target, reporter)
     written = write_result(result_folder(options.results, trial.seed, began), facts)
     reporter.verdict(verdict, trial.unit)
     reporter.summary(trial.speed(), facts)
     reporter.line(f"result: {written}")
     reporter.line(f"report: {write_report(written)}")
     return Finished(verdict, written)
+
+
+def _say_where_to_look(target: Target, reporter: Reporter) -> None:
+    """Name LocalStack's log after a failed verdict. Raises DeploymentError where it is the disk that failed."""
+    if target.scratch_dir and is_full(target.scratch_dir):
+        raise DeploymentError(f"the disk of {target.scratch_dir.parent} is full: what was found is no verdict")
+    if log := target.keep_log():
+        reporter.line(f"LocalStack's log: {log}")
 
 
 class _kept(ExitStack):  # noqa: N801 - used like a function

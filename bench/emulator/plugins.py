@@ -107,6 +107,7 @@ def bench_extensions() -> None:
     from bench.emulator.access import bucket_denials, check, identity  # noqa: PLC0415
     from bench.emulator.dynamodb import tables  # noqa: PLC0415
     from bench.emulator.faults import injection  # noqa: PLC0415
+    from bench.emulator.functions import failed_imports  # noqa: PLC0415
     from bench.emulator.observed import journal, metric_counts  # noqa: PLC0415
     from bench.emulator.resources import custom_resource  # noqa: PLC0415
 
@@ -117,6 +118,7 @@ def bench_extensions() -> None:
     metric_counts.install()
     bucket_denials.install()
     identity.add_route()
+    failed_imports.add_route()
     tables.add_route()
     custom_resource.add_route()
     # Before the faults: an answer that one of them holds back is noted at its time.

@@ -13,6 +13,7 @@ from itertools import batched, islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bench.ledger.waiting import Clock, Completion, wait_until_complete
+from bench.measure.failed_imports import require_imports
 from bench.targets.reading import queue_depth, read_items
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Watch:
     """
 
     def __init__(self, target: Target, outputs: FileOutputs, ledger: Ledger) -> None:
+        self._target = target
         self._dynamodb = target.client("dynamodb")
         self._sqs = target.client("sqs")
         self._outputs = outputs
@@ -92,7 +94,8 @@ class Watch:
         self.backwards: list[str] = []
 
     def look(self) -> FileProgress:
-        """Read statuses and queues. Raises ReadBackError."""
+        """Read statuses and queues. Raises ReadBackError, and FunctionError where nothing will ever move."""
+        require_imports(self._target, self._outputs.function_names())
         # The ledger first, then queues, then statuses: what moves on meanwhile is seen where it arrives, or keeps the
         # next look from being equal; nothing is taken for done that was sent after the count.
         sent = [f"{self._outputs.bucket_name}/{entry.key}" for entry in self._ledger.acknowledged()]

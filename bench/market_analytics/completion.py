@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from bench.ledger.sent import Outcome
 from bench.ledger.waiting import Clock, Completion, wait_until_complete
+from bench.measure.failed_imports import require_imports
 from bench.targets.reading import queue_depth, read_items
 from tickstream import keys
 from tickstream.items import key_of, manifest_from, pending_from, receipt_from, sort_key_of
@@ -97,7 +98,8 @@ class Watch:
         self.lag_ms = 0
 
     def look(self) -> Progress:
-        """Read what has changed. Raises ReadBackError."""
+        """Read what has changed. Raises ReadBackError, and FunctionError where nothing will ever change."""
+        require_imports(self._target, self._outputs.function_names())
         outcomes = self._ledger.outcomes()
         ingests = {entry.ingest_id for entry in outcomes if entry.acknowledged and entry.ingest_id}
         # Nobody promised to keep these; where one is there all the same, it is waited for like the others.

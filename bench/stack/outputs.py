@@ -27,6 +27,17 @@ class Outputs:
     schedule_rule_arn: str
     event_rule_arn: str
 
+    def function_names(self) -> frozenset[str]:
+        """Name of each function that work goes through."""
+        return frozenset(
+            (
+                self.ingestion_function_name,
+                self.processor_function_name,
+                self.aggregator_function_name,
+                self.query_function_name,
+            )
+        )
+
     def dead_letter_queues(self) -> dict[str, str]:
         """Name and URL of each dead-letter queue."""
         return {
@@ -68,6 +79,11 @@ class FileOutputs:
             "processor": self.processor_dead_letter_queue_url,
             "aggregator": self.aggregator_dead_letter_queue_url,
         }
+
+    def function_names(self) -> frozenset[str]:
+        """Name of each function that work goes through."""
+        others = (self.status_function_name, self.dead_letter_recorder_function_name)
+        return frozenset((*self.functions().values(), *others))
 
     def functions(self) -> dict[str, str]:
         """Name of each stage's function."""

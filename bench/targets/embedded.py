@@ -18,9 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, override
 
 from bench.errors import TargetError
+from bench.files import is_full
 from bench.targets import REGION, Capability, Kind, Preflight, RunRequest, instance
 from bench.targets.architectures import host_architecture
 from bench.targets.clients import emulator_clients
@@ -115,6 +116,22 @@ class EmbeddedTarget(Connection):
         finally:
             if self._detached:
                 instance.forget()
+
+    @override
+    def __exit__(self, exception_type: Any, exception: BaseException | None, traceback: Any) -> None:
+        """End LocalStack; after a failure, keep its log (see `log_path`).
+
+        Raises TargetError in place of what fails on a full disk: whatever failed, LocalStack has nowhere to write.
+        """
+        try:
+            if isinstance(exception, Exception) and is_full(self.scratch_dir):
+                raise full_disk(self.scratch_dir) from exception
+            if exception is not None and not isinstance(exception, KeyboardInterrupt):
+                kept = self.keep_log()
+                if kept is not None:
+                    exception.add_note(f"LocalStack's log: {kept}")
+        finally:
+            self.stop()
 
     # The target -------------------------------------------------------------------------------------------------
 
@@ -305,6 +322,12 @@ def _end(running: Instance, owned: _Owned | None) -> None:
     shutil.rmtree(running.state_dir, ignore_errors=True)
 
 
+def full_disk(scratch_dir: Path) -> TargetError:
+    """Return the error of a full disk below LocalStack."""
+    where = scratch_dir.parent
+    return TargetError(f"the disk of {where}, where LocalStack keeps everything, is full: TMPDIR names another folder")
+
+
 def _failed(what: str, state_dir: Path) -> TargetError:
     last_words = (_read(state_dir / LOG_NAME) or "(an empty log)").strip().splitlines()[-5:]
     return TargetError("\n".join([f"{what}; its log is {_copy_log(state_dir)} and ends:", *last_words]))
@@ -316,7 +339,12 @@ def _copy_log(state_dir: Path) -> Path | None:
         return None
     handle, name = tempfile.mkstemp(prefix="tickstream-localstack-", suffix=".log")
     os.close(handle)
-    return Path(shutil.copyfile(log, name))
+    try:
+        return Path(shutil.copyfile(log, name))
+    except OSError:
+        # No room for it. What is being reported is no reason to report this instead.
+        Path(name).unlink(missing_ok=True)
+        return None
 
 
 def _read(path: Path) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.emulator.functions import outcomes
+from bench.emulator.functions.failed_imports import FAILED_IMPORTS
 from bench.emulator.functions.outcomes import Outcome
 from bench.emulator.functions.process import FunctionProcess
 from bench.emulator.functions.runtime_api import Event, serve
@@ -259,8 +260,10 @@ class ExecutionEnvironment:
                 return_when=asyncio.FIRST_COMPLETED,
             )
         if session.ready.done():
+            FAILED_IMPORTS.note(settings.name, None)
             return process, None
         if session.init_error.done():
+            FAILED_IMPORTS.note(settings.name, session.init_error.result())
             return process, session.init_error.result()
         if process.exited.done():
             return process, outcomes.exited(request_id, process.exited.result())

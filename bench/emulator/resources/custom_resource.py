@@ -6,11 +6,13 @@ ResponseURL; here that is a path of this LocalStack. What is returned as `Data` 
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+from bench.emulator.functions.failed_imports import FAILED_IMPORTS
 from bench.engine import (
     ROUTER,
     OperationStatus,
@@ -24,6 +26,7 @@ from bench.engine import (
 
 _ANSWER_PATH: Final = "/_bench/custom-resource"
 _DEFAULT_SERVICE_TIMEOUT_S: Final = 3600
+_LOOK_S: Final = 0.5
 # Where this provider keeps, in LocalStack's state of a resource, the properties of the template.
 _PROPERTIES: Final = "__properties"
 
@@ -118,14 +121,30 @@ def _ask(
         "ResourceProperties": _as_strings(properties),
         **more,
     }
+    function = str(properties["ServiceToken"]).rpartition(":")[2]
+    # What was there before counts for nothing: the code may be new.
+    FAILED_IMPORTS.note(function, None)
     try:
         request.aws_client_factory.lambda_.invoke(
             FunctionName=properties["ServiceToken"], InvocationType="Event", Payload=json.dumps(event)
         )
-        waiting.answered.wait(timeout_s)
+        failed = _wait(waiting, function, timeout_s)
     finally:
         del _waiting[token]
+    if failed:
+        return ProgressEvent(status=OperationStatus.FAILED, resource_model={}, message=failed)
     return _result(waiting.answer, properties, timeout_s)
+
+
+def _wait(waiting: _Waiting, function: str, timeout_s: float) -> str:
+    """Wait for the answer; returns why there will be none, where the function cannot be imported: AWS just waits."""
+    deadline = time.monotonic() + timeout_s
+    while not waiting.answered.wait(_LOOK_S):
+        if said := FAILED_IMPORTS.all().get(function):
+            return f"the function {function} cannot be imported: {said}"
+        if time.monotonic() >= deadline:
+            break
+    return ""
 
 
 def _result(

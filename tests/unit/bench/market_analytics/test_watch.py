@@ -16,7 +16,7 @@ from tickstream.items import manifest_item, receipt_items
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bench.targets import Target
+    from bench.targets import Capability, Target
     from tickstream.items import Item
 
 OUTPUTS = Outputs(**{one.name: one.name for one in fields(Outputs)})
@@ -38,6 +38,9 @@ class World:
     def put(self, *items: Item) -> None:
         """Have items in the table."""
         self.items |= {(item["symbol"]["S"], item["timestamp"]["N"]): item for item in items}
+
+    #: It keeps no journal.
+    capabilities: frozenset[Capability] = frozenset()
 
     def batch_get_item(self, RequestItems: Mapping[str, Any]) -> Any:  # noqa: N803 - as boto3 spells it
         """Answer as DynamoDB."""
