@@ -40,6 +40,7 @@ class Reason(StrEnum):
     CORRUPT_GZIP = "corrupt_gzip"
     CORRUPT_PARQUET = "corrupt_parquet"
     TOO_LARGE = "too_large"
+    TOO_MUCH_WORK = "too_much_work"
     OBJECT_GONE = "object_gone"
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import zlib
 from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import ObjectRejected, Reason
+from tickstream.gzip_stream import GzipStream
 from tickstream.ingests import Format, Layout
 from tickstream.parquet_footer import PhysicalType, read_footer
 from tickstream.ticks import REQUIRED_COLUMNS
@@ -24,7 +24,6 @@ MAX_COLUMNS: Final = 256
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _PARQUET_MAGIC: Final = b"PAR1"
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
-_GZIP_WINDOW_BITS: Final = 31
 _BLANKS: Final = b" \t\r\n"
 _TEXT: Final = {PhysicalType.BYTE_ARRAY}
 _NUMBER: Final = {PhysicalType.INT32, PhysicalType.INT64, PhysicalType.FIXED_LEN_BYTE_ARRAY}
@@ -60,28 +59,14 @@ def gzip_head(source: Source, read: Read, wanted_bytes: int = SNIFFED_BYTES) -> 
     Raises ObjectRejected (corrupt_gzip).
     """
     packed = read(0, min(wanted_bytes, source.size_bytes))
-    text = bytearray()
-    unpacker, finished, rest = zlib.decompressobj(wbits=_GZIP_WINDOW_BITS), False, b""
-    try:
-        # A little at a time: zlib copies the rest at the end of each member, and an object may be all tiny members.
-        for at in range(0, len(packed), SNIFFED_BYTES):
-            rest = packed[at : at + SNIFFED_BYTES]
-            while rest and len(text) < wanted_bytes:  # once a member: an empty one may come first
-                if finished:
-                    unpacker = zlib.decompressobj(wbits=_GZIP_WINDOW_BITS)
-                text += unpacker.decompress(rest, wanted_bytes - len(text))
-                finished = unpacker.eof
-                rest = unpacker.unused_data if finished else unpacker.unconsumed_tail
-            if len(text) == wanted_bytes:
-                # What is not even begun of the read bytes counts as left too.
-                rest += packed[at + SNIFFED_BYTES :]
-                break
-    except zlib.error as error:
-        raise ObjectRejected(Reason.CORRUPT_GZIP, f"the object cannot be unpacked: {error}") from error
+    stream = GzipStream()
+    text, taken = stream.unpack(packed, wanted_bytes)
+    # Nothing but padding may follow the text; what would be another member is unpacked no further.
+    rest = packed[taken:].lstrip(b"\0") if stream.finished else packed[taken:]
     all_read = len(packed) == source.size_bytes
-    if all_read and not finished and len(text) < wanted_bytes:
-        raise ObjectRejected(Reason.CORRUPT_GZIP, "the gzip data end too early: cut off?")
-    return bytes(text), all_read and finished and not rest
+    if all_read and len(text) < wanted_bytes:
+        stream.end()
+    return text, all_read and stream.finished and not rest
 
 
 def _text_layout(head: bytes, *, gzipped: bool, whole: bool) -> Layout:

@@ -21,8 +21,8 @@ MAX_ROW_BYTES: Final = 1 << 20
 #: What is kept of a row that is longer.
 KEPT_BYTES: Final = 64 << 10
 
-#: `volume` is another name of `size` in JSON.
-_ALIAS_OF_SIZE: Final = "volume"
+#: Another name of `size` in JSON.
+ALIAS_OF_SIZE: Final = "volume"
 _REASON_OF_A_WRONG_TYPE: Final = {
     "symbol": Reason.BAD_SYMBOL,
     "timestamp": Reason.BAD_TIMESTAMP,
@@ -130,10 +130,10 @@ def _quoted_fields(text: str) -> list[str]:
 
 
 def _text_fields(fields: Mapping[str, Any]) -> dict[str, str]:
-    if _ALIAS_OF_SIZE in fields:
+    if ALIAS_OF_SIZE in fields:
         if "size" in fields:
             raise RowRejected(Reason.MALFORMED_ROW, "size and volume are two names of one field")
-        fields = {**fields, "size": fields[_ALIAS_OF_SIZE]}
+        fields = {**fields, "size": fields[ALIAS_OF_SIZE]}
     text_fields = {}
     for column in REQUIRED_COLUMNS:
         value = fields.get(column)

@@ -1,7 +1,7 @@
 """Ticks of one source folded into minute bars, in columns from end to end: a range of a busy market has 50,000 bars.
 
-Integers only, and proven not to overflow: polars wraps around without a word. What is too large for 128 bits is added
-up tick by tick, in Python's integers.
+Integers only, and proven not to overflow: polars wraps around without a word. A sum of price times size may need more
+than 128 bits, so it is kept in two columns, `notional_whole` times 10^18 plus `notional_rest`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from tickstream.bars import Bar, bar_of, merge_two
 from tickstream.decoding.folded import BAR_SCHEMA, FoldedBars
 from tickstream.decoding.frames import symbol_dtype
 from tickstream.errors import ObjectRejected, Reason
-from tickstream.keys import MINUTES_PER_HOUR, NS_PER_MINUTE
-from tickstream.ticks import Tick
+from tickstream.keys import NS_PER_MINUTE
+from tickstream.ticks import NOTIONAL_SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from tickstream.bars import Bar
     from tickstream.keys import SymbolHour
+    from tickstream.ticks import Tick
 
 _INT64_MAX: Final = 2**63 - 1
 _INT128_MAX: Final = 2**127 - 1
@@ -52,7 +53,6 @@ class BarFold:
         self._max_bars = max_bars
         self._max_hours = max_hours
         self._frames: list[pl.DataFrame] = []
-        self._by_hand: dict[tuple[str, int], Bar] | None = None
         self.ticks = 0
 
     def add_frame(self, ticks: pl.DataFrame) -> None:
@@ -62,11 +62,7 @@ class BarFold:
         """
         for some in ticks.iter_slices(_MAX_ROWS):
             self.ticks += some.height
-            # A sum of price x size is left to polars only where the largest possible one fits.
-            if self._by_hand is not None or _largest_notional(some) > _INT128_MAX:
-                self._add_by_hand(some)
-            else:
-                self._frames.append(_bars_of(some))
+            self._frames.append(_bars_of(some))
         if self._count() > self._max_bars:
             self._merge()
 
@@ -83,55 +79,20 @@ class BarFold:
 
     def _all_bars(self) -> Mapping[SymbolHour, tuple[Bar, ...]]:
         self._merge()
-        if self._by_hand is not None:
-            hours: dict[SymbolHour, list[Bar]] = {}
-            for symbol, minute in sorted(self._by_hand):
-                hours.setdefault((symbol, minute // MINUTES_PER_HOUR), []).append(self._by_hand[symbol, minute])
-            return {hour: tuple(bars) for hour, bars in hours.items()}
         (frame,) = self._frames or [pl.DataFrame(schema=BAR_SCHEMA)]
-        return self._folded(frame)
+        return FoldedBars(frame, self._source, self._etag)
 
     def _merge(self) -> None:
         """Make one frame of several. Raises ObjectRejected (too_large)."""
         if len(self._frames) > 1:
-            together = pl.concat(self._frames)
-            if int(together["notional"].max()) * len(self._frames) > _INT128_MAX:  # type: ignore[arg-type]
-                self._turn_to_hand()
-            else:
-                self._frames = [_merged(together)]
+            self._frames = [_merged(pl.concat(self._frames))]
         if self._count() > self._max_bars:
             raise ObjectRejected(
                 Reason.TOO_LARGE, f"more than {self._max_bars} minute bars in one range: split the object"
             )
 
     def _count(self) -> int:
-        return len(self._by_hand or ()) + sum(frame.height for frame in self._frames)
-
-    def _turn_to_hand(self) -> dict[tuple[str, int], Bar]:
-        if self._by_hand is None:
-            self._by_hand = {}
-        for frame in self._frames:
-            for (symbol, _), bars in self._folded(frame).items():
-                for bar in bars:
-                    _add_bar(self._by_hand, symbol, bar)
-        self._frames = []
-        return self._by_hand
-
-    def _folded(self, frame: pl.DataFrame) -> FoldedBars:
-        return FoldedBars(frame, self._source, self._etag)
-
-    def _add_by_hand(self, ticks: pl.DataFrame) -> None:
-        by_hand = self._turn_to_hand()
-        for *fields, offset in ticks.select(list(TICK_SCHEMA)).iter_rows():
-            tick = Tick(*fields)
-            _add_bar(by_hand, tick.symbol, bar_of(tick, self._source, self._etag, offset))
-            if len(by_hand) > self._max_bars:
-                self._merge()
-
-
-def _add_bar(by_hand: dict[tuple[str, int], Bar], symbol: str, bar: Bar) -> None:
-    known = by_hand.get((symbol, bar.minute))
-    by_hand[symbol, bar.minute] = bar if known is None else merge_two(known, bar)
+        return sum(frame.height for frame in self._frames)
 
 
 def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
@@ -153,6 +114,10 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
     )
     # As narrow as the largest possible sum allows.
     size = pl.col("size") if _maximum(ticks, "size") * ticks.height <= _INT64_MAX else pl.col("size").cast(pl.Int128)
+    # A product is below 10^36, which always fits. Where their sum might not, it is split before it is added up.
+    notional = pl.col("price").cast(pl.Int128) * pl.col("size").cast(pl.Int128)
+    fits = _maximum(ticks, "price") * _maximum(ticks, "size") * ticks.height <= _INT128_MAX
+    whole, rest = (pl.lit(0, pl.Int128), notional) if fits else (notional // NOTIONAL_SCALE, notional % NOTIONAL_SCALE)
     folded = (
         keyed.lazy()
         .group_by("key")
@@ -163,7 +128,8 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
             pl.col("price").min().alias("low"),
             size.sum().alias("volume"),
             pl.len().alias("ticks"),
-            (pl.col("price").cast(pl.Int128) * pl.col("size").cast(pl.Int128)).sum().alias("notional"),
+            whole.sum().alias("whole"),
+            rest.sum().alias("rest"),
         )
         .collect(engine="streaming")
     )
@@ -177,7 +143,9 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
         close=ticks["price"].gather(last_row),
         volume=pl.col("volume").cast(pl.Int128),
         ticks=pl.col("ticks").cast(pl.Int64),
-        notional="notional",
+        # What is left of a rest is below 10^18: however many bars are merged, no sum outgrows 128 bits.
+        notional_whole=pl.col("whole") + pl.col("rest") // NOTIONAL_SCALE,
+        notional_rest=pl.col("rest") % NOTIONAL_SCALE,
         first_ns=ticks["timestamp"].gather(first_row),
         first_offset=ticks["offset"].gather(first_row),
         last_ns=ticks["timestamp"].gather(last_row),
@@ -193,7 +161,7 @@ def _merged(bars: pl.DataFrame) -> pl.DataFrame:
         pl.col("high").max(),
         pl.col("low").min(),
         pl.col("close").sort_by(last).last(),
-        pl.col("volume", "ticks", "notional").sum(),
+        pl.col("volume", "ticks", "notional_whole", "notional_rest").sum(),
         pl.col(first).sort_by(first).first(),
         pl.col(last).sort_by(last).last(),
     )
@@ -220,10 +188,6 @@ def fold_ticks(positioned: Iterable[tuple[int, Tick]], source: str, etag: str) -
     fold = BarFold(source, etag, max_bars=len(ordered), max_hours=len(ordered))
     fold.add_frame(tick_frame(ordered))
     return fold.bars()
-
-
-def _largest_notional(ticks: pl.DataFrame) -> int:
-    return _maximum(ticks, "price") * _maximum(ticks, "size") * ticks.height
 
 
 def _maximum(ticks: pl.DataFrame, column: str) -> int:

@@ -11,6 +11,7 @@ import polars as pl
 
 from tickstream.bar_codec import BarColumns, bars_of, encode_bars, pack_columns
 from tickstream.keys import MINUTES_PER_HOUR
+from tickstream.ticks import NOTIONAL_SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from tickstream.bars import Bar
     from tickstream.keys import SymbolHour
 
-#: Columns of bars, in the units of `tickstream.bars.Bar`.
+#: Columns of bars, in the units of `tickstream.bars.Bar`; the notional is `notional_whole` x 10^18 + `notional_rest`,
+#: which may be more than 128 bits hold.
 BAR_SCHEMA: Final = {
     "symbol": pl.String(),
     "minute": pl.Int64(),
@@ -28,7 +30,8 @@ BAR_SCHEMA: Final = {
     "close": pl.Int64(),
     "volume": pl.Int128(),
     "ticks": pl.Int64(),
-    "notional": pl.Int128(),
+    "notional_whole": pl.Int128(),
+    "notional_rest": pl.Int128(),
     "first_ns": pl.Int64(),
     "first_offset": pl.Int64(),
     "last_ns": pl.Int64(),
@@ -73,7 +76,11 @@ class FoldedBars(Mapping["SymbolHour", "tuple[Bar, ...]"]):
 
     @cached_property
     def _columns(self) -> tuple[list[int], ...]:
-        return tuple(self._sorted[name].to_list() for name in BAR_SCHEMA if name != "symbol")
+        columns = {name: self._sorted[name].to_list() for name in BAR_SCHEMA if name != "symbol"}
+        wholes, rests = columns.pop("notional_whole"), columns.pop("notional_rest")
+        notional = [whole * NOTIONAL_SCALE + rest for whole, rest in zip(wholes, rests, strict=True)]
+        before = list(columns).index("first_ns")
+        return (*[*columns.values()][:before], notional, *[*columns.values()][before:])
 
     def _columns_of(self, rows: slice) -> BarColumns:
         numbers = [column[rows] for column in self._columns]

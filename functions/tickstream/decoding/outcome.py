@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tickstream.decoding.fold import BarFold, tick_frame
-from tickstream.errors import ObjectRejected, Reason
+from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
 from tickstream.rows import KEPT_BYTES, MAX_ROW_BYTES, judge_line
 from tickstream.ticks import RejectedRow
 
@@ -29,6 +30,10 @@ class Limits:
     rejects, bars, hours (of symbols): how many one range may have. Megabytes of rows that are too short for a tick are
     no file of ticks; each hour of a symbol is a slice, and to write so many takes the better part of an invocation.
     parquet_rows: rows decoded at a time. single_ticks: ticks that come one by one and are folded together.
+    few_rows: so few rows of another form than most are decided one by one.
+    The bounds on work, which bytes do not tell: gzip_members; idle_bytes: packed bytes of which no
+    unpacked one comes (headers, padding, blocks with nothing in them); strict_work: bytes of rows that are decided one by one,
+    each `STRICT_ROW_BYTES` longer than it is; cpu_s: seconds of CPU for all of it.
     """
 
     row_bytes: int = MAX_ROW_BYTES
@@ -41,9 +46,61 @@ class Limits:
     hours: int = 250_000
     parquet_rows: int = 250_000
     single_ticks: int = 200_000
+    few_rows: int = 500
+    gzip_members: int = 4_000_000
+    idle_bytes: int = 64 << 20
+    strict_work: int = 192 << 20
+    cpu_s: float = 15.0
 
 
 LIMITS: Final = Limits()
+
+
+#: What a row costs that is decided by itself, in bytes of a long one.
+STRICT_ROW_BYTES: Final = 64
+#: Bytes of work between two looks at the clocks: a few milliseconds.
+_UNWATCHED_BYTES: Final = 1 << 18
+
+
+class Budget:
+    """What the decoding of one object, or of a part of it, may still cost.
+
+    What a decoder counts is the same wherever it runs. CPU time is not, and is there for what no count foresees.
+
+    in_time: whether the invocation has time left.
+    """
+
+    def __init__(self, limits: Limits, in_time: Callable[[], bool] = lambda: True) -> None:
+        self._limits = limits
+        self._in_time = in_time
+        self._strict_left = limits.strict_work
+        self._watched_at = self._strict_left
+        self._cpu_end_s = time.process_time() + limits.cpu_s
+
+    def take_row(self, row_bytes: int) -> None:
+        """Count a row that is decided by itself. Raises as `check` does."""
+        self._strict_left -= row_bytes + STRICT_ROW_BYTES
+        if self._strict_left < self._watched_at - _UNWATCHED_BYTES:
+            self._watched_at = self._strict_left
+            self.check()
+
+    def check(self) -> None:
+        """Stop what has cost enough: called before each piece of work that takes some milliseconds.
+
+        Raises ObjectRejected (too_much_work), which is the object's fault; ServiceIncomplete, where the invocation
+        ends before: it may have begun late, or have little of a CPU.
+        """
+        if self._strict_left < 0:
+            raise too_much_work("too many of its rows are written in a way that is slow to read")
+        if time.process_time() > self._cpu_end_s:
+            raise too_much_work(f"it takes more than {self._limits.cpu_s:g} seconds of CPU")
+        if not self._in_time():
+            raise ServiceIncomplete("no time left: decoding takes longer than the invocation has")
+
+
+def too_much_work(why: str) -> ObjectRejected:
+    """Return the refusal of an object within the bounds on bytes that costs too much all the same."""
+    return ObjectRejected(Reason.TOO_MUCH_WORK, f"{why}: split the object, or make ranges smaller")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +115,19 @@ class Decoded:
 class Sink:
     """Collects the ticks and rejects of one range of one source."""
 
-    def __init__(self, source: Source, limits: Limits) -> None:
+    def __init__(self, source: Source, limits: Limits, budget: Budget | None = None) -> None:
+        self.budget = budget or Budget(limits)
         self.fold = BarFold(source.key, source.etag, limits.bars, limits.hours)
         self._limits = limits
         self._rejects: list[RejectedRow] = []
         self._single: list[tuple[int, Tick]] = []
 
     def add_text_row(self, raw: bytes, offset: int, parse: Callable[[bytes], Tick]) -> None:
-        """Decide one line (without its LF) strictly; an empty line is no row. Raises ObjectRejected (too_large)."""
+        """Decide one line (without its LF) strictly; an empty line is no row.
+
+        Raises ObjectRejected (too_large, too_much_work) and ServiceIncomplete.
+        """
+        self.budget.take_row(min(len(raw), self._limits.row_bytes))
         judged = judge_line(raw, offset, parse, self._limits.row_bytes, self._limits.raw_bytes)
         if isinstance(judged, RejectedRow):
             self.add_reject(judged)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from market_analytics.data_processor_ranges import reject_line
 from tests.unit.tickstream.test_bad_objects import GOOD, HEADER, NS, decode
-from tickstream.decoding import LIMITS, csv_blocks
+from tickstream.decoding import LIMITS, plain_rows
 from tickstream.errors import ObjectRejected, Reason
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def test_blocks_of_many_lines_are_cut_without_a_trace(rows: list[bytes]) -> None
     """Ticks, bars, rejects and their offsets are the same, in however small pieces the lines are decoded."""
     data = HEADER + b"\n".join(rows)
     whole = [figures(one) for one in decode(data)]
-    most = csv_blocks.MOST_LINES
+    most = plain_rows.MOST_LINES
     try:
-        csv_blocks.MOST_LINES = 1  # type: ignore[misc] # a smaller one
+        plain_rows.MOST_LINES = 1  # type: ignore[misc] # a smaller one
         assert [figures(one) for one in decode(data)] == whole
     finally:
-        csv_blocks.MOST_LINES = most  # type: ignore[misc] # as it was
+        plain_rows.MOST_LINES = most  # type: ignore[misc] # as it was
 
 
 BLANKS = {

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tickstream.ticks import Tick
 
 # Small, so that rows are longer than the overlap and longer than a row may be.
-SMALL = replace(LIMITS, row_bytes=90, overlap_bytes=4, block_bytes=50, raw_bytes=20, single_ticks=3)
+SMALL = replace(LIMITS, row_bytes=90, overlap_bytes=4, block_bytes=50, raw_bytes=20, single_ticks=3, few_rows=0)
 HEADER = b"symbol,timestamp,price,size,conditions"
 COLUMNS = tuple(HEADER.decode().split(","))
 
@@ -190,10 +190,12 @@ def check_split(data: bytes, points: Iterable[int], layout: Layout) -> None:
     )
     spans = [Span(i, first, last) for i, (first, last) in enumerate(pairwise(bounds))]
     pieces = []
+    # Two bytes more show where the next row of JSON begins.
+    further = SMALL.row_bytes + 2 * (layout.format is Format.JSON_LINES)
     for span in spans:
 
         def read(first: int, last: int, span: Span = span) -> bytes:
-            assert span.start - 1 <= first < last <= min(span.end + SMALL.row_bytes, len(data))
+            assert span.start - 1 <= first < last <= min(span.end + further, len(data))
             return data[first:last]
 
         pieces.append(decode_span(source_of(data), layout, span, read, SMALL))
