@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from services.status_table import make_move
-from tickstream.decoding import Limits, decode_pieces
+from tickstream.decoding import Budget, Limits, decode_pieces
 from tickstream.errors import ObjectRejected, ServiceIncomplete
 from tickstream.file_status import (
     Failure,
@@ -49,7 +49,16 @@ MAX_SYMBOLS: Final = 5_000
 MAX_STATISTICS_BYTES: Final = 350_000
 #: Tighter than those of market analytics, whose functions have six times the memory.
 LIMITS: Final = Limits(
-    bars=200_000, rejects=200_000, block_bytes=SPAN_BYTES, unpacked_bytes=128 << 20, parquet_rows=100_000
+    bars=200_000,
+    rejects=200_000,
+    block_bytes=SPAN_BYTES,
+    unpacked_bytes=128 << 20,
+    parquet_rows=100_000,
+    # 512 MB have less than a third of a CPU: of 50 seconds that is 14.
+    gzip_members=1_000_000,
+    idle_bytes=16 << 20,
+    strict_work=48 << 20,
+    cpu_s=9.0,
 )
 
 
@@ -121,16 +130,18 @@ def _move(pointer: FilePointer, result: _Result, stores: Stores) -> Move:
 
 def _decode(pointer: FilePointer, stores: Stores, span_bytes: int) -> _Result:
     read = _timed(stores.open_object(pointer.source), stores)
+    budget = Budget(LIMITS, stores.in_time)  # of the whole file
     fold = StatisticsFold()
     bad_rows: list[BadRow] = []
     ticks = rejected = 0
     try:
         for span in plan_spans(pointer.source, pointer.layout, span_bytes, read):
-            for decoded in decode_pieces(pointer.source, pointer.layout, span, read, LIMITS):
+            for decoded in decode_pieces(pointer.source, pointer.layout, span, read, LIMITS, budget):
                 ticks += decoded.ticks
                 rejected += len(decoded.rejects)
                 bad_rows += map(bad_row, decoded.rejects[: MAX_BAD_ROWS - len(bad_rows)])
                 fold.add(decoded.bars)
+                budget.check()
                 if fold.symbols > MAX_SYMBOLS:
                     return _Result(_too_many_symbols(f"more than {MAX_SYMBOLS} symbols"))
     except ObjectRejected as error:

@@ -84,6 +84,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         open_object=lambda source: ObjectReader(source, deadline),
         open_rejects=lambda key: LineWriter(configured.rejected_bucket, key),
         now_ms=lambda: time.time_ns() // 10**6,
+        in_time=lambda: deadline.remaining_s() > 0,
     )
     bus = EventBus(configured.event_bus_name, EVENT_SOURCE, EVENT_DETAIL_TYPE, deadline)
     return process_batch(event["Records"], stores, bus.put, deadline)

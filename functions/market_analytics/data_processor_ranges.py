@@ -24,7 +24,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tickstream import keys
-from tickstream.decoding import decode_span, fold_ticks, packed_hours
+from tickstream.decoding import LIMITS, Budget, decode_span, fold_ticks, packed_hours
 from tickstream.errors import ObjectRejected
 from tickstream.hours import Slice
 from tickstream.ingests import Pending, Receipt, Refusal
@@ -63,12 +63,14 @@ class Stores:
     open_object: gives the bytes of a version.
     open_rejects: opens the object of rejected rows under a key; it is there, whole, when its context is left.
     now_ms: Unix milliseconds.
+    in_time: whether the invocation has time left.
     """
 
     table: Table
     open_object: Callable[[Source], Read]
     open_rejects: Callable[[str], AbstractContextManager[Lines]]
     now_ms: Callable[[], int]
+    in_time: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,9 @@ def commit(ranges: Sequence[Writes], table: Table) -> None:
 
 
 def _read_span(message: RangePointer, which: _Range, stores: Stores) -> Writes:
-    decoded = decode_span(message.source, message.layout, message.span, stores.open_object(message.source))
+    budget = Budget(LIMITS, stores.in_time)
+    read = stores.open_object(message.source)
+    decoded = decode_span(message.source, message.layout, message.span, read, LIMITS, budget)
     if decoded.rejects:
         with stores.open_rejects(rejects_key(which.ingest_id, which.index)) as rejects:
             for row in decoded.rejects:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tickstream.errors import MalformedItem
-from tickstream.notifications import source_of
+from tickstream.notifications import is_folder, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ def process_created(
 ) -> None:
     """Process every record of an event, also after one has failed.
 
-    process: works on one record, which may have been worked on before.
+    process: works on one record, which may have been worked on before. A folder is no object to work on.
     names_of: what the log calls an object by: every line says it while the object is at work.
 
     Raises MalformedItem for what is no event of S3, or else the last failure: Lambda then delivers the whole event
@@ -42,7 +42,10 @@ def process_created(
     for record in records:
         with logger.append_context_keys(**_names(record, names_of)):
             try:
-                process(record)
+                if is_folder(source_of(record)):
+                    logger.info("a folder, not a file: nothing to do")
+                else:
+                    process(record)
             except Exception as error:  # whatever it is, the other objects must not wait for this one
                 logger.exception("object not processed")
                 failure = error

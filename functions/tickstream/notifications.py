@@ -55,6 +55,11 @@ def source_of(record: Mapping[str, Any]) -> Source:
     return source
 
 
+def is_folder(source: Source) -> bool:
+    """Whether the object is what S3's console puts for a folder: nothing, under a name that ends with a slash."""
+    return source.size_bytes == 0 and source.key.endswith("/")
+
+
 def object_created(record: Mapping[str, Any]) -> ObjectCreated:
     """Read a record of an `ObjectCreated` event. Raises MalformedItem."""
     source = source_of(record)

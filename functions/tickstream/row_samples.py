@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from tickstream.ingests import Format
 from tickstream.layouts import gzip_head
-from tickstream.rows import judge_line, parse_csv_row, parse_json_row
+from tickstream.rows import joints, judge_line, parse_csv_row, parse_json_row
 from tickstream.ticks import RejectedRow, Tick
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tickstream.ingests import Layout, Read, Source
 
 SAMPLE_BYTES: Final = 1 << 20
@@ -42,19 +46,26 @@ def sample_rows(source: Source, layout: Layout, read: Read, max_bad: int, sample
     else:
         text = read(layout.data_start, min(end, source.size_bytes))
         whole = end >= source.size_bytes
-    lines = text.split(b"\n")
+    parse = partial(parse_csv_row, columns=layout.columns) if layout.format is Format.CSV else parse_json_row
+    lines = list(_rows_in(text, layout.format))
     if not whole:
         # The last line goes on somewhere beyond: what stands here may be half of it.
         lines.pop()
     rows = ticks = 0
     bad: list[RejectedRow] = []
-    offset = layout.data_start
-    parse = partial(parse_csv_row, columns=layout.columns) if layout.format is Format.CSV else parse_json_row
-    for line in lines:
-        judged = judge_line(line, offset, parse)
+    for start, line in lines:
+        judged = judge_line(line, layout.data_start + start, parse)
         rows += judged is not None
         ticks += isinstance(judged, Tick)
         if isinstance(judged, RejectedRow) and len(bad) < max_bad:
             bad.append(judged)
-        offset += len(line) + 1
     return Sample(rows, ticks, tuple(bad))
+
+
+def _rows_in(text: bytes, written: Format) -> Iterator[tuple[int, bytes]]:
+    """Yield what may be rows, without their LF, each with where it stands."""
+    line_ends = [found.start() for found in re.finditer(b"\n", text)]
+    behind = joints(text) if written is Format.JSON_LINES else []
+    starts = sorted([0, *(end + 1 for end in line_ends), *behind])
+    for start, end in pairwise([*starts, len(text) + 1]):
+        yield start, text[start:end].removesuffix(b"\n")

@@ -1,12 +1,13 @@
 """One row at a time: the strict, slow path that decides every row which no fast path has proven, and posted ticks.
 
-A row is a physical line without its line end (LF or CRLF). It imports nothing large: DataIngestion uses it too.
+A row is a physical line without its line end (LF or CRLF); JSON may also have several rows on one line. It imports nothing large: DataIngestion uses it too.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 MAX_ROW_BYTES: Final = 1 << 20
 #: What is kept of a row that is longer.
 KEPT_BYTES: Final = 64 << 10
+
+#: Found at a row of JSON that stands right behind another one, as Amazon Data Firehose puts them: `{...}{"a":...}`.
+#: Within valid JSON these bytes stand nowhere else (a quote within a text has a backslash before it, and after a quote
+#: that ends a text comes a comma, a colon, a bracket or a blank), so that they mean the same wherever a range begins.
+JOINT: Final = re.compile(rb'(?<=\})\{"[^\s",:}\]]')
+#: Bytes beyond the row's first one that show it.
+JOINT_BYTES: Final = 2
 
 #: Another name of `size` in JSON.
 ALIAS_OF_SIZE: Final = "volume"
@@ -56,6 +64,12 @@ def parse_csv_row(raw: bytes, columns: Sequence[str]) -> Tick:
     if len(fields) != len(columns):
         raise RowRejected(Reason.MALFORMED_ROW, f"{len(fields)} fields where the header names {len(columns)}")
     return parse_tick(dict(zip(columns, fields, strict=True)))
+
+
+def joints(text: bytes) -> list[int]:
+    """Return where rows of JSON begin that stand right behind another one."""
+    # Searching for three bytes takes a tenth of the time, and nearly all files have none.
+    return [found.start() for found in JOINT.finditer(text)] if b'}{"' in text else []
 
 
 def parse_json_row(raw: bytes) -> Tick:

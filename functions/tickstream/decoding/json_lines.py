@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from tickstream.decoding.plain_rows import FIELD_PATTERNS, NANOSECONDS_PATTERN, Form, decode_rows
-from tickstream.decoding.text import joints
-from tickstream.rows import ALIAS_OF_SIZE, parse_json_row
+from tickstream.rows import ALIAS_OF_SIZE, joints, parse_json_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,9 +1,6 @@
 """Which bytes of a text object belong to a span: rows belong to the span in which their first byte stands.
 
-A row ends with a line feed. In JSON lines it also ends between `}` and `{"`, where a name follows: Amazon Data Firehose
-puts objects one after the other. Within valid JSON these bytes stand nowhere else: a quote within a text has a backslash
-before it, and after a quote that ends one comes a comma, a colon, a bracket or a blank. So this, too, can be seen from
-anywhere in a file.
+A row ends with a line feed, one of JSON lines also where `tickstream.rows.JOINT` finds that another begins.
 """
 
 from __future__ import annotations
@@ -15,6 +12,7 @@ from tickstream.decoding.outcome import too_much_work
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
 from tickstream.gzip_stream import GzipStream
 from tickstream.ingests import Format
+from tickstream.rows import JOINT, JOINT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,19 +20,9 @@ if TYPE_CHECKING:
     from tickstream.decoding.outcome import Budget, Limits
     from tickstream.ingests import Layout, Read, Source, Span
 
-#: Found where the next row begins; it ends two bytes later.
-_JOINT: Final = re.compile(rb'(?<=\})\{"[^\s",:}\]]')
 _NEVER: Final = re.compile(rb"(?!)")
-#: Bytes beyond a row's first byte that show that it is one.
-_JOINT_BYTES: Final = 2
 #: Packed bytes between two looks at the clocks: tens of milliseconds where they are all tiny members.
 _FED_BYTES: Final = 1 << 20
-
-
-def joints(block: bytes) -> list[int]:
-    """Return where rows of JSON begin that no line feed stands before, except the first."""
-    # Searching for three bytes takes a tenth of the time, and nearly all files have none.
-    return [found.start() for found in _JOINT.finditer(block)] if b'}{"' in block else []
 
 
 def rows_of_span(source: Source, layout: Layout, span: Span, read: Read, limits: Limits) -> tuple[int, bytes]:
@@ -44,7 +32,7 @@ def rows_of_span(source: Source, layout: Layout, span: Span, read: Read, limits:
     `row_bytes` are read past the span, and the bytes that show where the next row begins. Raises ServiceIncomplete
     where the store returns less than it has.
     """
-    joint, joint_bytes = (_JOINT, _JOINT_BYTES) if layout.format is Format.JSON_LINES else (_NEVER, 0)
+    joint, joint_bytes = (JOINT, JOINT_BYTES) if layout.format is Format.JSON_LINES else (_NEVER, 0)
     # The byte before the span tells whether a row begins with its first byte.
     first = span.start if span.start <= layout.data_start else span.start - 1
     overlap_bytes = limits.overlap_bytes
@@ -71,7 +59,7 @@ def rows_of_span(source: Source, layout: Layout, span: Span, read: Read, limits:
 def _next_row(data: bytes, start: int, end: int, joint: re.Pattern[bytes]) -> int:
     """Return the first place in [start, end), not before 1, at which a row begins; -1 where there is none."""
     line = data.find(b"\n", start - 1, end - 1) + 1
-    found = joint.search(data, start, (line or end) + _JOINT_BYTES)
+    found = joint.search(data, start, (line or end) + JOINT_BYTES)
     return found.start() if found and found.start() < (line or end) else (line or -1)
 
 
@@ -83,7 +71,7 @@ def unpacked_rows(
     A row longer than `row_bytes` comes alone and cut, but longer than `row_bytes`; what follows of it is skipped.
     Raises ObjectRejected (corrupt_gzip, too_large, too_much_work), ServiceIncomplete.
     """
-    joint, joint_bytes = (_JOINT, _JOINT_BYTES + 1) if layout.format is Format.JSON_LINES else (_NEVER, 0)
+    joint, joint_bytes = (JOINT, JOINT_BYTES + 1) if layout.format is Format.JSON_LINES else (_NEVER, 0)
     offset, carry, skipping = 0, b"", False
     header_bytes = layout.data_start
     for unpacked in _unpacked(source, read, limits, budget):
