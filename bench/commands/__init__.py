@@ -4,6 +4,20 @@ Each file has `add`, which adds the command with its options, and imports its wo
 and help need neither LocalStack nor polars.
 """
 
-from bench.commands import baselines, compare, cost, down, fuzz, fuzz_text, mutants, perf, permissions, redrive, report, run, up
+from bench.commands import (
+    baselines,
+    compare,
+    cost,
+    down,
+    fuzz,
+    fuzz_text,
+    mutants,
+    perf,
+    permissions,
+    redrive,
+    report,
+    run,
+    up,
+)
 
 COMMANDS = (run, up, down, redrive, report, compare, cost, baselines, mutants, fuzz, fuzz_text, permissions, perf)

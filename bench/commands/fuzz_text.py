@@ -22,9 +22,9 @@ def add(commands: Commands) -> None:
         "fuzz-text",
         _work,
         help="hold the fast paths of CSV, JSON lines and gzip against the strict one",
-        description="Make small text objects with something odd in them (line ends, quotes, blanks, NULs, bytes that are "
-        "no ASCII, in every place; gzip members and what follows them), read each in ranges and in pieces and row by "
-        "row, and compare every bar and every rejected row. The first disagreement is made as small as it goes and shown.",
+        description="Make small text objects with something odd in them (line ends, quotes, blanks, NULs, any bytes, "
+        "in every place; gzip members and what follows them), read each in ranges and in pieces and row by row, and "
+        "compare every bar and every rejected row. The first disagreement is made as small as it goes and shown.",
         examples=("fuzz-text --inputs 20000 --seed 7",),
     )
     parser.add_argument("--inputs", type=int, default=10_000, metavar="N", help="(default: %(default)s)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class TextInput:
         if self.tail is None:
             return self.text
         bounds = sorted({0, *(cut for cut in self.cuts if cut < len(self.text)), len(self.text)})
-        members = [self.text[start:end] for start, end in zip(bounds, bounds[1:], strict=False)] or [b""]
+        members = [self.text[start:end] for start, end in pairwise(bounds)] or [b""]
         return b"".join(gzip.compress(member, 1, mtime=0) for member in members) + self.tail
 
 
@@ -64,7 +65,18 @@ def make_input(chance: random.Random) -> TextInput:
     cuts = tuple(sorted(chance.randrange(len(text) + 1) for _ in range(chance.choice((0, 0, 1, 2, 5)))))
     if chance.random() < 0.7:
         return TextInput(text, cuts)
-    tails = (b"", b"", b"", b"\0", b"\0" * 600, b"\0" * 10 + gzip.compress(b"", mtime=0), b"x", b"\0x", b"\x1f", b"\x1f\x8b")
+    tails = (
+        b"",
+        b"",
+        b"",
+        b"\0",
+        b"\0" * 600,
+        b"\0" * 10 + gzip.compress(b"", mtime=0),
+        b"x",
+        b"\0x",
+        b"\x1f",
+        b"\x1f\x8b",
+    )
     return TextInput(text, cuts, chance.choice(tails))
 
 

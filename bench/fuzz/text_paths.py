@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from tickstream.ingests import Layout
 
 #: Small, so that rows are longer than the overlap, than a block and than a row may be; and polars reads all it can.
-SMALL: Final = replace(LIMITS, row_bytes=150, overlap_bytes=4, block_bytes=200, raw_bytes=40, single_ticks=7, few_rows=0)
+SMALL: Final = replace(
+    LIMITS, row_bytes=150, overlap_bytes=4, block_bytes=200, raw_bytes=40, single_ticks=7, few_rows=0
+)
 _MOST_TRIES: Final = 3_000
 
 type _Bars = dict[tuple[str, int], tuple[Bar, ...]]

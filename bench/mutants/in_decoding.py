@@ -15,7 +15,9 @@ _BARS: Final = "tickstream/bars.py"
 _SPANS: Final = "tickstream/ranges.py"
 _ROWS: Final = "tickstream/rows.py"
 _TEXT: Final = "tickstream/decoding/text.py"
-_CSV: Final = "tickstream/decoding/csv_blocks.py"
+_GZIP: Final = "tickstream/gzip_stream.py"
+_PLAIN: Final = "tickstream/decoding/plain_rows.py"
+_JSON: Final = "tickstream/decoding/json_lines.py"
 _FOLD: Final = "tickstream/decoding/fold.py"
 _FOLDED: Final = "tickstream/decoding/folded.py"
 
@@ -26,8 +28,8 @@ CUTTING: Final = (
         (
             Edit(
                 _TEXT,
-                'end = data.find(b"\\n", span.end - 1 - first) + 1',
-                'end = data.rfind(b"\\n", 0, span.end - 1 - first) + 1',
+                "    return first + begin, data[begin : end if end >= 0 else len(data)]",
+                '    return first + begin, data[begin : data.rfind(b"\\n", 0, span.end - 1 - first) + 1]',
             ),
         ),
         (_STORED, _RECEIPTS),
@@ -53,7 +55,7 @@ CUTTING: Final = (
     Mutant(
         "gzip-tail-dropped",
         "the last row of a gzipped object is lost where no newline ends it",
-        (Edit(_TEXT, "    if carry:\n        yield offset, carry", "    carry = None"),),
+        (Edit(_TEXT, "    if carry and not skipping:\n        yield offset, carry", "    carry = b''"),),
         (_STORED, _RECEIPTS),
     ),
     Mutant(
@@ -61,9 +63,9 @@ CUTTING: Final = (
         "of a gzipped object made by joining two, the second is not read",
         (
             Edit(
-                _TEXT,
-                "packed = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail",
-                "packed = unpacker.unconsumed_tail",
+                _GZIP,
+                "if self.members and view[at] == 0:\n                    at = _after_zeros(view, at)",
+                "if self.members:\n                    at = len(view)",
             ),
         ),
         (_STORED, _RECEIPTS),
@@ -99,10 +101,10 @@ COUNTING: Final = (
     ),
     Mutant(
         "float-prices",
-        "prices of CSV go through a 64-bit float",
+        "prices of text go through a 64-bit float",
         (
             Edit(
-                _CSV,
+                _PLAIN,
                 'pl.col("price").to_physical().cast(pl.Int64),',
                 '(pl.col("price").cast(pl.Float64) * 1e9).cast(pl.Int64),',
             ),
@@ -112,7 +114,14 @@ COUNTING: Final = (
     Mutant(
         "float-json-numbers",
         "numbers of JSON go through a 64-bit float",
-        (Edit(_ROWS, "parse_float=JsonNumber,", "parse_float=lambda text: JsonNumber(float(text)),"),),
+        (
+            Edit(_ROWS, "parse_float=JsonNumber,", "parse_float=lambda text: JsonNumber(float(text)),"),
+            Edit(
+                _JSON,
+                "        return text\n",
+                '        return re.sub(rb"[0-9]+[.][0-9]+", lambda one: b"%.9f" % float(one[0]), text)\n',
+            ),
+        ),
         (_STORED,),
     ),
     Mutant(
@@ -121,8 +130,8 @@ COUNTING: Final = (
         (
             Edit(
                 _FOLD,
-                'pl.col("size").cast(pl.Int128)).sum().alias("notional")',
-                'pl.col("size").cast(pl.Int128)).sum().cast(pl.Float64).cast(pl.Int128).alias("notional")',
+                'rest.sum().alias("rest")',
+                'rest.sum().cast(pl.Float64).cast(pl.Int128).alias("rest")',
             ),
         ),
         (_STORED,),
@@ -207,9 +216,9 @@ REJECTING: Final = (
         "a bad row's offset counts from its range and not from its object",
         (
             Edit(
-                _CSV,
-                "sink.add_text_row(block[start : start + length], offset + start, parse)",
-                "sink.add_text_row(block[start : start + length], start, parse)",
+                _PLAIN,
+                "sink.add_text_row(block[start : start + length], offset, reader.parse)",
+                "sink.add_text_row(block[start : start + length], start, reader.parse)",
             ),
         ),
         (_REJECTED,),

@@ -136,7 +136,7 @@ def _decode(pointer: FilePointer, stores: Stores, span_bytes: int) -> _Result:
     ticks = rejected = 0
     try:
         for span in plan_spans(pointer.source, pointer.layout, span_bytes, read):
-            for decoded in decode_pieces(pointer.source, pointer.layout, span, read, LIMITS, budget):
+            for decoded in decode_pieces(pointer.source, pointer.layout, span, read, LIMITS, budget=budget):
                 ticks += decoded.ticks
                 rejected += len(decoded.rejects)
                 bad_rows += map(bad_row, decoded.rejects[: MAX_BAD_ROWS - len(bad_rows)])

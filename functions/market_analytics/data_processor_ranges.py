@@ -130,7 +130,7 @@ def commit(ranges: Sequence[Writes], table: Table) -> None:
 def _read_span(message: RangePointer, which: _Range, stores: Stores) -> Writes:
     budget = Budget(LIMITS, stores.in_time)
     read = stores.open_object(message.source)
-    decoded = decode_span(message.source, message.layout, message.span, read, LIMITS, budget)
+    decoded = decode_span(message.source, message.layout, message.span, read, LIMITS, budget=budget)
     if decoded.rejects:
         with stores.open_rejects(rejects_key(which.ingest_id, which.index)) as rejects:
             for row in decoded.rejects:

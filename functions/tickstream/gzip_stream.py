@@ -1,4 +1,4 @@
-"""Gzip, member by member, from packed bytes that come in pieces. DataIngestion uses it too: it imports nothing large."""
+"""Gzip, member by member, from packed bytes that come in pieces. It imports nothing large: DataIngestion uses it."""
 
 from __future__ import annotations
 

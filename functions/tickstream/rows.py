@@ -1,6 +1,7 @@
 """One row at a time: the strict, slow path that decides every row which no fast path has proven, and posted ticks.
 
-A row is a physical line without its line end (LF or CRLF); JSON may also have several rows on one line. It imports nothing large: DataIngestion uses it too.
+A row is a physical line without its line end (LF or CRLF); JSON may also have several rows on one line. It imports
+nothing large: DataIngestion uses it too.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ __all__ = ["LIMITS", "Budget", "Decoded", "Limits", "decode_pieces", "decode_spa
 
 
 def decode_span(
-    source: Source, layout: Layout, span: Span, read: Read, limits: Limits = LIMITS, budget: Budget | None = None
+    source: Source, layout: Layout, span: Span, read: Read, limits: Limits = LIMITS, *, budget: Budget | None = None
 ) -> Decoded:
     """Decode the rows that begin in the span.
 
@@ -39,13 +39,13 @@ def decode_span(
     if layout.format is Format.PARQUET:
         decode_parquet(source, span, read, sink, limits)
     else:
-        for offset, block in _blocks(source, layout, span, read, limits, budget):
+        for offset, block in _blocks(source, layout, span, read, budget):
             _decode_block(layout, offset, block, sink, limits)
     return sink.decoded()
 
 
 def decode_pieces(
-    source: Source, layout: Layout, span: Span, read: Read, limits: Limits = LIMITS, budget: Budget | None = None
+    source: Source, layout: Layout, span: Span, read: Read, limits: Limits = LIMITS, *, budget: Budget | None = None
 ) -> Iterator[Decoded]:
     """Decode a span piece by piece, in order: together they are what `decode_span` gives at once.
 
@@ -60,18 +60,16 @@ def decode_pieces(
             decode_frame(frame, first, sink)
             yield sink.decoded()
     else:
-        for offset, block in _blocks(source, layout, span, read, limits, budget):
+        for offset, block in _blocks(source, layout, span, read, budget):
             sink = Sink(source, limits, budget)
             _decode_block(layout, offset, block, sink, limits)
             yield sink.decoded()
 
 
-def _blocks(
-    source: Source, layout: Layout, span: Span, read: Read, limits: Limits, budget: Budget
-) -> Iterator[tuple[int, bytes]]:
+def _blocks(source: Source, layout: Layout, span: Span, read: Read, budget: Budget) -> Iterator[tuple[int, bytes]]:
     if layout.gzipped:
-        return unpacked_rows(source, layout, read, limits, budget)
-    return iter([rows_of_span(source, layout, span, read, limits)])
+        return unpacked_rows(source, layout, read, budget)
+    return iter([rows_of_span(source, layout, span, read, budget.limits)])
 
 
 def _decode_block(layout: Layout, offset: int, block: bytes, sink: Sink, limits: Limits) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from tickstream.decoding.plain_rows import FIELD_PATTERNS, NANOSECONDS_PATTERN, Form, decode_rows
+from tickstream.decoding.plain_rows import FIELD_PATTERNS, NANOSECONDS_PATTERN, Form, Reader, decode_rows
 from tickstream.rows import parse_csv_row
 
 if TYPE_CHECKING:
@@ -24,14 +24,8 @@ _IGNORED_PATTERN: Final = r'(?:[^",\r\x00]*|"(?:[^"\r\x00]|"")*")'
 
 def decode_csv(block: bytes, offset: int, columns: tuple[str, ...], sink: Sink, limits: Limits) -> None:
     """Decode a block of rows that begins at this offset; the last may lack its line end."""
-    decode_rows(
-        block,
-        sink,
-        limits,
-        partial(_form_of, columns),
-        partial(parse_csv_row, columns=columns),
-        lambda starts: starts + offset,
-    )
+    reader = Reader(partial(_form_of, columns), partial(parse_csv_row, columns=columns))
+    decode_rows(block, lambda places: places + offset, reader, sink, limits)
 
 
 def _form_of(columns: tuple[str, ...], rows: Sequence[str]) -> Form | None:
@@ -46,7 +40,6 @@ def _form_of(columns: tuple[str, ...], rows: Sequence[str]) -> Form | None:
 def _form(columns: tuple[str, ...], *, nanoseconds: bool) -> Form:
     patterns = FIELD_PATTERNS | ({"timestamp": NANOSECONDS_PATTERN} if nanoseconds else {})
     fields = (
-        f'(?:{patterns[column]}|"{patterns[column]}")' if column in patterns else _IGNORED_PATTERN
-        for column in columns
+        f'(?:{patterns[column]}|"{patterns[column]}")' if column in patterns else _IGNORED_PATTERN for column in columns
     )
     return Form(rf"\A{','.join(fields)}\z", columns, nanoseconds)

@@ -38,6 +38,7 @@ _ROW_BITS: Final = 27
 _MAX_ROWS: Final = 2**_ROW_BITS
 #: A symbol's number and a minute (27 bits up to the year 2100) in one integer.
 _MINUTE_SPAN: Final = 2**32
+_POSITION_SPAN: Final = 2**62
 
 
 class BarFold:
@@ -53,6 +54,7 @@ class BarFold:
         self._max_bars = max_bars
         self._max_hours = max_hours
         self._frames: list[pl.DataFrame] = []
+        self._merged_bars = 0
         self.ticks = 0
 
     def add_frame(self, ticks: pl.DataFrame) -> None:
@@ -63,7 +65,8 @@ class BarFold:
         for some in ticks.iter_slices(_MAX_ROWS):
             self.ticks += some.height
             self._frames.append(_bars_of(some))
-        if self._count() > self._max_bars:
+        # Not whenever there is one too many: a merge that leaves nearly all of them would come with each block.
+        if self._count() > max(self._max_bars, self._merged_bars + self._max_bars // 2):
             self._merge()
 
     def bars(self) -> Mapping[SymbolHour, tuple[Bar, ...]]:
@@ -86,6 +89,7 @@ class BarFold:
         """Make one frame of several. Raises ObjectRejected (too_large)."""
         if len(self._frames) > 1:
             self._frames = [_merged(pl.concat(self._frames))]
+            self._merged_bars = self._count()
         if self._count() > self._max_bars:
             raise ObjectRejected(
                 Reason.TOO_LARGE, f"more than {self._max_bars} minute bars in one range: split the object"
@@ -155,15 +159,22 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
 
 def _merged(bars: pl.DataFrame) -> pl.DataFrame:
     """Merge bars of one symbol and minute; the columns' version of `bars.merge_two`."""
-    first, last = ("first_ns", "first_offset"), ("last_ns", "last_offset")
-    return bars.group_by("symbol", "minute").agg(
-        pl.col("open").sort_by(first).first(),
-        pl.col("high").max(),
-        pl.col("low").min(),
-        pl.col("close").sort_by(last).last(),
-        pl.col("volume", "ticks", "notional_whole", "notional_rest").sum(),
-        pl.col(first).sort_by(first).first(),
-        pl.col(last).sort_by(last).last(),
+    # Time and offset in one number: both are below 2^62.
+    first = pl.col("first_ns").cast(pl.Int128) * _POSITION_SPAN + pl.col("first_offset")
+    last = pl.col("last_ns").cast(pl.Int128) * _POSITION_SPAN + pl.col("last_offset")
+    return (
+        bars.lazy()
+        .with_columns(first=first, last=last)
+        .group_by("symbol", "minute")
+        .agg(
+            pl.col("open", "first_ns", "first_offset").min_by("first"),
+            pl.col("close", "last_ns", "last_offset").max_by("last"),
+            pl.col("high").max(),
+            pl.col("low").min(),
+            pl.col("volume", "ticks", "notional_whole", "notional_rest").sum(),
+        )
+        .select(BAR_SCHEMA.keys())
+        .collect()
     )
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from tickstream.decoding.plain_rows import FIELD_PATTERNS, NANOSECONDS_PATTERN, Form, decode_rows
+from tickstream.decoding.plain_rows import FIELD_PATTERNS, NANOSECONDS_PATTERN, Form, Reader, decode_rows
 from tickstream.rows import ALIAS_OF_SIZE, joints, parse_json_row
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ def decode_json_lines(block: bytes, offset: int, sink: Sink, limits: Limits) -> 
     if starts:
         # A line feed before each row; the offsets leave them out again.
         bounds = [0, *starts, len(block)]
-        block = b"\n".join(block[start:end] for start, end in zip(bounds, bounds[1:], strict=False))
+        block = b"\n".join(block[start:end] for start, end in pairwise(bounds))
     added = pl.Series([start + index for index, start in enumerate(starts)], dtype=pl.Int64)
 
     def offsets(places: pl.Series) -> pl.Series:
         return places + offset - added.search_sorted(places).cast(pl.Int64) if starts else places + offset
 
-    decode_rows(block, sink, limits, _form_of, parse_json_row, offsets)
+    decode_rows(block, offsets, Reader(_form_of, parse_json_row), sink, limits)
 
 
 def _form_of(rows: Sequence[str]) -> Form | None:
@@ -104,7 +105,7 @@ def _parts_of(row: str) -> _Parts | None:
 
 
 def _value_pattern(column: str, value: str) -> tuple[str, str]:
-    """Return the quote around values like this one, and their pattern; an empty one where they are no part of a tick."""
+    """Return the quote around values like this one, and their pattern, empty where they are no part of a tick."""
     if not value.startswith('"'):
         return "", _BARE_PATTERNS.get(column, "") if value[0].isdigit() else ""
     if column == "timestamp" and _NANOSECONDS.fullmatch(value[1:-1]):

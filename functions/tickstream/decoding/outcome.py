@@ -31,9 +31,9 @@ class Limits:
     no file of ticks; each hour of a symbol is a slice, and to write so many takes the better part of an invocation.
     parquet_rows: rows decoded at a time. single_ticks: ticks that come one by one and are folded together.
     few_rows: so few rows of another form than most are decided one by one.
-    The bounds on work, which bytes do not tell: gzip_members; idle_bytes: packed bytes of which no
-    unpacked one comes (headers, padding, blocks with nothing in them); strict_work: bytes of rows that are decided one by one,
-    each `STRICT_ROW_BYTES` longer than it is; cpu_s: seconds of CPU for all of it.
+    The bounds on work, which bytes do not tell: gzip_members; idle_bytes: packed ones of which no unpacked one comes
+    (headers, padding, blocks with nothing in them); strict_work: bytes of rows that are decided one by one, each
+    `STRICT_ROW_BYTES` longer than it is; cpu_s: seconds of CPU for all of it.
     """
 
     row_bytes: int = MAX_ROW_BYTES
@@ -67,11 +67,12 @@ class Budget:
 
     What a decoder counts is the same wherever it runs. CPU time is not, and is there for what no count foresees.
 
+    limits: the bounds on it.
     in_time: whether the invocation has time left.
     """
 
     def __init__(self, limits: Limits, in_time: Callable[[], bool] = lambda: True) -> None:
-        self._limits = limits
+        self.limits = limits
         self._in_time = in_time
         self._strict_left = limits.strict_work
         self._watched_at = self._strict_left
@@ -93,7 +94,7 @@ class Budget:
         if self._strict_left < 0:
             raise too_much_work("too many of its rows are written in a way that is slow to read")
         if time.process_time() > self._cpu_end_s:
-            raise too_much_work(f"it takes more than {self._limits.cpu_s:g} seconds of CPU")
+            raise too_much_work(f"it takes more than {self.limits.cpu_s:g} seconds of CPU")
         if not self._in_time():
             raise ServiceIncomplete("no time left: decoding takes longer than the invocation has")
 

@@ -65,41 +65,38 @@ class Form:
     quote: str | None = '"'
 
 
-def decode_rows(
-    block: bytes,
-    sink: Sink,
-    limits: Limits,
-    form_of: Callable[[Sequence[str]], Form | None],
-    parse: Callable[[bytes], Tick],
-    offsets: Callable[[pl.Series], pl.Series],
-) -> None:
-    """Decode a block of rows; the last may lack its line end.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How rows are read.
 
     form_of: finds the form in which most of a few rows are written.
     parse: decides a row strictly.
-    offsets: the offsets in the object of places in the block.
     """
+
+    form_of: Callable[[Sequence[str]], Form | None]
+    parse: Callable[[bytes], Tick]
+
+
+def decode_rows(
+    block: bytes, offsets: Callable[[pl.Series], pl.Series], reader: Reader, sink: Sink, limits: Limits
+) -> None:
+    """Decode a block of rows; the last may lack its line end. `offsets`: those in the object of places in the block."""
     for at, piece in _pieces(block, 0):
         sink.budget.check()
-        _decode_piece(piece, sink, limits, form_of, parse, lambda starts, at=at: offsets(starts + at))  # type: ignore[misc]
+        _decode_piece(piece, lambda starts, at=at: offsets(starts + at), reader, sink, limits)  # type: ignore[misc]
 
 
 def _decode_piece(
-    block: bytes,
-    sink: Sink,
-    limits: Limits,
-    form_of: Callable[[Sequence[str]], Form | None],
-    parse: Callable[[bytes], Tick],
-    offsets: Callable[[pl.Series], pl.Series],
+    block: bytes, offsets: Callable[[pl.Series], pl.Series], reader: Reader, sink: Sink, limits: Limits
 ) -> None:
     frame = _lines(block)
     # Blank lines are no rows, and may be millions.
-    left = frame if frame["length"].min() != 0 and not frame["row"].is_in([""]).any() else frame.filter(pl.col("row") != "")
+    left = frame if (frame["row"] != "").all() else frame.filter(pl.col("row") != "")
     odd: list[pl.DataFrame] = []
     for turn in range(_MOST_FORMS):
         if not left.height or (turn and left.height < limits.few_rows):
             break
-        form = form_of(left["row"].gather_every(max(1, left.height // _LOOKED_AT)).to_list())
+        form = reader.form_of(left["row"].gather_every(max(1, left.height // _LOOKED_AT)).to_list())
         if form is None:
             break
         matches = pl.col("row").str.contains(form.pattern) & (pl.col("length") <= limits.row_bytes) & pl.col("whole")
@@ -114,7 +111,7 @@ def _decode_piece(
     rest = pl.concat([*odd, left]).sort("start") if odd else left
     places = offsets(rest["start"]).to_list()
     for start, length, offset in zip(rest["start"].to_list(), rest["length"].to_list(), places, strict=True):
-        sink.add_text_row(block[start : start + length], offset, parse)
+        sink.add_text_row(block[start : start + length], offset, reader.parse)
 
 
 def _add(

@@ -63,9 +63,7 @@ def _next_row(data: bytes, start: int, end: int, joint: re.Pattern[bytes]) -> in
     return found.start() if found and found.start() < (line or end) else (line or -1)
 
 
-def unpacked_rows(
-    source: Source, layout: Layout, read: Read, limits: Limits, budget: Budget
-) -> Iterator[tuple[int, bytes]]:
+def unpacked_rows(source: Source, layout: Layout, read: Read, budget: Budget) -> Iterator[tuple[int, bytes]]:
     """Yield blocks of whole rows of a gzipped object, each with the unpacked offset of its first row.
 
     A row longer than `row_bytes` comes alone and cut, but longer than `row_bytes`; what follows of it is skipped.
@@ -73,8 +71,8 @@ def unpacked_rows(
     """
     joint, joint_bytes = (JOINT, JOINT_BYTES + 1) if layout.format is Format.JSON_LINES else (_NEVER, 0)
     offset, carry, skipping = 0, b"", False
-    header_bytes = layout.data_start
-    for unpacked in _unpacked(source, read, limits, budget):
+    header_bytes, row_bytes = layout.data_start, budget.limits.row_bytes
+    for unpacked in _unpacked(source, read, budget):
         chunk = unpacked
         if header_bytes:
             chunk = unpacked[header_bytes:]
@@ -97,8 +95,8 @@ def unpacked_rows(
             yield offset, block[:end]
         carry = block[end:]
         offset += end
-        if len(carry) > limits.row_bytes:
-            yield offset, carry[: limits.row_bytes + 1]
+        if len(carry) > row_bytes:
+            yield offset, carry[: row_bytes + 1]
             at = max(len(carry) - joint_bytes, 0)
             offset, carry, skipping = offset + at, carry[at:], True
     if carry and not skipping:
@@ -121,9 +119,9 @@ def read_all(read: Read, start: int, end: int) -> bytes:
     return data
 
 
-def _unpacked(source: Source, read: Read, limits: Limits, budget: Budget) -> Iterator[bytes]:
+def _unpacked(source: Source, read: Read, budget: Budget) -> Iterator[bytes]:
     """Yield the unpacked bytes of all gzip members, `block_bytes` at a time."""
-    stream = GzipStream()
+    limits, stream = budget.limits, GzipStream()
     blocks: list[bytes] = []
     total_bytes = block_bytes = 0
     for start in range(0, source.size_bytes, limits.block_bytes):
