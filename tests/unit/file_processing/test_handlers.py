@@ -202,6 +202,17 @@ def test_the_test_event_of_s3_is_no_file(stack: Stack) -> None:
         file_validator.handler({"detail": {}}, CONTEXT)
 
 
+def test_a_folder_is_no_file(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What S3's console puts for a folder has no status and no message; an empty file beside it fails."""
+    monkeypatch.setenv("QUEUE_URL", stack.urls["data-processor-test.fifo"])
+    file_validator.handler(stack.upload(b"", "feeds/2026/"), CONTEXT)
+    file_validator.handler(stack.upload(b"", "feeds/2026/empty.csv"), CONTEXT)
+    answer = status_query.handler({"pathParameters": {"fileId": quote(f"{BUCKET}/feeds/2026/", safe="")}}, CONTEXT)
+    assert answer["statusCode"] == 404
+    assert stack.status("feeds/2026/empty.csv")["status"] == "failed"
+    assert stack.received("data-processor-test.fifo")["Records"] == []
+
+
 def test_a_missing_variable_is_named(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deployment's mistake is one clear error."""
     assert stack.urls

@@ -48,6 +48,17 @@ def test_a_row_that_is_cut_by_the_end_of_the_sample_is_not_judged() -> None:
         assert found.rows == found.ticks == min(sample_bytes, 3 * len(GOOD)) // len(GOOD)
 
 
+def test_rows_of_json_behind_each_other_are_rows() -> None:
+    """`{...}{...}` on one line are two rows with offsets of their own, and the last may be cut by the sample's end."""
+    good = b'{"symbol":"A","timestamp":1767623400000000000,"price":1,"size":2}'
+    bad = good.replace(b'"A"', b'"a"')
+    found = sample(good + bad + good + b"\n" + good)
+    assert (found.rows, found.ticks, [row.offset for row in found.bad]) == (4, 3, [len(good)])
+    cut = sample(good + bad + good, sample_bytes=2 * len(good) + 10)
+    assert (cut.rows, cut.ticks) == (2, 1)
+    assert sample(gzip.compress(good + bad + good)).ticks == 2
+
+
 def test_gzipped_rows_are_looked_at_over_all_members() -> None:
     """A file of many small members is more than its first one, and no member is unpacked beyond the sample."""
     packed = gzip.compress(HEADER + BAD) + gzip.compress(GOOD * 2_000) + gzip.compress(GOOD * 10**5)

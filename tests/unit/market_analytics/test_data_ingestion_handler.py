@@ -67,6 +67,18 @@ def test_m08_an_event_of_nobody_fails(event: dict[str, Any]) -> None:
         handle(event)
 
 
+def test_a_folder_is_no_ingest(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
+    """What S3's console puts for a folder is passed over; an empty object, or a name like a folder's, is not."""
+    ingested: list[str] = []
+    monkeypatch.setattr(data_ingestion, "_ingest_one", lambda source, _: ingested.append(source.key))
+    records = [record("feeds/2026/"), record("feeds/2026/"), record("empty")]
+    for empty in (records[0], records[2]):
+        empty["s3"]["object"]["size"] = 0
+    handle({"Records": records})
+    assert ingested == ["feeds/2026/", "empty"]
+    assert "a folder" in json.loads(log.getvalue())["message"]
+
+
 def test_m03_a_failing_object_stops_no_other_of_its_event(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
     """All objects of an event are tried; the failure comes out at the end, so that the event is delivered again."""
     tried: list[str] = []

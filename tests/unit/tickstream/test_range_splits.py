@@ -21,7 +21,7 @@ from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.keys import hour_of
 from tickstream.layouts import sniff
 from tickstream.ranges import plan_spans
-from tickstream.rows import parse_csv_row, parse_json_row
+from tickstream.rows import joints, parse_csv_row, parse_json_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,14 +117,16 @@ def json_rows(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def files(draw: st.DrawFn, rows: st.SearchStrategy[bytes], header: bytes) -> bytes:
-    """Rows with either line end; the last one may have none."""
-    text = b"".join(row + draw(st.sampled_from([b"\n", b"\n", b"\r\n"])) for row in draw(st.lists(rows, max_size=12)))
+def files(
+    draw: st.DrawFn, rows: st.SearchStrategy[bytes], header: bytes, ends: Sequence[bytes] = (b"\n", b"\n", b"\r\n")
+) -> bytes:
+    """Rows with either line end, or any of those given; the last one may have none."""
+    text = b"".join(row + draw(st.sampled_from(ends)) for row in draw(st.lists(rows, max_size=12)))
     return header + text + draw(st.one_of(st.just(b""), rows))
 
 
 CSV_FILES = files(csv_rows(), HEADER + b"\r\n")
-JSON_FILES = files(json_rows(), b"")
+JSON_FILES = files(json_rows(), b"", (b"\n", b"\n", b"\r\n", b"", b""))
 
 
 @st.composite
@@ -145,6 +147,19 @@ def source_of(data: bytes) -> Source:
 
 def model(rows: bytes, start: int, columns: Sequence[str]) -> tuple[list[tuple[int, Tick]], list[tuple[int, Reason]]]:
     """The ticks and rejects of a whole text, with their offsets."""
+    ticks, rejects = [], []
+    behind = [] if columns else joints(rows)
+    for first, last in pairwise([0, *behind, len(rows)]):
+        one, other = model_of_lines(rows[first:last], start + first, columns)
+        ticks += one
+        rejects += other
+    return ticks, rejects
+
+
+def model_of_lines(
+    rows: bytes, start: int, columns: Sequence[str]
+) -> tuple[list[tuple[int, Tick]], list[tuple[int, Reason]]]:
+    """The same of a text without rows of JSON right behind each other."""
     ticks, rejects = [], []
     for line in rows.split(b"\n"):
         row = line.removesuffix(b"\r")
