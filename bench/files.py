@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 from pathlib import Path
-from typing import Final
-
-_ROOM_BYTES: Final = 16 << 20
 
 
-def is_full(folder: Path) -> bool:
-    """Whether a folder's disk has no room for another part of an object."""
+def free_bytes(folder: Path) -> int:
+    """Return how much room a folder's disk has for this user."""
     found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize < _ROOM_BYTES
+    return found.f_bavail * found.f_frsize
+
+
+def can_load_libraries(folder: Path) -> bool:
+    """Whether programs may load libraries from a folder; not where it is mounted noexec."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(mmap.PAGESIZE))
+        file.flush()
+        try:
+            mmap.mmap(file.fileno(), mmap.PAGESIZE, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC).close()
+        except PermissionError:
+            return False
+    return True
 
 
 def write_whole(path: Path, text: str) -> None:

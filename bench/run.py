@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bench.errors import DeploymentError
-from bench.files import is_full
+from bench.files import free_bytes
 from bench.iam.refusals import RefusalWatch
 from bench.ledger.verdict import Check, Verdict
 from bench.report.facts import target_facts
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
     from bench.report.console import Reporter
     from bench.targets import Target
+
+
+# With less, LocalStack has not kept what it was given.
+_ROOM_BYTES: Final = 1 << 20
 
 
 class Trial(Protocol):
@@ -186,7 +190,7 @@ def carried_out(
 
 def _say_where_to_look(target: Target, reporter: Reporter) -> None:
     """Name LocalStack's log after a failed verdict. Raises DeploymentError where it is the disk that failed."""
-    if target.scratch_dir and is_full(target.scratch_dir):
+    if target.scratch_dir and free_bytes(target.scratch_dir) < _ROOM_BYTES:
         raise DeploymentError(f"the disk of {target.scratch_dir.parent} is full: what was found is no verdict")
     if log := target.keep_log():
         reporter.line(f"LocalStack's log: {log}")

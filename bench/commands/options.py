@@ -152,6 +152,12 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         raise BenchError("either --input or --workload says what is sent")
     if options.input is not None and not options.input.is_file():
         raise BenchError(f"there is no file {options.input}")
+    if options.input is not None:
+        try:
+            # Its name is part of an object's key.
+            str(options.input.name).encode()
+        except UnicodeEncodeError as error:
+            raise BenchError(f"the name of {str(options.input)!a} is no UTF-8") from error
     objects = options.input is not None or workload.posts.share < 1
     wants_faults = bool(getattr(options, "faults", None))
     return MarketTrial(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, override
 
 from bench.errors import TargetError
-from bench.files import is_full
+from bench.files import can_load_libraries, free_bytes
 from bench.targets import REGION, Capability, Kind, Preflight, RunRequest, instance
 from bench.targets.architectures import host_architecture
 from bench.targets.clients import emulator_clients
@@ -37,6 +37,9 @@ START_PATIENCE_S: Final = 120.0
 STOP_PATIENCE_S: Final = 60.0
 _PORT_ATTEMPTS: Final = 3
 _POLL_INTERVAL_S: Final = 0.05
+# With less than a function's code takes, what fails is put down to the disk.
+_ROOM_BYTES: Final = 64 << 20
+_SAID_CHARACTERS: Final = 300
 # What bench.emulator.loopback exits with; not imported, that would load LocalStack here.
 _PORT_TAKEN_STATUS: Final = "69"
 
@@ -124,8 +127,8 @@ class EmbeddedTarget(Connection):
         Raises TargetError in place of what fails on a full disk: whatever failed, LocalStack has nowhere to write.
         """
         try:
-            if isinstance(exception, Exception) and is_full(self.scratch_dir):
-                raise full_disk(self.scratch_dir) from exception
+            if isinstance(exception, Exception) and self._instance is not None:
+                _require_room(Path(self._instance.state_dir), exception)
             if exception is not None and not isinstance(exception, KeyboardInterrupt):
                 kept = self.keep_log()
                 if kept is not None:
@@ -233,6 +236,12 @@ class EmbeddedTarget(Connection):
         if self._parent_dir is not None:
             self._parent_dir.mkdir(parents=True, exist_ok=True)
         state_dir = Path(tempfile.mkdtemp(prefix="tickstream-localstack-", dir=self._parent_dir))
+        if not can_load_libraries(state_dir):
+            shutil.rmtree(state_dir, ignore_errors=True)
+            raise TargetError(
+                f"{state_dir.parent} is mounted noexec: functions cannot load their libraries from there; "
+                "TMPDIR names another folder"
+            )
         (state_dir / "tmp").mkdir()
         port = free_port()
         token = secrets.token_hex(16)
@@ -322,10 +331,15 @@ def _end(running: Instance, owned: _Owned | None) -> None:
     shutil.rmtree(running.state_dir, ignore_errors=True)
 
 
-def full_disk(scratch_dir: Path) -> TargetError:
-    """Return the error of a full disk below LocalStack."""
-    where = scratch_dir.parent
-    return TargetError(f"the disk of {where}, where LocalStack keeps everything, is full: TMPDIR names another folder")
+def _require_room(state_dir: Path, failure: Exception) -> None:
+    """Raise TargetError in place of a failure where the disk is as good as full."""
+    if not state_dir.exists() or (room := free_bytes(state_dir)) >= _ROOM_BYTES:
+        return
+    said = " ".join(f"{type(failure).__name__}: {failure}".split())[:_SAID_CHARACTERS]
+    raise TargetError(
+        f"the disk of {state_dir.parent}, where LocalStack keeps everything, has {room >> 20} MB left: TMPDIR names "
+        f"another folder ({said})"
+    ) from failure
 
 
 def _failed(what: str, state_dir: Path) -> TargetError:
