@@ -259,6 +259,7 @@ def test_a_version_that_is_gone_is_the_objects_fate(code: str, status: int) -> N
         ({"ChecksumCRC64NVME": "xx=", "ChecksumType": "FULL_OBJECT", "ContentLength": 1}, "ChecksumCRC64NVME:xx="),
         ({"ChecksumCRC32": "yy==-3", "ChecksumType": "COMPOSITE"}, "ChecksumCRC32:yy==-3"),
         ({"ETag": "e"}, ""),
+        ({"ChecksumType": "FULL_OBJECT"}, ""),
     ],
 )
 def test_a_checksum_is_what_s3_keeps_of_a_version(found: dict[str, Any], checksum: str) -> None:
