@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from file_processing import data_processor_files
 from tickstream.errors import MalformedItem, ServiceIncomplete
 from tickstream.file_status import Outcome, Status
 from tickstream.files import decode_pointer, encode_pointer, redriven
@@ -111,6 +113,17 @@ def test_a_file_that_takes_too_long_is_tried_again(world: Any, csv_file: Any) ->
     assert world.status(KEY).last.status is Status.VALIDATED
     world.in_time = True
     assert world.process(body).sent
+
+
+def test_a_file_that_costs_too_much_fails_by_that_name(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work is that of the whole file, however it is cut, and too much of it is no reason to come again."""
+    limits = replace(data_processor_files.LIMITS, strict_work=500_000)
+    monkeypatch.setattr(data_processor_files, "LIMITS", limits)
+    content = b"c,symbol,timestamp,price,size\n" + b'a"b,A,1767623400000000000,1,2\n' * 10_000
+    world.validate(world.upload(KEY, content))
+    assert not world.process(world.to_processor.pop(), span_bytes=64 << 10).sent
+    status = world.status(KEY)
+    assert (status.last.status, status.last.reason.code) == (Status.FAILED, "too_much_work")
 
 
 @pytest.mark.parametrize("point", range(5))

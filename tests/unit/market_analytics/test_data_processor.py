@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from market_analytics import data_processor_ranges
 from market_analytics.data_processor_ranges import MAX_RAW_BYTES, reject_line, rejects_key
 from tests.unit.market_analytics.processor_world import (
     COLUMNS,
@@ -22,7 +24,8 @@ from tests.unit.market_analytics.processor_world import (
     pointer,
 )
 from tickstream import keys
-from tickstream.errors import Reason
+from tickstream.decoding import LIMITS
+from tickstream.errors import Reason, ServiceIncomplete
 from tickstream.hours import Slice
 from tickstream.ingests import Format, Layout, Refusal, Source, Span
 from tickstream.items import hour_item_from, pending_from
@@ -185,6 +188,26 @@ def test_i1_a_reader_that_was_faster_than_the_deletion_wins() -> None:
     receipt = world.receipt()
     assert receipt is not None
     assert receipt.ticks == event.ticks == 3
+
+
+def test_a_range_that_costs_too_much_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is committed as refused, by name, and its message does not come again."""
+    monkeypatch.setattr(data_processor_ranges, "LIMITS", replace(LIMITS, cpu_s=-1.0))
+    world = World(GOOD)
+    assert commit_range(pointer(GOOD), world.stores()).ticks == 0
+    receipt = world.receipt()
+    assert receipt is not None
+    assert receipt.refusal is not None
+    assert receipt.refusal.reason is Reason.TOO_MUCH_WORK
+
+
+def test_a_range_without_time_left_comes_again() -> None:
+    """Nothing is written where the invocation ends first, and the next one commits it."""
+    world = World(GOOD)
+    with pytest.raises(ServiceIncomplete, match="no time left"):
+        commit_range(pointer(GOOD), replace(world.stores(), in_time=lambda: False))
+    assert world.receipt() is None
+    assert commit_range(pointer(GOOD), world.stores()).ticks == 3
 
 
 def test_a_truncated_gzip_counts_nothing() -> None:
