@@ -73,7 +73,7 @@ DELIVERING: Final = (
     Mutant(
         "deleted-on-error",
         "a message whose range failed is deleted like any other",
-        (Edit(_PROCESSOR, "    return failures_answer(failed)", "    return failures_answer([])"),),
+        (Edit(_PROCESSOR, "    return failures_answer(batch.failed)", "    return failures_answer([])"),),
         (_PROCESSED, _RECEIPTS, _STORED),
         conditions.HELD,
     ),

@@ -6,7 +6,6 @@ nothing. What none of them can read is not the pipeline's: putting it back would
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +13,8 @@ from tickstream.errors import MalformedItem
 from tickstream.files import decode_pointer, encode_pointer, file_id_of, group_of, redriven
 from tickstream.keys import object_ingest_id
 from tickstream.messages import EVENT_DETAIL_TYPE, decode_message, names_of, ranges_from_detail
-from tickstream.notifications import source_of
+from tickstream.notifications import records_of, source_of
+from tickstream.strict_fields import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -191,20 +191,13 @@ def _attributes(message: Message) -> dict[str, str]:
 
 
 def _sources(body: str, bucket: str) -> tuple[Source, ...]:
-    records = _fields(body).get("Records")
-    if not isinstance(records, list) or not records:
+    sources = tuple(source_of(record) for record in records_of(_fields(body)))
+    if not sources:
         raise MalformedItem("not an event of S3")
-    sources = tuple(source_of(record) for record in records)
     if foreign := [one.bucket for one in sources if one.bucket != bucket]:
         raise MalformedItem(f"an event of the bucket {foreign[0]}, not of {bucket}")
     return sources
 
 
-def _fields(body: str) -> dict[str, Any]:
-    try:
-        fields = json.loads(body)
-    except ValueError as error:
-        raise MalformedItem(f"not JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise MalformedItem("not a JSON object")
-    return fields
+def _fields(body: str) -> Mapping[str, Any]:
+    return read_fields(body, "not a dead letter of this stack").values

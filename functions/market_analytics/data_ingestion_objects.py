@@ -17,6 +17,10 @@ and ends in the dead-letter queue, from where a redrive is one more delivery of 
 
 A delivery that finds every receipt does nothing. In particular it does not list the ingest again: it may be confirmed.
 
+A receipt that says that the object was gone is none here: whoever puts the same bytes again gets those ranges
+processed, from the version that was put now. Their receipts are replaced by the new ones; a late message about the
+version that is gone finds a receipt and leaves it alone.
+
 Claim and manifest stay for ever, as the rollups do that know the ranges: cut another way, the same bytes would be
 counted in part. Receipts do not: once they have expired, a delivery of these bytes does nothing, whatever became of
 them.
@@ -32,7 +36,7 @@ from typing import TYPE_CHECKING, Final
 from tickstream import keys
 from tickstream.errors import MalformedItem, ObjectRejected, Reason, ServiceIncomplete
 from tickstream.ingests import Activity, Manifest, is_forgotten
-from tickstream.items import activity_item, key_of, manifest_from, manifest_item, sort_key_of
+from tickstream.items import activity_item, commit_from, key_of, manifest_from, manifest_item, sort_key_of
 from tickstream.layouts import SNIFFED_BYTES, sniff
 from tickstream.messages import RangePointer, encode_message
 from tickstream.ranges import plan_spans
@@ -85,14 +89,14 @@ def ingest_object(
         planned = replace(planned, ingest_id=_claimed(planned.ingest_id, source, fingerprint, table))
     manifest, is_new = _freeze(planned, table)
     if is_new:
-        missing = manifest.spans
+        missing = [(span, False) for span in manifest.spans]
     elif is_forgotten(manifest.received_ms, received_ms):
-        missing = ()
+        missing = []
     else:
-        missing = tuple(_without_receipt(manifest, table))
+        missing = list(_without_receipt(manifest, table))
     if missing:
         table.put_if_absent(activity_item(Activity(manifest.ingest_id, manifest.received_ms, manifest.ranges)))
-        send(encode_message(pointer) for pointer in _pointers(manifest, missing))
+        send(encode_message(pointer) for pointer in _pointers(manifest, source, missing))
     return Ingested(manifest, len(missing), not is_new)
 
 
@@ -178,17 +182,22 @@ def _freeze(planned: Manifest, table: Table) -> tuple[Manifest, bool]:
     raise ServiceIncomplete(f"the manifest of ingest {planned.ingest_id} changed {_ATTEMPTS_AT_MANIFEST} times")
 
 
-def _without_receipt(manifest: Manifest, table: Table) -> Iterator[Span]:
+def _without_receipt(manifest: Manifest, table: Table) -> Iterator[tuple[Span, bool]]:
+    """Yield the ranges that are to be processed, and of each whether its object was found gone before."""
     partition = keys.ingest_partition(manifest.ingest_id)
     for spans in batched(manifest.spans, _RECEIPTS_AT_A_TIME, strict=False):
         # Part 0 alone: it is written last and commits the range.
         found = table.batch_get(key_of(partition, keys.receipt_sort_key(span.index, 0)) for span in spans)
-        committed = {keys.receipt_index_and_part(sort_key_of(item))[0] for item in found}
-        yield from (span for span in spans if span.index not in committed)
+        commits = [commit_from(item) for item in found]
+        is_gone = {one.index: one.is_gone for one in commits}
+        yield from ((span, span.index in is_gone) for span in spans if is_gone.get(span.index, True))
 
 
-def _pointers(manifest: Manifest, spans: Iterable[Span]) -> Iterator[RangePointer]:
+def _pointers(manifest: Manifest, source: Source, missing: Iterable[tuple[Span, bool]]) -> Iterator[RangePointer]:
     if manifest.source is None or manifest.layout is None:
         raise MalformedItem(f"the manifest of ingest {manifest.ingest_id} has ranges of no object")
-    for span in spans:
-        yield RangePointer(manifest.ingest_id, manifest.received_ms, span, manifest.source, manifest.layout)
+    # The frozen version is gone; its bytes are there again as another.
+    again = replace(manifest.source, version_id=source.version_id)
+    for span, is_gone in missing:
+        frozen = again if is_gone else manifest.source
+        yield RangePointer(manifest.ingest_id, manifest.received_ms, span, frozen, manifest.layout)

@@ -1,17 +1,19 @@
 """DataProcessor: the handler behind the processing queue. It returns the messages that failed, and only those.
 
 The batch is walked here and not by powertools' BatchProcessor, which knows one record at a time: small ranges of a
-batch are written together, and one event tells of all of the batch, after their receipts.
+batch are written together, and one event tells of all of the batch, after their receipts. What was not begun is put
+back (`services.queue`) and does not count as received; who comes in which order is `data_processor_order`'s.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from aws_lambda_powertools import Logger
 
+from market_analytics.data_processor_order import Arrived, order_of
 from market_analytics.data_processor_ranges import Stores, commit, read_range
 from services import settings
 from services.deadlines import Deadline
@@ -20,14 +22,13 @@ from services.events import EventBus
 from services.log_lines import one_line
 from services.objects import LineWriter, ObjectReader
 from services.ordered_batches import failures_answer
+from services.queue import History, Queue
 from services.reading_ahead import reading_ahead
-from tickstream.errors import MalformedItem
-from tickstream.ingests import Format
+from tickstream.errors import MalformedItem, NotShownYet
 from tickstream.messages import (
     EVENT_DETAIL_TYPE,
     EVENT_SOURCE,
     MAX_RANGES_AN_EVENT,
-    InlineTicks,
     RangePointer,
     decode_message,
     event_details,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
     from market_analytics.data_processor_ranges import Writes
     from tickstream.ingests import Source
-    from tickstream.messages import Message
 
 #: No range is begun with less time than this. CPU seconds on one core for 16 MiB: 0.3 for ordinary ticks, 3 for a
 #: million bad rows, of which no range may have more, 3.4 where every row is odd but right, and 5 where there are
@@ -50,6 +50,10 @@ SECONDS_A_RANGE: Final = 20.0
 #: Ranges of so many bytes of text share their writes. Each row may be a symbol-hour of its own: ten ranges of this size
 #: are at most some 100,000 items, 100 MB in memory.
 SMALL_RANGE_BYTES: Final = 256 * 1024
+#: An object that S3 lists and does not show yet is asked for again after this, twice this, and so on: within AWS's 15
+#: minutes eight times.
+FIRST_DELAY_S: Final = 5
+LONGEST_DELAY_S: Final = 300
 
 _NOT_COMMITTED: Final = "range not committed"
 
@@ -63,6 +67,7 @@ class Settings:
     table_name: str
     rejected_bucket: str
     event_bus_name: str
+    queue_url: str
 
     @classmethod
     def from_env(cls) -> Self:
@@ -71,7 +76,30 @@ class Settings:
             table_name=settings.text("TABLE_NAME"),
             rejected_bucket=settings.text("REJECTED_BUCKET"),
             event_bus_name=settings.text("EVENT_BUS_NAME"),
+            queue_url=settings.text("QUEUE_URL"),
         )
+
+
+class Messages(Protocol):
+    """The queue that a batch came from (`services.queue.Queue`)."""
+
+    def put_back(self, records: Iterable[Mapping[str, Any]], delay_s: int = 0) -> Mapping[str, str]:
+        """Have messages come again as if never received; return those that cannot, by id, and why."""
+        ...
+
+    def delete(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Delete messages that are done."""
+        ...
+
+
+class _NoQueue:
+    """Nothing can be put back: what was not begun fails, and counts as received."""
+
+    def put_back(self, records: Iterable[Mapping[str, Any]], delay_s: int = 0) -> Mapping[str, str]:  # noqa: ARG002
+        return {record["messageId"]: "the queue is not known" for record in records}
+
+    def delete(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Leave it to the event source mapping."""
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -87,7 +115,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         in_time=lambda: deadline.remaining_s() > 0,
     )
     bus = EventBus(configured.event_bus_name, EVENT_SOURCE, EVENT_DETAIL_TYPE, deadline)
-    return process_batch(event["Records"], stores, bus.put, deadline)
+    return process_batch(event["Records"], stores, bus.put, deadline, Queue(configured.queue_url, deadline))
 
 
 def process_batch(
@@ -95,103 +123,147 @@ def process_batch(
     stores: Stores,
     put_events: Callable[[Sequence[str]], Mapping[int, str]],
     deadline: Deadline,
+    queue: Messages | None = None,
 ) -> dict[str, Any]:
     """Process each record: small ranges are written together, but none fails with another.
 
-    Small ones come first: that a large one runs out of time, or dies, costs them nothing.
-
     put_events: puts events, given by their details, and returns the positions of those that failed, and why.
+    queue: where what was not begun is put back; without it, that fails.
 
     Returns the answer that SQS's event source mapping expects: what is named in it comes again after the visibility
     timeout and counts as received; everything else is deleted.
     """
-    failed: list[str] = []
-    committed: list[_Begun] = []
-    small, others = _small_ones_apart(records)
-    with reading_ahead(stores.open_object, _small_objects(small)) as open_object:
-        stores = replace(stores, open_object=open_object)
-        for group in (small, *([record] for record in others)):
-            begun: list[_Begun] = []
-            for record in group:
-                if deadline.remaining_s() < SECONDS_A_RANGE and (begun or committed or failed):
-                    # To be killed in the middle would fail the whole batch. The first range of a batch is always
-                    # tried: whatever the function's timeout is, there is progress.
-                    logger.warning("range put off", extra={"message_id": record["messageId"], **_names_in(record)})
-                    failed.append(record["messageId"])
-                elif (one := _begin(record, stores)) is None:
-                    failed.append(record["messageId"])
-                else:
-                    begun.append(one)
-            done = _commit(begun, stores)
-            committed += done
-            failed += [one.message_id for one in begun if one not in done]
-    unsent = put_events(event_details(one.writes.processed for one in committed))
-    for position, why in unsent.items():
-        first = position * MAX_RANGES_AN_EVENT
-        for one in committed[first : first + MAX_RANGES_AN_EVENT]:
-            # The range is committed and stays so. The message comes back for its event's sake and repeats the rest,
-            # harmlessly; without it only the schedule would roll the range up.
-            logger.error("event not sent", extra={**one.facts, "why": why})
-            failed.append(one.message_id)
-    return failures_answer(failed)
+    batch = _Batch(stores, put_events, deadline, queue or _NoQueue())
+    batch.process(records)
+    return failures_answer(batch.failed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
     """A range that was read and is to be committed. facts: what the log calls it by, while it is at work."""
 
-    message_id: str
+    arrived: Arrived
     facts: Mapping[str, Any]
     started_s: float
     writes: Writes
 
 
-def _small_ones_apart(
-    records: Sequence[Mapping[str, Any]],
-) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Return the records of small ranges and all others, unreadable ones among them."""
-    small: list[Mapping[str, Any]] = []
-    others: list[Mapping[str, Any]] = []
-    for record in records:
+class _Batch:
+    """A batch at work. failed: ids of messages that must come again, and count as received."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        put_events: Callable[[Sequence[str]], Mapping[int, str]],
+        deadline: Deadline,
+        queue: Messages,
+    ) -> None:
+        self.failed: list[str] = []
+        self._stores = stores
+        self._put_events = put_events
+        self._deadline = deadline
+        self._queue = queue
+        self._committed: list[_Begun] = []
+        self._has_begun = False
+
+    def process(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Work on the records of a batch; called once."""
+        readable = [one for record in records if (one := self._read(record)) is not None]
+        order = order_of(readable, SMALL_RANGE_BYTES)
+        self._put_back(order.back, "one that was received before is begun alone")
+        with reading_ahead(self._stores.open_object, _small_objects(order.small)) as open_object:
+            stores = replace(self._stores, open_object=open_object)
+            for group in (order.small, *((one,) for one in order.large)):
+                self._work_on(group, stores)
+        if order.alone is not None:
+            # It may be the death of this process, and must be the death of nothing else.
+            self._queue.delete(one.arrived.record for one in self._tell())
+            self._work_on((order.alone,), self._stores)
+        self._tell()
+
+    def _read(self, record: Mapping[str, Any]) -> Arrived | None:
         try:
-            (small if _is_small(decode_message(record["body"])) else others).append(record)
+            return Arrived(record, decode_message(record.get("body")), History.of(record))
         except MalformedItem:
-            others.append(record)  # it will be seen when its turn comes
-    return small, others
+            # Nothing that this pipeline wrote. It comes back until the queue moves it to the dead-letter queue, where
+            # somebody can look at it; deleting it here would lose it.
+            logger.exception("message cannot be read", extra={"message_id": record["messageId"]})
+            self.failed.append(record["messageId"])
+            return None
+
+    def _work_on(self, group: Sequence[Arrived], stores: Stores) -> None:
+        """Read the ranges of a group, and commit what could be read."""
+        begun: list[_Begun] = []
+        put_off: list[Arrived] = []
+        for arrived in group:
+            if self._has_begun and self._deadline.remaining_s() < SECONDS_A_RANGE:
+                # To be killed in the middle would fail the whole batch. The first range of a batch is always tried:
+                # whatever the function's timeout is, there is progress.
+                put_off.append(arrived)
+                continue
+            self._has_begun = True
+            if (one := self._begin(arrived, stores)) is not None:
+                begun.append(one)
+        self._put_back(put_off, "no time is left")
+        done = _commit(begun, stores)
+        self._committed += done
+        self.failed += [one.arrived.message_id for one in begun if one not in done]
+
+    def _begin(self, arrived: Arrived, stores: Stores) -> _Begun | None:
+        """Return a range with what is to be written for it, None where the message must come back."""
+        started_s = time.monotonic()
+        facts = _facts(arrived)
+        with logger.append_context_keys(**facts):
+            try:
+                return _Begun(arrived, facts, started_s, read_range(arrived.message, stores))
+            except NotShownYet as error:
+                # Minutes may pass, more than a message has receives.
+                delay_s = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(arrived.history.put_backs, 10))
+                self._put_back([arrived], str(error), delay_s)
+            except Exception:
+                logger.exception(_NOT_COMMITTED)
+                self.failed.append(arrived.message_id)
+        return None
+
+    def _put_back(self, those: Sequence[Arrived], why: str, delay_s: int = 0) -> None:
+        """Have messages come again without that it counts; where that cannot be, they fail."""
+        if not those:
+            return
+        kept = self._queue.put_back([one.record for one in those], delay_s)
+        for one in those:
+            reason = kept.get(one.message_id)
+            facts = {**_facts(one), "why": why, "put_backs": one.history.put_backs, "tries": one.history.tries}
+            if reason is None:
+                logger.warning("range put back", extra={**facts, "delay_s": delay_s})
+            else:
+                logger.warning("range put off", extra={**facts, "not_put_back": reason})
+                self.failed.append(one.message_id)
+
+    def _tell(self) -> list[_Begun]:
+        """Put the events of what was committed since the last time; return those ranges that are done with it."""
+        committed, self._committed = self._committed, []
+        unsent = self._put_events(event_details(one.writes.processed for one in committed)) if committed else {}
+        failed: list[_Begun] = []
+        for position, why in unsent.items():
+            first = position * MAX_RANGES_AN_EVENT
+            for one in committed[first : first + MAX_RANGES_AN_EVENT]:
+                # The range is committed and stays so. The message comes back for its event's sake and repeats the
+                # rest, harmlessly; without it only the schedule would roll the range up.
+                logger.error("event not sent", extra={**one.facts, "why": why})
+                failed.append(one)
+        self.failed += [one.arrived.message_id for one in failed]
+        return [one for one in committed if one not in failed]
 
 
-def _is_small(message: Message) -> bool:
-    if isinstance(message, InlineTicks):
-        return True  # the API takes 10,000 ticks at most
-    # What a packed object or a row group of Parquet unpacks to is not known before.
-    unpacked = not message.layout.gzipped and message.layout.format is not Format.PARQUET
-    return unpacked and message.span.end - message.span.start <= SMALL_RANGE_BYTES
-
-
-def _small_objects(small: Iterable[Mapping[str, Any]]) -> set[Source]:
+def _small_objects(small: Iterable[Arrived]) -> set[Source]:
     """Return the objects of small ranges that are small themselves: most ranges of that size are whole objects."""
-    messages = [decode_message(record["body"]) for record in small]
+    messages = [one.message for one in small]
     sources = {message.source for message in messages if isinstance(message, RangePointer)}
     return {source for source in sources if source.size_bytes <= SMALL_RANGE_BYTES}
 
 
-def _begin(record: Mapping[str, Any], stores: Stores) -> _Begun | None:
-    """Return a range with what is to be written for it, None where the message must come back."""
-    started_s = time.monotonic()
-    try:
-        message = decode_message(record["body"])
-    except MalformedItem:
-        # Nothing that this pipeline wrote. It comes back until the queue moves it to the dead-letter queue, where
-        # somebody can look at it; deleting it here would lose it.
-        logger.exception("message cannot be read", extra={"message_id": record["messageId"]})
-        return None
-    facts = {"message_id": record["messageId"], **names_of(message)}
-    with logger.append_context_keys(**facts):
-        try:
-            return _Begun(record["messageId"], facts, started_s, read_range(message, stores))
-        except Exception:
-            logger.exception(_NOT_COMMITTED)
-            return None
+def _facts(arrived: Arrived) -> dict[str, Any]:
+    return {"message_id": arrived.message_id, **names_of(arrived.message)}
 
 
 def _commit(begun: Sequence[_Begun], stores: Stores) -> list[_Begun]:
@@ -214,7 +286,7 @@ def _commit_together(begun: Sequence[_Begun], stores: Stores) -> bool:
             commit([one.writes for one in begun], stores.table)
         except Exception:
             # A warning: each goes alone now, and what fails there is the error.
-            message_ids = [one.message_id for one in begun]
+            message_ids = [one.arrived.message_id for one in begun]
             logger.warning("ranges not committed together", extra={"message_ids": message_ids}, exc_info=True)
             return False
     return True
@@ -228,10 +300,3 @@ def _commit_alone(one: _Begun, stores: Stores) -> bool:
             logger.exception(_NOT_COMMITTED)
             return False
     return True
-
-
-def _names_in(record: Mapping[str, Any]) -> dict[str, str | int]:
-    try:
-        return names_of(decode_message(record["body"]))
-    except MalformedItem:
-        return {}  # it will be seen when its turn comes

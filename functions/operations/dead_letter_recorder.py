@@ -5,12 +5,12 @@ somebody may drive it again, then its event source mapping deletes it. Died in b
 found as it is to be, and the message is parked a second time; driving both again is one redrive, because both have the
 same text and the stages make a move once. What is parked is never lost: nothing is deleted here that was not sent.
 
-A message that nobody can read has no file. It is parked too, and logged as an error.
+A message that nobody can read has no file. It is parked too, and logged as an error; so is the message of a file whose
+status nobody can read. Otherwise both would come again for ever.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -21,13 +21,14 @@ from services import settings
 from services.deadlines import Deadline
 from services.log_lines import one_line
 from services.ordered_batches import failures_answer, process_in_order
-from services.queue import Queue
+from services.queue import MAX_MESSAGE_BYTES, Queue
 from services.status_table import DynamoStatusTable, make_move
 from tickstream.errors import MalformedItem
 from tickstream.file_status import FileFault, Outcome, Stage, Status, failure, move_of
 from tickstream.files import FilePointer, decode_pointer, file_id_of, names_in
 from tickstream.ingests import Format, Layout
-from tickstream.notifications import ObjectCreated, object_created
+from tickstream.notifications import ObjectCreated, object_created, records_of
+from tickstream.strict_fields import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from services.ordered_batches import Record
     from services.status_table import StatusTable
-    from tickstream.file_status import FileStatus, Move
+    from tickstream.file_status import Move
 
 #: What stands between the consumer and the environment in the name of a dead-letter queue.
 _DEAD_LETTER: Final = "-dead-letter-"
@@ -45,6 +46,13 @@ _STAGES: Final = {
     "data-processor": Stage.PROCESSOR,
     "result-aggregator": Stage.AGGREGATOR,
 }
+
+#: No message but the first is begun with less time than this: three requests for each of an event's files.
+SECONDS_A_MESSAGE: Final = 10.0
+#: The log names so many files of one event.
+_NAMED_FILES: Final = 10
+#: What a message's attributes may take of SQS's 1 MiB, which holds them and the body.
+_ATTRIBUTE_BYTES: Final = 1024
 
 #: What the validator did not get to find out.
 _NO_LAYOUT: Final = Layout(Format.CSV)
@@ -92,7 +100,8 @@ class Stores:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Record and park a batch of dead messages; return `batchItemFailures`."""
     configured = Settings.from_env()
-    queue = Queue(configured.parked_queue_url, Deadline.of(context))
+    deadline = Deadline.of(context)
+    queue = Queue(configured.parked_queue_url, deadline)
 
     def park(body: str, attributes: Mapping[str, str]) -> None:
         queue.send([body], attributes=attributes)
@@ -103,6 +112,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         lambda record: record_dead_letter(record, stores),
         _names_of,
         logger,
+        # Being put off costs a message nothing: no dead-letter queue counts receives.
+        may_begin=lambda: deadline.remaining_s() >= SECONDS_A_MESSAGE,
     )
     return failures_answer(failed)
 
@@ -116,7 +127,7 @@ def _names_of(record: Record) -> Mapping[str, object]:
         files = [file_id_of(one.source) for one in _created(record["body"])]
     except MalformedItem:
         return {}
-    return {"file_id": files[0]} if len(files) == 1 else {"file_ids": files}
+    return {"file_id": files[0]} if len(files) == 1 else {"file_ids": files[:_NAMED_FILES]}
 
 
 def record_dead_letter(record: Record, stores: Stores) -> None:
@@ -129,10 +140,17 @@ def record_dead_letter(record: Record, stores: Stores) -> None:
         logger.exception("dead letter cannot be read: parked as it is", extra=facts)
         deaths = []
     for file_id, move in deaths:
-        outcome = _fail(file_id, move, stores)
+        try:
+            outcome = _fail(file_id, move, stores)
+        except MalformedItem:
+            logger.exception("status cannot be read: the file is not marked", extra={**facts, "file_id": file_id})
+            continue
         # A warning and no error: the error was logged, and counted, where the message failed.
         logger.warning("message died", extra={**facts, "file_id": file_id, "outcome": outcome.value})
-    stores.park(record["body"], origin.attributes)
+    body = record["body"]
+    # No message of the pipeline is as long as that. Without attributes nothing drives it again, but it is kept.
+    fits = len(body.encode()) + _ATTRIBUTE_BYTES <= MAX_MESSAGE_BYTES
+    stores.park(body, origin.attributes if fits else {})
 
 
 def origin_of(record: Record) -> Origin:
@@ -154,21 +172,22 @@ def _deaths(body: str, stage: Stage, stores: Stores) -> list[tuple[str, Move]]:
     for one in _created(body):
         file_id = file_id_of(one.source)
         # An event does not know which attempt it was: the one on record, if any was recorded.
-        attempt = _known_attempt(stores.statuses.get(file_id), one.sequencer)
+        attempt = _known_attempt(file_id, one.sequencer, stores)
         dead = FilePointer(one.source, one.sequencer, attempt, one.created_ms, _NO_LAYOUT)
         deaths.append((file_id, _death(dead, stage, stores)))
     return deaths
 
 
-def _created(body: str) -> list[ObjectCreated]:
+def _created(body: object) -> list[ObjectCreated]:
     """Return the objects of an event of S3 that a function failed on. Raises MalformedItem."""
+    return [object_created(record) for record in records_of(read_fields(body, "not an S3 event").values)]
+
+
+def _known_attempt(file_id: str, sequencer: str, stores: Stores) -> int:
     try:
-        return [object_created(record) for record in json.loads(body)["Records"]]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise MalformedItem(f"not an S3 event: {error!r}") from error
-
-
-def _known_attempt(stored: FileStatus | None, sequencer: str) -> int:
+        stored = stores.statuses.get(file_id)
+    except MalformedItem:
+        return 0  # `_fail` says so
     return stored.last.attempt if stored is not None and stored.last.sequencer == sequencer else 0
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tickstream.errors import MalformedItem
-from tickstream.notifications import is_folder, source_of
+from tickstream.notifications import is_folder, records_of, source_of
+from tickstream.strict_fields import is_text, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,13 +34,11 @@ def process_created(
     """
     if event.get("Event") == "s3:TestEvent":
         # S3 sends one when the notification is set up; it names no object.
-        logger.info("S3 tested the notification", extra={"bucket": event.get("Bucket")})
+        bucket = event.get("Bucket")
+        logger.info("S3 tested the notification", extra={"bucket": bucket if is_text(bucket, 63) else quoted(bucket)})
         return
-    records = event.get("Records")
-    if not isinstance(records, list):
-        raise MalformedItem("not an S3 event")
     failure: Exception | None = None
-    for record in records:
+    for record in records_of(event):
         with logger.append_context_keys(**_names(record, names_of)):
             try:
                 if is_folder(source_of(record)):
@@ -57,4 +56,4 @@ def _names(record: Record, names_of: Callable[[Source], Mapping[str, str]]) -> M
     try:
         return names_of(source_of(record))
     except MalformedItem:
-        return {}  # which is what the exception in the log says
+        return {}  # `process` raises the same, which is logged

@@ -10,13 +10,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from services import clients
 from services.deadlines import Deadline, attempts
 from services.failures import code_of, explained, explanation, is_transient, status_of
-from tickstream.errors import ObjectRejected, Reason
+from tickstream.errors import NotShownYet, ObjectRejected, Reason
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, GetObjectRequestTypeDef, HeadObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import (
+        CompletedPartTypeDef,
+        GetObjectRequestTypeDef,
+        HeadObjectRequestTypeDef,
+        ListObjectVersionsRequestTypeDef,
+        ObjectVersionTypeDef,
+    )
 
     from tickstream.errors import ServiceIncomplete, ServiceRefused
     from tickstream.ingests import Source
@@ -24,9 +30,14 @@ if TYPE_CHECKING:
 #: Above S3's minimum of 5 MiB for all parts but the last; 10,000 parts of it are 80 GB.
 PART_BYTES: Final = 8 * 1024 * 1024
 
-#: A version that is no longer there: deleted, or (405) hidden behind a delete marker, or (412) other bytes by now.
-_GONE_CODES: Final = frozenset({"NoSuchKey", "NoSuchVersion", "NotFound", "404", "MethodNotAllowed", "405"})
-_GONE_STATUSES: Final = frozenset({404, 405, 412})
+#: A version that is not there: deleted, or not to be seen yet. For 15 minutes after versioning was first enabled S3 may
+#: say so of objects that are there, and its list of versions tells the two apart.
+_MISSING_CODES: Final = frozenset({"NoSuchKey", "NoSuchVersion", "NotFound", "404"})
+#: (405) hidden behind a delete marker, or (412) other bytes by now.
+_GONE_CODES: Final = frozenset({"MethodNotAllowed", "405"})
+_GONE_STATUSES: Final = frozenset({405, 412})
+#: A thousand versions of one key each. One that is listed further down is not looked for.
+_PAGES_OF_VERSIONS: Final = 10
 #: S3 gives an object of a bucket without versioning this id, or none.
 _UNVERSIONED: Final = frozenset({"", "null"})
 #: How the fields of HeadObject's answer begin that say a checksum, and the one that says of what it is.
@@ -50,8 +61,8 @@ class ObjectReader:
     def __call__(self, start: int, end: int) -> bytes:
         """Return the bytes [start, end), clipped to the object.
 
-        Raises ObjectRejected (object_gone) where the version is not there any more, ServiceIncomplete for what a
-        retry may cure, ServiceRefused for what it will not.
+        Raises ObjectRejected (object_gone) where the version is not there any more, NotShownYet where S3 lists it all
+        the same, ServiceIncomplete for what a retry may cure, ServiceRefused for what it will not.
         """
         end = min(end, self._source.size_bytes)
         if start >= end:
@@ -64,7 +75,7 @@ class ObjectReader:
                 return self._client.get_object(**self._request(start, end))["Body"].read()
             except (BotoCoreError, ClientError) as error:
                 if not is_transient(error):
-                    raise _explanation(error, doing) from error
+                    raise _explanation(error, doing, self._source, self._client) from error
         raise AssertionError("attempts() ends by raising")
 
     def _request(self, start: int, end: int) -> GetObjectRequestTypeDef:
@@ -83,15 +94,16 @@ class ObjectReader:
 def as_stored(source: Source, client: S3Client | None = None) -> Source:
     """Return the object version with the size and ETag that S3 has of it.
 
-    Raises ObjectRejected (object_gone) where it is not there any more, ServiceIncomplete, ServiceRefused.
+    Raises ObjectRejected (object_gone) where it is not there any more, NotShownYet, ServiceIncomplete, ServiceRefused.
     """
     where: HeadObjectRequestTypeDef = {"Bucket": source.bucket, "Key": source.key}
     if source.version_id not in _UNVERSIONED:
         where["VersionId"] = source.version_id
+    client = client or clients.s3()
     try:
-        found = (client or clients.s3()).head_object(**where)
+        found = client.head_object(**where)
     except (BotoCoreError, ClientError) as error:
-        raise _explanation(error, f"S3 HeadObject of {source.bucket}/{source.key}") from error
+        raise _explanation(error, f"S3 HeadObject of {source.bucket}/{source.key}", source, client) from error
     return replace(source, etag=found["ETag"].strip('"'), size_bytes=found["ContentLength"])
 
 
@@ -100,18 +112,19 @@ def stored_checksum(source: Source, deadline: Deadline, client: S3Client | None 
 
     One of an upload in parts is of the whole object, or, where it ends in `-PARTS`, of its parts' checksums.
 
-    Raises ObjectRejected (object_gone), ServiceIncomplete, ServiceRefused.
+    Raises ObjectRejected (object_gone), NotShownYet, ServiceIncomplete, ServiceRefused.
     """
     where: HeadObjectRequestTypeDef = {"Bucket": source.bucket, "Key": source.key, "ChecksumMode": "ENABLED"}
     if source.version_id not in _UNVERSIONED:
         where["VersionId"] = source.version_id
     doing = f"S3 HeadObject of {source.bucket}/{source.key}"
+    client = client or clients.s3()
     for _ in attempts(deadline, doing):
         try:
-            found = (client or clients.s3()).head_object(**where)
+            found = client.head_object(**where)
         except (BotoCoreError, ClientError) as error:
             if not is_transient(error):
-                raise _explanation(error, doing) from error
+                raise _explanation(error, doing, source, client) from error
             continue
         # An upload names one algorithm, and S3 chooses one where it names none.
         checksums = (f"{name}:{value}" for name, value in found.items() if name.startswith(_CHECKSUM))
@@ -119,17 +132,50 @@ def stored_checksum(source: Source, deadline: Deadline, client: S3Client | None 
     raise AssertionError("attempts() ends by raising")
 
 
-def _explanation(error: BotoCoreError | ClientError, doing: str) -> ObjectRejected | ServiceIncomplete | ServiceRefused:
-    if isinstance(error, ClientError) and _is_gone(error):
-        return ObjectRejected(Reason.OBJECT_GONE, f"the object is not there any more ({code_of(error)})")
+def _explanation(
+    error: BotoCoreError | ClientError, doing: str, source: Source, client: S3Client
+) -> ObjectRejected | ServiceIncomplete | ServiceRefused:
+    """Build what is raised for a failed read; raises the same where S3 cannot be asked for its list of versions."""
+    if not isinstance(error, ClientError):
+        return explanation(error, doing)
+    gone = ObjectRejected(Reason.OBJECT_GONE, f"the object is not there any more ({code_of(error)})")
+    if _is_missing(error):
+        return NotShownYet(f"{doing}: {code_of(error)}, but it is listed") if _is_listed(source, client) else gone
+    if code_of(error) in _GONE_CODES or status_of(error) in _GONE_STATUSES:
+        return gone
     return explanation(error, doing)
 
 
-def _is_gone(error: ClientError) -> bool:
+def _is_missing(error: ClientError) -> bool:
     # A missing bucket is 404 too, but no fault of the object: the stack is being deleted or wrong.
     if code_of(error) == "NoSuchBucket":
         return False
-    return code_of(error) in _GONE_CODES or status_of(error) in _GONE_STATUSES
+    return code_of(error) in _MISSING_CODES or status_of(error) == 404
+
+
+def _is_listed(source: Source, client: S3Client) -> bool:
+    """Say whether a version stands in S3's list, which is consistent whatever an object's age; not asked for its bytes.
+
+    However old it is: one that is listed and cannot be read is S3's trouble, and its message comes again.
+    """
+    request: ListObjectVersionsRequestTypeDef = {"Bucket": source.bucket, "Prefix": source.key}
+    for _ in range(_PAGES_OF_VERSIONS):
+        with explained(f"S3 ListObjectVersions of {source.bucket}/{source.key}"):
+            page = client.list_object_versions(**request)
+        for version in page.get("Versions", []):
+            if version["Key"] == source.key and _is_version(version, source):
+                return True
+        # The key itself comes before all keys that only begin like it.
+        if not page.get("IsTruncated") or page.get("NextKeyMarker") != source.key:
+            return False
+        request |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+    return True  # too many versions to tell: not called gone
+
+
+def _is_version(version: ObjectVersionTypeDef, source: Source) -> bool:
+    if source.version_id in _UNVERSIONED:
+        return version["VersionId"] in _UNVERSIONED and version["ETag"].strip('"') == source.etag
+    return version["VersionId"] == source.version_id
 
 
 class LineWriter:

@@ -3,6 +3,11 @@
 After the first message of a group that fails, the later ones of that group must not be worked on: they would overtake
 it. They are returned as failed with it. Other groups go on. Nothing is ever raised for a message: that would return
 the whole batch and count one more receive for each message of each healthy group, until they too are dead letters.
+
+What was not begun is returned too, and counts as received. It cannot be sent again instead, as ranges are
+(`services.putting_back`): a copy would come after the later messages of its group, and the queue would drop it for five
+minutes because it has the same text. So whoever takes long, or may die of a message, takes one at a time
+(`generator.pipelines.file_processing`): then nothing is ever received that is not begun, and a death is its own.
 """
 
 from __future__ import annotations
@@ -40,7 +45,7 @@ def process_in_order(
     begun = False
     for record in records:
         group = group_of_record(record)
-        with logger.append_context_keys(message_id=record["messageId"], **(names_of(record) or _UNREADABLE)):
+        with logger.append_context_keys(message_id=record["messageId"], **_names(record, names_of, logger)):
             if group in stopped or (begun and not may_begin()):
                 logger.warning("message put off")
                 stopped.add(group)
@@ -56,6 +61,14 @@ def process_in_order(
                 stopped.add(group)
                 failed.append(record["messageId"])
     return failed
+
+
+def _names(record: Record, names_of: Callable[[Record], Mapping[str, object]], logger: Logger) -> Mapping[str, object]:
+    try:
+        return names_of(record) or _UNREADABLE
+    except Exception:  # a name that cannot be told keeps neither this record nor its neighbours from being processed
+        logger.exception("no name for a message", extra={"message_id": record["messageId"]})
+        return _UNREADABLE
 
 
 def group_of_record(record: Record) -> str:

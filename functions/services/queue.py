@@ -1,19 +1,32 @@
-"""Sending to a queue in batches, within its limits, until each message is in."""
+"""Sending to a queue in batches, within its limits, until each message is in; and putting back what was not begun.
+
+SQS counts each receive of a message and moves it to the dead-letter queue after some, whoever was to blame: what was
+received with others, and not begun because they took all the time or killed the function, counts like what failed.
+So such a message is **put back**: sent again, as a new message that counts from nothing, then deleted.
+
+- Died between the two: it is there twice. Only for work that may be done twice at no harm, such as ranges.
+- Sent twice, because an answer got lost: the same.
+- A FIFO queue is none for this: the copy would come after its successors, and be dropped as a repetition.
+- It ends: a copy says how often its message was put back and how often it was tried before, and from a number on it
+  is returned and counts (`History.may_be_put_back`). Each time somebody else's work was begun, or some time passed.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services import clients
 from services.batching import batches
 from services.deadlines import Deadline, attempts
-from services.failures import explanation, is_transient
-from tickstream.errors import ServiceRefused
+from services.failures import explanation, is_transient, passes_by_itself
+from tickstream.errors import ServiceIncomplete, ServiceRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_sqs import SQSClient
 
@@ -22,6 +35,48 @@ if TYPE_CHECKING:
 MAX_ENTRIES_A_BATCH: Final = 10
 MAX_BATCH_BYTES: Final = 256 * 1024
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
+
+#: A thousand files of half a minute that arrive together have each other put back some thirty times.
+MAX_PUT_BACKS: Final = 100
+#: Copies count receives from nothing: one that fails each time it is begun is tried so often at most, and then as often
+#: as its queue says.
+MAX_TRIES_CARRIED: Final = 3
+#: Whoever puts back has other work to do: it is given up after this, and the message counts as received.
+PUT_BACK_S: Final = 5.0
+
+_PUT_BACKS: Final = "putBacks"
+_TRIES: Final = "tries"
+_COUNT_DIGITS: Final = 6
+
+#: A message as Lambda hands it over.
+type Record = Mapping[str, Any]
+
+logger = Logger(child=True)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known of a message: how often it was put back, and how often it was received before without success."""
+
+    put_backs: int = 0
+    tries: int = 0
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Read it. Attributes that this code did not write count for nothing, and nothing is raised."""
+        said = record.get("messageAttributes") or {}
+        received = _count((record.get("attributes") or {}).get("ApproximateReceiveCount"))
+        before = _count((said.get(_TRIES) or {}).get("stringValue"))
+        return cls(_count((said.get(_PUT_BACKS) or {}).get("stringValue")), before + max(0, received - 1))
+
+    @property
+    def may_be_put_back(self) -> bool:
+        """Whether it may come again without that this counts."""
+        return self.put_backs < MAX_PUT_BACKS and self.tries < MAX_TRIES_CARRIED
+
+    def attributes(self) -> dict[str, str]:
+        """Return what its copy says."""
+        return {_PUT_BACKS: str(self.put_backs + 1), _TRIES: str(self.tries)}
 
 
 class Queue:
@@ -47,24 +102,83 @@ class Queue:
         Raises ServiceIncomplete when some could not be sent in time, ServiceRefused where no retry would help; any of
         them may have been sent then.
         """
-        about: dict[str, Any] = {}
-        if group:
-            about["MessageGroupId"] = group
-        if attributes:
-            about["MessageAttributes"] = {
-                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
-            }
+        about: dict[str, Any] = {"MessageGroupId": group} if group else {}
+        about |= _attributes(attributes or {})
         count = 0
         for batch in message_batches(bodies):
-            self._send_batch(batch, about)
+            self._send_batch([{"MessageBody": body, **about} for body in batch], self._deadline)
             count += len(batch)
         return count
 
-    def _send_batch(self, bodies: tuple[str, ...], about: Mapping[str, Any]) -> None:
+    def put_back(self, records: Iterable[Record], delay_s: int = 0) -> dict[str, str]:
+        """Have messages of this queue come again as if they had not been received: sent again, then deleted.
+
+        delay_s: after so many seconds, 900 at most.
+
+        Returns those that could not be sent, by id, with the reason, for the caller to return as failed: they count as
+        received. It raises nothing of the service's. One that was sent but not deleted is there twice, and that only
+        if the caller dies: otherwise it is deleted as done.
+        """
+        deadline = Deadline.after(min(PUT_BACK_S, self._deadline.remaining_s()))
+        undone: dict[str, str] = {}
+        due: list[tuple[Record, int]] = []
+        for record in records:
+            if History.of(record).may_be_put_back:
+                due.append((record, len(str(record["body"]).encode())))
+            else:
+                undone[record["messageId"]] = "put back or tried too often"
+        for batch in batches(due, max_entries=MAX_ENTRIES_A_BATCH, max_bytes=MAX_BATCH_BYTES):
+            copies = [
+                {"MessageBody": record["body"], "DelaySeconds": delay_s, **_attributes(History.of(record).attributes())}
+                for record in batch
+            ]
+            try:
+                self._send_batch(copies, deadline)
+            except (ServiceIncomplete, ServiceRefused) as error:
+                undone |= {record["messageId"]: str(error) for record in batch}
+            else:
+                self._delete_batch(batch, deadline)
+        return undone
+
+    def delete(self, records: Iterable[Record]) -> None:
+        """Delete messages that are done; raises nothing of the service's: what is not deleted is done again."""
+        deadline = Deadline.after(min(PUT_BACK_S, self._deadline.remaining_s()))
+        for batch in batches(
+            ((record, 0) for record in records), max_entries=MAX_ENTRIES_A_BATCH, max_bytes=MAX_BATCH_BYTES
+        ):
+            self._delete_batch(batch, deadline)
+
+    def _delete_batch(self, records: Sequence[Record], deadline: Deadline) -> None:
+        doing = f"SQS DeleteMessageBatch on {self.url}"
+        waiting = {str(position): record for position, record in enumerate(records)}
+        try:
+            for _ in attempts(deadline, doing):
+                waiting = self._delete_some(waiting, doing)
+                if not waiting:
+                    break
+        except (ServiceIncomplete, ServiceRefused):
+            ids = [record["messageId"] for record in waiting.values()]
+            logger.warning("messages not deleted: they may come again", extra={"message_ids": ids}, exc_info=True)
+
+    def _delete_some(self, waiting: dict[str, Record], doing: str) -> dict[str, Record]:
+        """Ask once to delete messages; return those that are to be asked for again. Raises ServiceRefused."""
+        entries: Any = [{"Id": name, "ReceiptHandle": one["receiptHandle"]} for name, one in waiting.items()]
+        try:
+            answer = self._client.delete_message_batch(QueueUrl=self.url, Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            if not is_transient(error):
+                raise explanation(error, doing) from error
+            return waiting
+        failed = {entry["Id"]: str(entry.get("Code")) for entry in answer.get("Failed", [])}
+        if refused := sorted(code for code in failed.values() if not passes_by_itself(code)):
+            raise ServiceRefused(f"{doing}: {refused[0]}")
+        return {name: waiting[name] for name in failed}
+
+    def _send_batch(self, messages: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
         doing = f"SQS SendMessageBatch to {self.url}"
-        waiting: dict[str, str] = {str(position): body for position, body in enumerate(bodies)}
-        for _ in attempts(self._deadline, doing):
-            entries: Any = [{"Id": entry, "MessageBody": body, **about} for entry, body in waiting.items()]
+        waiting = {str(position): message for position, message in enumerate(messages)}
+        for _ in attempts(deadline, doing):
+            entries: Any = [{"Id": entry, **message} for entry, message in waiting.items()]
             try:
                 answer = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
             except (BotoCoreError, ClientError) as error:
@@ -74,11 +188,24 @@ class Queue:
                 continue
             failed = answer.get("Failed", [])
             for entry in failed:
-                if entry.get("SenderFault"):
+                # The code decides first: a throttled key is the sender's fault to SQS, and passes all the same.
+                if entry.get("SenderFault") and not passes_by_itself(str(entry.get("Code"))):
                     raise ServiceRefused(f"{doing}: {entry.get('Code')}: {entry.get('Message')}")
             waiting = {entry["Id"]: waiting[entry["Id"]] for entry in failed}
             if not waiting:
                 break
+
+
+def _attributes(texts: Mapping[str, str]) -> dict[str, Any]:
+    if not texts:
+        return {}
+    return {"MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in texts.items()}}
+
+
+def _count(text: object) -> int:
+    if not isinstance(text, str) or not (text.isascii() and text.isdigit() and len(text) <= _COUNT_DIGITS):
+        return 0
+    return int(text)
 
 
 def message_batches(bodies: Iterable[str]) -> Iterator[tuple[str, ...]]:

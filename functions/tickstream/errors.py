@@ -7,6 +7,7 @@ TickstreamError
 ├── MalformedItem         a stored item or a message is not what this code writes: never guessed around
 ├── BadRequest            a caller's mistake, answered with a 4xx
 ├── ServiceIncomplete     a service left part of a batch undone after all retries: the caller retries the whole
+│   └── NotShownYet       S3 lists an object's version and does not show it yet, which may take minutes
 └── ServiceRefused        a service refuses what no retry cures (rights, names, limits): the deployment is wrong
 """
 
@@ -98,6 +99,10 @@ class BadRequest(TickstreamError):
 
 class ServiceIncomplete(TickstreamError):
     """A service left entries of a batch undone after every retry."""
+
+
+class NotShownYet(ServiceIncomplete):
+    """S3 lists a version of an object and answers that it is not there: new ones may take minutes to show."""
 
 
 class ServiceRefused(TickstreamError):

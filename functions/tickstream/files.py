@@ -10,13 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import MalformedItem
 from tickstream.messages import layout_fields, layout_from, source_fields, source_from
+from tickstream.strict_fields import MAX_EPOCH_MS, MAX_NAME_BYTES, quoted, read_fields
 
 if TYPE_CHECKING:
     from tickstream.ingests import Layout, Source
+
+#: Beyond any number of redrives.
+MAX_ATTEMPT: Final = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def encode_pointer(pointer: FilePointer) -> str:
     return json.dumps(fields, separators=(",", ":"))
 
 
-def names_in(body: str) -> dict[str, str]:
+def names_in(body: object) -> dict[str, str]:
     """Return what the log calls the file of a message by; nothing where the message cannot be read."""
     try:
         return {"file_id": decode_pointer(body).file_id}
@@ -76,23 +80,17 @@ def names_in(body: str) -> dict[str, str]:
         return {}
 
 
-def decode_pointer(body: str) -> FilePointer:
-    """Read a message body. Raises MalformedItem."""
-    try:
-        fields = json.loads(body)
-        pointer = FilePointer(
-            source=source_from(fields),
-            sequencer=fields["sequencer"],
-            attempt=int(fields["attempt"]),
-            received_ms=int(fields["received_ms"]),
-            layout=layout_from(fields["layout"]),
-        )
-        named = fields["fileId"]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise MalformedItem(f"not a pointer to a file: {error!r}") from error
-    texts = (pointer.source.bucket, pointer.source.key, pointer.source.version_id, pointer.source.etag)
-    if not all(isinstance(text, str) for text in (*texts, pointer.sequencer)):
-        raise MalformedItem("not a pointer to a file: a name that is no text")
-    if named != pointer.file_id or pointer.attempt < 0:
-        raise MalformedItem(f"not a pointer to a file: it contradicts itself about {named!r}")
+def decode_pointer(body: object) -> FilePointer:
+    """Read a message body. Raises MalformedItem for everything that is none of this pipeline's."""
+    fields = read_fields(body, "not a pointer to a file")
+    pointer = FilePointer(
+        source=source_from(fields.values),
+        sequencer=fields.text("sequencer"),
+        attempt=fields.whole("attempt", 0, MAX_ATTEMPT),
+        received_ms=fields.whole("received_ms", 0, MAX_EPOCH_MS),
+        layout=layout_from(fields.values.get("layout")),
+    )
+    named = fields.text("fileId", most_bytes=2 * MAX_NAME_BYTES + 1)
+    if named != pointer.file_id:
+        raise MalformedItem(f"not a pointer to a file: it contradicts itself about {quoted(named)}")
     return pointer

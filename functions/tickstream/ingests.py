@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from tickstream.errors import Reason
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from tickstream.errors import Reason
 
 #: Slices, receipts and lists expire this long after the ingest was received (never after tick time: a file of 2013
 #: would vanish). It is longer than every redelivery and redrive together (4 + 14 + 14 days). The manifest of an object
@@ -130,6 +130,11 @@ class Commit:
     committed_ms: int
     parts: int
     refusal: Refusal | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it says no more than that the object was not there."""
+        return self.refusal is not None and self.refusal.reason is Reason.OBJECT_GONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,36 @@ from dataclasses import dataclass
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
 
-from tickstream.errors import MalformedItem
+from tickstream.errors import MalformedItem, RowRejected
 from tickstream.ingests import Format, Layout, Source, Span
-from tickstream.ticks import Tick
+from tickstream.promises import MAX_TICKS
+from tickstream.strict_fields import (
+    MAX_EPOCH_MS,
+    MAX_NAME_BYTES,
+    MAX_OBJECT_BYTES,
+    Fields,
+    quoted,
+    read_fields,
+)
+from tickstream.ticks import NOTIONAL_SCALE, Tick, parse_symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 EVENT_SOURCE: Final = "market.analytics.processor"
 EVENT_DETAIL_TYPE: Final = "MarketDataProcessed"
 #: An event tells of so many ranges at most. They are 15 KB, of the 64 KB that EventBridge bills as one event, and as
 #: many keys as DataAggregator reads with one request.
 MAX_RANGES_AN_EVENT: Final = 100
+#: Beyond any range of any object, and within what sort keys hold.
+MAX_INDEX: Final = 10**9
+#: Beyond any tick's, and 64 bits hold it.
+MAX_TIMESTAMP_NS: Final = 2**62
+#: Of a layout: a header has 64 KiB, and 256 columns (`tickstream.layouts`).
+MAX_COLUMNS: Final = 256
+MAX_HEADER_BYTES: Final = 64 * 1024
+#: An id has 32 characters. What it looks like matters to nobody here: it is hashed, or stands in a key.
+MAX_INGEST_ID_BYTES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +105,47 @@ def encode_message(message: Message) -> str:
     return json.dumps(body, separators=(",", ":"))
 
 
-def decode_message(body: str) -> Message:
-    """Read a message body. Raises MalformedItem."""
+def decode_message(body: object) -> Message:
+    """Read a message body. Raises MalformedItem for everything that is none of this pipeline's."""
+    fields = read_fields(body, "a message")
+    kind = fields.text("kind")
+    if kind == "range":
+        return RangePointer(
+            ingest_id=_ingest_id(fields),
+            received_ms=fields.whole("received_ms", 0, MAX_EPOCH_MS),
+            span=span_from(fields.values.get("span")),
+            source=source_from(fields.values.get("source")),
+            layout=layout_from(fields.values.get("layout")),
+        )
+    if kind == "ticks":
+        return InlineTicks(_ingest_id(fields), fields.whole("received_ms", 0, MAX_EPOCH_MS), _ticks_from(fields))
+    raise MalformedItem(f"unknown kind of message: {quoted(kind)}")
+
+
+def _ticks_from(fields: Fields) -> tuple[tuple[int, Tick], ...]:
+    positions = fields.wholes("position", 0, MAX_OBJECT_BYTES, MAX_TICKS)
+    symbols = fields.texts("symbol", MAX_NAME_BYTES, MAX_TICKS)
+    columns = (
+        fields.wholes("timestamp_ns", 0, MAX_TIMESTAMP_NS, MAX_TICKS),
+        fields.wholes("price_e9", 1, NOTIONAL_SCALE - 1, MAX_TICKS),
+        fields.wholes("size_e9", 1, NOTIONAL_SCALE - 1, MAX_TICKS),
+    )
     try:
-        fields = json.loads(body)
-        if fields["kind"] == "range":
-            return RangePointer(
-                ingest_id=fields["ingest"],
-                received_ms=int(fields["received_ms"]),
-                span=span_from(fields["span"]),
-                source=source_from(fields["source"]),
-                layout=layout_from(fields["layout"]),
-            )
-        if fields["kind"] == "ticks":
-            columns = (fields["symbol"], fields["timestamp_ns"], fields["price_e9"], fields["size_e9"])
-            ticks = (Tick(*row) for row in zip(*columns, strict=True))
-            return InlineTicks(
-                ingest_id=fields["ingest"],
-                received_ms=int(fields["received_ms"]),
-                ticks=tuple(zip(fields["position"], ticks, strict=True)),
-            )
-        raise MalformedItem(f"unknown kind of message: {fields['kind']!r}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise MalformedItem(f"not a message of this pipeline: {error!r}") from error
+        for symbol in dict.fromkeys(symbols):
+            parse_symbol(symbol)
+        ticks = [Tick(*row) for row in zip(symbols, *columns, strict=True)]
+        return tuple(zip(positions, ticks, strict=True))
+    except RowRejected as error:
+        raise MalformedItem(f"a message: {error}") from None
+    except ValueError:
+        raise MalformedItem("a message: its columns differ in length") from None
+
+
+def _ingest_id(fields: Fields) -> str:
+    ingest_id = fields.text("ingest", MAX_INGEST_ID_BYTES)
+    if not ingest_id:
+        fields.refuse("ingest", "an ingest id")
+    return ingest_id
 
 
 def names_of(message: Message) -> dict[str, str | int]:
@@ -125,25 +161,26 @@ def event_details(ranges: Iterable[ProcessedRange]) -> list[str]:
     ]
 
 
-def ranges_from_detail(detail: Mapping[str, Any]) -> tuple[ProcessedRange, ...]:
+def ranges_from_detail(detail: object) -> tuple[ProcessedRange, ...]:
     """Read the detail of a delivered event: one range at least. Raises MalformedItem."""
-    try:
-        ranges = tuple(
-            ProcessedRange(
-                ingest_id=fields["ingest"],
-                index=int(fields["range"]),
-                ticks=int(fields["ticks"]),
-                rejected=int(fields["rejected"]),
-                received_ms=int(fields["received_ms"]),
-                committed_ms=int(fields["committed_ms"]),
-            )
-            for fields in detail["ranges"]
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise MalformedItem(f"not a {EVENT_DETAIL_TYPE} event: {error!r}") from error
+    what = f"a {EVENT_DETAIL_TYPE} event"
+    ranges = tuple(
+        _processed_from(Fields.of(one, what)) for one in Fields.of(detail, what).items("ranges", MAX_RANGES_AN_EVENT)
+    )
     if not ranges:
-        raise MalformedItem(f"a {EVENT_DETAIL_TYPE} event of no range")
+        raise MalformedItem(f"{what} of no range")
     return ranges
+
+
+def _processed_from(fields: Fields) -> ProcessedRange:
+    return ProcessedRange(
+        ingest_id=_ingest_id(fields),
+        index=fields.whole("range", 0, MAX_INDEX),
+        ticks=fields.whole("ticks", 0, MAX_OBJECT_BYTES),
+        rejected=fields.whole("rejected", 0, MAX_OBJECT_BYTES),
+        received_ms=fields.whole("received_ms", 0, MAX_EPOCH_MS),
+        committed_ms=fields.whole("committed_ms", 0, MAX_EPOCH_MS),
+    )
 
 
 def _processed_fields(processed: ProcessedRange) -> dict[str, Any]:
@@ -162,9 +199,14 @@ def span_fields(span: Span) -> list[int]:
     return [span.index, span.start, span.end]
 
 
-def span_from(fields: list[int]) -> Span:
-    """Read what `span_fields` wrote."""
-    index, start, end = fields
+def span_from(values: object) -> Span:
+    """Read what `span_fields` wrote. Raises MalformedItem."""
+    whole = isinstance(values, list) and len(values) == 3 and all(type(value) is int for value in values)
+    if not isinstance(values, list) or not whole:
+        raise MalformedItem("a span is a list of three whole numbers")
+    index, start, end = values
+    if not (0 <= index <= MAX_INDEX and 0 <= start <= MAX_OBJECT_BYTES and 0 <= end <= MAX_OBJECT_BYTES):
+        raise MalformedItem("a span is an index, a start and an end, none of them negative or beyond any object")
     return Span(index, start, end)
 
 
@@ -179,9 +221,16 @@ def source_fields(source: Source) -> dict[str, Any]:
     }
 
 
-def source_from(fields: dict[str, Any]) -> Source:
-    """Read what `source_fields` wrote."""
-    return Source(fields["bucket"], fields["key"], fields["version"], fields["etag"], int(fields["size"]))
+def source_from(values: object) -> Source:
+    """Read what `source_fields` wrote. Raises MalformedItem."""
+    fields = Fields.of(values, "a source")
+    return Source(
+        fields.text("bucket"),
+        fields.text("key"),
+        fields.text("version"),
+        fields.text("etag"),
+        fields.whole("size", 0, MAX_OBJECT_BYTES),
+    )
 
 
 def layout_fields(layout: Layout) -> dict[str, Any]:
@@ -194,8 +243,15 @@ def layout_fields(layout: Layout) -> dict[str, Any]:
     }
 
 
-def layout_from(fields: dict[str, Any]) -> Layout:
-    """Read what `layout_fields` wrote."""
+def layout_from(values: object) -> Layout:
+    """Read what `layout_fields` wrote. Raises MalformedItem."""
+    fields = Fields.of(values, "a layout")
+    written = fields.text("format")
+    if written not in set(Format):
+        fields.refuse("format", "a format")
     return Layout(
-        Format(fields["format"]), bool(fields["gzipped"]), tuple(fields["columns"]), int(fields["data_start"])
+        Format(written),
+        fields.flag("gzipped"),
+        tuple(fields.texts("columns", MAX_HEADER_BYTES, MAX_COLUMNS)),
+        fields.whole("data_start", 0, MAX_OBJECT_BYTES),
     )

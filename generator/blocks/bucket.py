@@ -97,12 +97,16 @@ class Bucket:
     def read(self) -> list[Statement]:
         """Return the right to read versions of objects; with ListBucket a missing one is a 404 and not a 403.
 
+        With ListBucketVersions a reader finds out whether a missing one is gone, or only not to be seen yet.
+
         S3 asks for s3:GetObjectVersion where a version is named, and for s3:GetObject only where none is. The buckets
         are versioned and every reader names the version that it was told of.
         """
         return [
             policies.allow(f"Read{self.title}", [s3_actions.GetObjectVersion], [self.objects()]),
-            policies.allow(f"List{self.title}", [s3_actions.ListBucket], [self.arn_by_name]),
+            policies.allow(
+                f"List{self.title}", [s3_actions.ListBucket, s3_actions.ListBucketVersions], [self.arn_by_name]
+            ),
         ]
 
     def write(self, prefix: str) -> Statement:

@@ -50,7 +50,8 @@ MAX_FILE_BYTES = 32 * 1024 * 1024
 """Lambda gives 512 MB about 0.3 of a processor: 45 MiB of CSV, 6 s of a whole one, would take 20 of its 50 s."""
 
 FILES_A_BATCH = 1
-"""The largest file takes most of an invocation's time, and what an invocation puts off counts as received."""
+"""The largest file takes most of an invocation's time, and what an invocation puts off, or takes with it when it dies,
+counts as received. A FIFO queue's messages cannot be put back (`services.queue`): so none has neighbours."""
 
 THROTTLE = Throttle(rate_per_s=1_000, burst=2_000)
 
@@ -182,7 +183,7 @@ def build(environment: Environment) -> Template:
     # How one thing leads to the next.
     files.notify(validator)
     processor.consume(to_process, max_concurrency=workers, batch_size=FILES_A_BATCH)
-    aggregator.consume(to_aggregate, max_concurrency=workers)
+    aggregator.consume(to_aggregate, max_concurrency=workers, batch_size=FILES_A_BATCH)
     for dead_letters in (validation_failed, processing_failed, aggregation_failed):
         recorder.consume(dead_letters)
     api = Api(stack, "ProcessingApi", CONTRACT, does="How far each file is; every call signed.")

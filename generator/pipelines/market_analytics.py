@@ -139,6 +139,8 @@ def build(environment: Environment) -> Template:
         timeout_s=CONSUMER_TIMEOUT_S,
         may=[
             work.consume(),
+            # What was not begun is put back: sent again, then deleted.
+            work.send(),
             *market_data.read(),
             rejected.write("rejected/"),
             state.allow(dynamodb.BatchWriteItem, dynamodb.GetItem, dynamodb.PutItem, dynamodb.Query),
@@ -148,6 +150,7 @@ def build(environment: Environment) -> Template:
             "TABLE_NAME": state.name,
             "REJECTED_BUCKET": rejected.name,
             "EVENT_BUS_NAME": rule.DEFAULT_BUS,
+            "QUEUE_URL": work.url,
         },
         after=[emptier.contents(rejected)],
     )

@@ -43,8 +43,8 @@ def f03_chain(template: Template) -> None:
     resource_checks.notification(template, SYSTEM, "Files", "FileValidator")
     for queue, (feeder, consumer) in CHAIN.items():
         assert variables(template, feeder)["QUEUE_URL"] == ref(queue)
-        # A file of the largest size takes most of an invocation, so a batch of the processor's is one file.
-        mapping = resource_checks.mapping(template, consumer, queue, 1 if consumer == "DataProcessor" else 10)
+        # A file of the largest size takes most of an invocation, and whoever dies of one takes no other with it.
+        mapping = resource_checks.mapping(template, consumer, queue, batch_size=1)
         assert at(mapping, "ScalingConfig", "MaximumConcurrency") == ref("StageMaxConcurrency")
     assert "QUEUE_URL" not in variables(template, "ResultAggregator")
     for stage in STAGES:

@@ -81,6 +81,7 @@ SYSTEM = System(
         "DataProcessor": [
             *read_objects("market-data"),
             consume(f"ProcessingQueue-{ENV}"),
+            send(f"ProcessingQueue-{ENV}"),
             (("s3:AbortMultipartUpload", "s3:PutObject"), (sub(f"{bucket_arn('market-data-rejected')}/rejected/*"),)),
             use_table(_TABLE, "BatchWriteItem", "GetItem", "PutItem", "Query"),
             (("events:PutEvents",), (arn("events", "event-bus/default"),)),

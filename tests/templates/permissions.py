@@ -37,7 +37,7 @@ def read_objects(bucket: str) -> list[Grant]:
     """Return the right to read versions of a bucket's objects."""
     return [
         (("s3:GetObjectVersion",), (sub(f"{bucket_arn(bucket)}/*"),)),
-        (("s3:ListBucket",), (sub(bucket_arn(bucket)),)),
+        (("s3:ListBucket", "s3:ListBucketVersions"), (sub(bucket_arn(bucket)),)),
     ]
 
 
