@@ -177,7 +177,9 @@ class _Batch:
                 self._work_on(group, stores)
         if order.alone is not None:
             # It may be the death of this process, and must be the death of nothing else.
-            self._queue.delete(one.arrived.record for one in self._tell())
+            told = self._tell()
+            with logger.append_context_keys(ingest_ids=[one.arrived.message.ingest_id for one in told]):
+                self._queue.delete([one.arrived.record for one in told])
             self._work_on((order.alone,), self._stores)
         self._tell()
 
@@ -229,7 +231,8 @@ class _Batch:
         """Have messages come again without that it counts; where that cannot be, they fail."""
         if not those:
             return
-        kept = self._queue.put_back([one.record for one in those], delay_s)
+        with logger.append_context_keys(ingest_ids=[one.message.ingest_id for one in those]):
+            kept = self._queue.put_back([one.record for one in those], delay_s)
         for one in those:
             reason = kept.get(one.message_id)
             facts = {**_facts(one), "why": why, "put_backs": one.history.put_backs, "tries": one.history.tries}

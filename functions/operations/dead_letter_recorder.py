@@ -179,8 +179,20 @@ def _deaths(body: str, stage: Stage, stores: Stores) -> list[tuple[str, Move]]:
 
 
 def _created(body: object) -> list[ObjectCreated]:
-    """Return the objects of an event of S3 that a function failed on. Raises MalformedItem."""
-    return [object_created(record) for record in records_of(read_fields(body, "not an S3 event").values)]
+    """Return the objects of an event of S3 that a function failed on: those of them that can be read.
+
+    Raises MalformedItem where there are none.
+    """
+    created: list[ObjectCreated] = []
+    unreadable: MalformedItem | None = None
+    for record in records_of(read_fields(body, "not an S3 event").values):
+        try:
+            created.append(object_created(record))
+        except MalformedItem as error:  # which the function has logged, and which keeps no other file from its status
+            unreadable = error
+    if unreadable is not None and not created:
+        raise unreadable
+    return created
 
 
 def _known_attempt(file_id: str, sequencer: str, stores: Stores) -> int:

@@ -67,7 +67,7 @@ def _names(record: Record, names_of: Callable[[Record], Mapping[str, object]], l
     try:
         return names_of(record) or _UNREADABLE
     except Exception:  # a name that cannot be told keeps neither this record nor its neighbours from being processed
-        logger.exception("no name for a message", extra={"message_id": record["messageId"]})
+        logger.exception("no name for a message", extra={"message_id": record["messageId"], **_UNREADABLE})
         return _UNREADABLE
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from operations.dead_letter_recorder import Stores, origin_of, record_dead_letter
+from services.queue import MAX_MESSAGE_BYTES
 from tickstream.errors import MalformedItem
 from tickstream.file_status import Status
 from tickstream.files import decode_pointer, encode_pointer, redriven
@@ -142,7 +143,18 @@ def test_a_dead_message_of_an_older_upload_changes_nothing(world: Any, csv_file:
     assert len(recorder.parked) == 1
 
 
-@pytest.mark.parametrize("body", ["not JSON", "[]", "{}", '{"Records": 5}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "not JSON",
+        "[]",
+        "{}",
+        '{"Records": 5}',
+        "[" * 100_000,
+        '{"Records":[{"eventTime":"0001-01-01T00:00:00+14:00"}],"received_ms":Infinity,"size":1e999}',
+        '{"Records":[' + ",".join(["{}"] * 200) + "]}",
+    ],
+)
 @pytest.mark.parametrize("stage", list(QUEUES))
 def test_what_nobody_can_read_is_parked_and_logged(
     recorder: Recorder, stage: str, body: str, caplog: pytest.LogCaptureFixture
@@ -153,6 +165,41 @@ def test_what_nobody_can_read_is_parked_and_logged(
     assert [(line.levelname, line.getMessage()) for line in caplog.records] == [
         ("ERROR", "dead letter cannot be read: parked as it is")
     ]
+
+
+def test_a_record_that_nobody_can_read_keeps_no_other_file_of_its_event_from_its_status(
+    world: Any, csv_file: Any, recorder: Recorder
+) -> None:
+    """What can be read of an event is marked, and the event is parked once."""
+    record = world.upload(KEY, csv_file(TICK))
+    broken = record | {"eventTime": "0001-01-01T00:00:00+14:00"}
+    recorder.record("validator", json.dumps({"Records": [broken, record]}))
+    assert world.status(KEY).last.status is Status.FAILED
+    assert len(recorder.parked) == 1
+
+
+@pytest.mark.parametrize("stage", list(QUEUES))
+def test_a_message_of_a_file_whose_status_nobody_can_read_is_parked(
+    world: Any, csv_file: Any, recorder: Recorder, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would come again for as long as its queue keeps it."""
+    record = world.upload(KEY, csv_file(TICK))
+    world.validate(record)
+    body = json.dumps({"Records": [record]}) if stage == "validator" else world.to_processor.pop()
+
+    def damaged(_: str) -> Any:
+        raise MalformedItem("not the status of a file")
+
+    monkeypatch.setattr(world.table, "get", damaged)
+    recorder.record(stage, body)
+    assert [parked for parked, _ in recorder.parked] == [body]
+
+
+def test_i7_a_message_as_long_as_sqs_takes_is_parked_without_attributes(recorder: Recorder) -> None:
+    """Both count: with attributes it would be refused each time it comes."""
+    body = "x" * MAX_MESSAGE_BYTES
+    recorder.record("processor", body)
+    assert recorder.parked == [(body, {})]
 
 
 @pytest.mark.parametrize("side", ["before_effect", "after_effect"])

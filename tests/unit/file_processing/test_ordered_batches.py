@@ -84,6 +84,22 @@ def test_what_there_is_no_time_for_comes_again_in_order(batch: list[tuple[str, b
         assert of_group == [m for m in of_group if m in done] + [m for m in of_group if m in failed]
 
 
+def test_i5_a_message_that_has_no_name_is_processed_and_so_are_its_neighbours() -> None:
+    """To tell what the log calls it is nothing that may fail a batch."""
+    worked: list[str] = []
+
+    def names_of(record: Any) -> dict[str, object]:
+        if record["messageId"] == "m0":
+            raise RecursionError
+        return {"file_id": "f"}
+
+    log = io.StringIO()
+    logger = Logger(service=uuid.uuid4().hex, stream=log)
+    batch = [{"messageId": f"m{n}", "attributes": {}} for n in range(3)]
+    assert process_in_order(batch, lambda record: worked.append(record["messageId"]), names_of, logger) == []
+    assert worked == ["m0", "m1", "m2"]
+
+
 def test_messages_of_a_standard_queue_fail_alone() -> None:
     """Without a message group no message holds back another."""
     batch = [{"messageId": f"m{n}", "attributes": {}, "fails": n == 0} for n in range(3)]

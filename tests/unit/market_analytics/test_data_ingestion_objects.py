@@ -13,7 +13,7 @@ from market_analytics.data_ingestion_objects import Ingested, ingest_object
 from services.memory_table import MemoryTable
 from tickstream import keys
 from tickstream.errors import ObjectRejected, Reason
-from tickstream.ingests import Activity, Receipt, Source
+from tickstream.ingests import Activity, Receipt, Refusal, Source
 from tickstream.items import activity_item, key_of, receipt_items
 from tickstream.messages import RangePointer, decode_message
 
@@ -121,6 +121,36 @@ def test_a_duplicate_event_resends_the_frozen_ranges_without_receipt() -> None:
     ingest(table, second, source=source_for(BODY, "v2"), now_ms=NOW_MS + 1, range_bytes=RANGE_BYTES * 7)
     assert second.sent == outbox.sent[3:]
     assert {pointer.received_ms for pointer in second.sent} == {first.manifest.received_ms}
+
+
+def test_ranges_whose_object_was_gone_are_processed_when_its_bytes_come_again() -> None:
+    """Of an ingest that was done, one range of it gone, the same bytes as another version send that range alone."""
+    table, outbox = MemoryTable(), Outbox()
+    first = ingest(table, outbox)
+    gone, *others = outbox.sent
+    for pointer in others:
+        commit(table, pointer)
+    refusal = Refusal(Reason.OBJECT_GONE, "gone")
+    for item in receipt_items(Receipt(gone.ingest_id, gone.span.index, 0, 1, NOW_MS, {}, refusal), NOW_MS):
+        table.put(item)
+    again = Outbox()
+    ingested = ingest(table, again, source=source_for(BODY, "v2"), now_ms=NOW_MS + 1)
+    assert (ingested.sent, ingested.known) == (1, True)
+    assert again.sent == [replace(gone, source=replace(gone.source, version_id="v2"))]
+    assert len(list(table.query(keys.activity_partition(first.manifest.ingest_id)))) == 1
+    commit(table, again.sent[0])
+    assert ingest(table, Outbox(), source=source_for(BODY, "v3")).sent == 0
+
+
+def test_a_range_that_is_refused_for_its_bytes_is_not_processed_again() -> None:
+    """The same bytes would be refused for the same reason."""
+    table, outbox = MemoryTable(), Outbox()
+    ingest(table, outbox)
+    for pointer in outbox.sent:
+        refusal = Refusal(Reason.CORRUPT_GZIP, "cut off")
+        for item in receipt_items(Receipt(pointer.ingest_id, pointer.span.index, 0, 1, NOW_MS, {}, refusal), NOW_MS):
+            table.put(item)
+    assert ingest(table, Outbox(), source=source_for(BODY, "v2")).sent == 0
 
 
 def test_new_bytes_under_the_key_are_another_ingest() -> None:

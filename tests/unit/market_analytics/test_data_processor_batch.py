@@ -73,7 +73,22 @@ def posted(number: int) -> InlineTicks:
 LONG = 1000.0
 
 
-@pytest.mark.parametrize("poison", ["", "not JSON", "[]", '{"kind":"other"}', '{"kind":"ticks"}', "null"])
+@pytest.mark.parametrize(
+    "poison",
+    [
+        "",
+        "not JSON",
+        "[]",
+        '{"kind":"other"}',
+        '{"kind":"ticks"}',
+        "null",
+        "[" * 100_000,
+        '{"kind":"range","received_ms":Infinity}',
+        encode_message(pointer(GOOD)).replace(f'"size":{len(GOOD)}', '"size":1e999'),
+        encode_message(pointer(GOOD)).replace(f"[0,28,{len(GOOD)}]", '["0","28","1"]'),
+        encode_message(pointer(GOOD)).replace('"v1"', '["v1"]'),
+    ],
+)
 def test_m04_i5_a_poison_message_fails_alone(poison: str) -> None:
     """A message that nobody can read is returned as failed; those around it are committed and told of."""
     world, bus = World(None), MemoryBus()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,7 +17,7 @@ from services.dynamo_table import DynamoTable
 from services.events import EventBus
 from services.objects import LineWriter, ObjectReader, stored_checksum
 from services.queue import Queue
-from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete, ServiceRefused
+from tickstream.errors import NotShownYet, ObjectRejected, Reason, ServiceIncomplete, ServiceRefused
 from tickstream.ingests import Source
 from tickstream.items import key_of
 
@@ -193,6 +194,87 @@ def test_a_message_that_is_the_senders_fault_is_not_sent_for_ever() -> None:
         Queue("url", Deadline.after(SOON), client).send(["a"])
 
 
+@pytest.mark.parametrize("code", ["KMS.ThrottlingException", "KmsThrottled", "OverLimit", "RequestThrottled"])
+def test_a_message_that_was_throttled_is_sent_again_whosever_fault_sqs_calls_it(code: str) -> None:
+    """The code decides: SQS says SenderFault of a key that is busy."""
+    client, script = scripted("sqs")
+    script.add_response(
+        "send_message_batch", {"Successful": [], "Failed": [{"Id": "0", "Code": code, "SenderFault": True}]}
+    )
+    sent = {"Id": "0", "MessageId": "m", "MD5OfMessageBody": "x"}
+    script.add_response("send_message_batch", {"Successful": [sent], "Failed": []})
+    assert Queue("url", Deadline.after(SOON), client).send(["a"]) == 1
+    script.assert_no_pending_responses()
+
+
+def received(number: int, **more: Any) -> dict[str, Any]:
+    """A message as Lambda hands it over."""
+    return {"messageId": f"m{number}", "receiptHandle": f"r{number}", "body": f"body {number}", **more}
+
+
+def copied(number: int, put_backs: int, tries: int, delay_s: int = 0) -> dict[str, Any]:
+    """The entry that sends a message again."""
+    said = {"putBacks": str(put_backs), "tries": str(tries)}
+    return {
+        "Id": str(number),
+        "MessageBody": f"body {number}",
+        "DelaySeconds": delay_s,
+        "MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in said.items()},
+    }
+
+
+def test_what_is_put_back_is_sent_with_its_history_and_then_deleted() -> None:
+    """The copy counts receives from nothing, and says how often its message was tried and put back."""
+    client, script = scripted("sqs")
+    sent = [{"Id": one, "MessageId": "m", "MD5OfMessageBody": "x"} for one in "01"]
+    script.add_response(
+        "send_message_batch",
+        {"Successful": sent, "Failed": []},
+        {"QueueUrl": "url", "Entries": [copied(0, 1, 0, 7), copied(1, 5, 2, 7)]},
+    )
+    gone = [{"Id": "0", "ReceiptHandle": "r0"}, {"Id": "1", "ReceiptHandle": "r1"}]
+    script.add_response(
+        "delete_message_batch",
+        {"Successful": [{"Id": "0"}], "Failed": [{"Id": "1", "Code": "InternalError", "SenderFault": False}]},
+        {"QueueUrl": "url", "Entries": gone},
+    )
+    script.add_response(
+        "delete_message_batch", {"Successful": [{"Id": "1"}], "Failed": []}, {"QueueUrl": "url", "Entries": gone[1:]}
+    )
+    said = {"putBacks": {"stringValue": "4"}, "tries": {"stringValue": "1"}}
+    again = received(1, messageAttributes=said, attributes={"ApproximateReceiveCount": "2"})
+    first = received(0, attributes={"ApproximateReceiveCount": "1"})
+    assert Queue("url", Deadline.after(SOON), client).put_back([first, again], delay_s=7) == {}
+    script.assert_no_pending_responses()
+
+
+def test_what_cannot_be_sent_again_is_named_and_not_deleted() -> None:
+    """It is in the queue then as it was, and counts as received."""
+    client, script = scripted("sqs")
+    script.add_client_error("send_message_batch", "AccessDenied")
+    undone = Queue("url", Deadline.after(SOON), client).put_back([received(0)])
+    assert list(undone) == ["m0"]
+    assert "role" in undone["m0"]
+    script.assert_no_pending_responses()
+
+
+def test_what_was_put_back_but_not_deleted_is_put_back() -> None:
+    """It is there twice if the caller dies, and otherwise the event source mapping deletes it."""
+    client, script = scripted("sqs")
+    sent = {"Id": "0", "MessageId": "m", "MD5OfMessageBody": "x"}
+    script.add_response("send_message_batch", {"Successful": [sent], "Failed": []})
+    script.add_client_error("delete_message_batch", "AccessDenied")
+    assert Queue("url", Deadline.after(SOON), client).put_back([received(0)]) == {}
+    script.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("said", [{"putBacks": {"stringValue": "100"}}, {"tries": {"stringValue": "3"}}])
+def test_i6_what_was_put_back_or_tried_too_often_counts(said: dict[str, Any]) -> None:
+    """Nothing goes round for ever: no request is made for it, and it is named."""
+    client, _ = scripted("sqs")
+    assert list(Queue("url", Deadline.after(SOON), client).put_back([received(0, messageAttributes=said)])) == ["m0"]
+
+
 def test_i7_failed_events_are_put_again_and_named() -> None:
     """An event that fails once is put again; one that fails for good is named by its position, the others are in."""
     client, script = scripted("events")
@@ -244,6 +326,8 @@ def test_a_version_that_is_gone_is_the_objects_fate(code: str, status: int) -> N
     """A missing version is a result with a reason; a missing bucket or right is an error of the deployment."""
     client, script = scripted("s3")
     script.add_client_error("get_object", code, http_status_code=status)
+    if status == 404:
+        script.add_response("list_object_versions", versions("v0", "v2"), {"Bucket": "bucket", "Prefix": "key"})
     with pytest.raises(ObjectRejected) as gone:
         ObjectReader(SOURCE, Deadline.after(SOON), client)(0, 10)
     assert gone.value.reason is Reason.OBJECT_GONE
@@ -270,12 +354,76 @@ def test_a_checksum_is_what_s3_keeps_of_a_version(found: dict[str, Any], checksu
     script.add_response("head_object", found, asked)
     assert stored_checksum(SOURCE, Deadline.after(SOON), client) == checksum
     script.add_client_error("head_object", "404", http_status_code=404)
+    script.add_response("list_object_versions", versions("v2"))
     with pytest.raises(ObjectRejected, match="object_gone"):
         stored_checksum(SOURCE, Deadline.after(SOON), client)
     script.add_client_error("head_object", "403", http_status_code=403)
     with pytest.raises(ServiceRefused):
         stored_checksum(SOURCE, Deadline.after(SOON), client)
     script.assert_no_pending_responses()
+
+
+def versions(*version_ids: str, key: str = "key", **more: Any) -> dict[str, Any]:
+    """A page of S3's list of versions."""
+    return {"Versions": [{"Key": key, "VersionId": one, "ETag": f'"{"e" * 32}"'} for one in version_ids], **more}
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion", "404"])
+def test_a_version_that_is_listed_is_not_gone(code: str) -> None:
+    """In a bucket's first minutes S3 answers 404 for objects that are there: a retry may cure it."""
+    for operation in ("get_object", "head_object"):
+        client, script = scripted("s3")
+        script.add_client_error(operation, code, http_status_code=404)
+        script.add_response("list_object_versions", versions("v1"))
+        with pytest.raises(NotShownYet):
+            _ = (
+                ObjectReader(SOURCE, Deadline.after(SOON), client)(0, 10)
+                if operation == "get_object"
+                else objects.as_stored(SOURCE, client)
+            )
+        script.assert_no_pending_responses()
+
+
+def test_a_version_is_looked_for_among_all_of_its_key_and_no_other() -> None:
+    """Page by page, until another key comes; a version of another key does not count, and no end does not mean gone."""
+    client, script = scripted("s3")
+    more: dict[str, Any] = {"IsTruncated": True, "NextKeyMarker": "key", "NextVersionIdMarker": "v9"}
+    script.add_client_error("get_object", "NoSuchVersion", http_status_code=404)
+    script.add_response("list_object_versions", versions("v9", **more))
+    script.add_response(
+        "list_object_versions",
+        versions("v1", key="key2", **{**more, "NextKeyMarker": "key2"}),
+        {"Bucket": "bucket", "Prefix": "key", "KeyMarker": "key", "VersionIdMarker": "v9"},
+    )
+    with pytest.raises(ObjectRejected):
+        ObjectReader(SOURCE, Deadline.after(SOON), client)(0, 10)
+    script.add_client_error("get_object", "NoSuchVersion", http_status_code=404)
+    for _ in range(10):
+        script.add_response("list_object_versions", versions("v9", **more))
+    with pytest.raises(NotShownYet):
+        ObjectReader(SOURCE, Deadline.after(SOON), client)(0, 10)
+    script.assert_no_pending_responses()
+
+
+def test_an_object_without_a_version_is_known_by_its_bytes() -> None:
+    """In a bucket without versioning the list has one version of a key, and its ETag says whether it is the same."""
+    unversioned = replace(SOURCE, version_id="")
+    for etag, raised in (("e" * 32, NotShownYet), ("f" * 32, ObjectRejected)):
+        client, script = scripted("s3")
+        script.add_client_error("get_object", "NoSuchKey", http_status_code=404)
+        script.add_response("list_object_versions", versions("null"))
+        with pytest.raises(raised):
+            ObjectReader(replace(unversioned, etag=etag), Deadline.after(SOON), client)(0, 10)
+
+
+def test_a_list_that_cannot_be_read_decides_nothing() -> None:
+    """Without the right to it, or while S3 is busy, an object is not called gone."""
+    for code, raised in (("AccessDenied", ServiceRefused), ("SlowDown", ServiceIncomplete)):
+        client, script = scripted("s3")
+        script.add_client_error("get_object", "NoSuchVersion", http_status_code=404)
+        script.add_client_error("list_object_versions", code)
+        with pytest.raises(raised):
+            ObjectReader(SOURCE, Deadline.after(SOON), client)(0, 10)
 
 
 def test_few_lines_are_one_put_and_none_is_no_object() -> None:
