@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Final
 from tickstream import keys
 from tickstream.errors import MalformedItem, ObjectRejected, Reason, ServiceIncomplete
 from tickstream.ingests import Activity, Manifest, is_forgotten
-from tickstream.items import activity_item, commit_from, key_of, manifest_from, manifest_item, sort_key_of
+from tickstream.items import activity_item, commit_from, key_of, manifest_from, manifest_item
 from tickstream.layouts import SNIFFED_BYTES, sniff
 from tickstream.messages import RangePointer, encode_message
 from tickstream.ranges import plan_spans
