@@ -107,11 +107,12 @@ def bench_extensions() -> None:
     from bench.emulator.access import bucket_denials, check, identity  # noqa: PLC0415
     from bench.emulator.dynamodb import tables  # noqa: PLC0415
     from bench.emulator.faults import injection  # noqa: PLC0415
-    from bench.emulator.functions import failed_imports  # noqa: PLC0415
+    from bench.emulator.functions import asynchronous, failed_imports  # noqa: PLC0415
     from bench.emulator.observed import journal, metric_counts  # noqa: PLC0415
     from bench.emulator.resources import custom_resource  # noqa: PLC0415
 
     repairs.install()
+    asynchronous.install()
     queue_polling.install()
     check.install()
     gateway_answers.install()

@@ -82,6 +82,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "services.iam.provider": ("IamProvider",),
     "services.lambda_.event_source_mapping.esm_worker": ("EsmWorker",),
     "services.lambda_.event_source_mapping.pollers.sqs_poller": ("SqsPoller",),
+    "services.lambda_.invocation.event_manager": ("Poller",),
     "services.lambda_.invocation.execution_environment": ("ExecutionEnvironment",),
     "services.lambda_.invocation.lambda_models": (
         "FunctionVersion",
@@ -131,6 +132,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
 _MODULES: Final[dict[str, str]] = {
     "handlers": "aws.handlers",
     "config": "config",
+    "event_manager": "services.lambda_.invocation.event_manager",
     "hooks": "runtime.hooks",
     "lambda_models": "services.lambda_.invocation.lambda_models",
     "logs": "services.lambda_.invocation.logs",
