@@ -140,3 +140,14 @@ def test_m13_a_queues_own_policy_counts(checked: Checked) -> None:
     assert checked.ask(("sqs", "send_message", {"QueueUrl": checked.queue_url, "MessageBody": "x"})) == ["AccessDenied"]
     assert checked.refusals()["sqs:SendMessage"].endswith("with an explicit deny in a resource-based policy")
     checked.sqs.set_queue_attributes(QueueUrl=checked.queue_url, Attributes={"Policy": ""})
+
+
+def test_m13_a_policy_of_awss_own_counts(checked: Checked) -> None:
+    """What AWS's managed policy allows is allowed while it is attached, and not a moment longer."""
+    receive = ("sqs", "receive_message", {"QueueUrl": checked.queue_url})
+    managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole"
+    assert checked.ask(receive) == ["AccessDenied"]
+    checked.iam.attach_role_policy(RoleName=NAME, PolicyArn=managed)
+    assert checked.ask(receive) != ["AccessDenied"]
+    checked.iam.detach_role_policy(RoleName=NAME, PolicyArn=managed)
+    assert checked.ask(receive) == ["AccessDenied"]

@@ -7,10 +7,12 @@ logs, deliveries), is not checked. `bench.iam.record` is the other side: what wa
 
 import json
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -22,6 +24,7 @@ from bench.engine import (
     RequestContext,
     Response,
     S3Object,
+    connect_to,
     create_serializer,
     handlers,
     iam_stores,
@@ -41,6 +44,7 @@ _CODES: Final = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403)}
 _USUAL: Final = ("AccessDeniedException", 400)
 _READS: Final = frozenset({("s3", "GetObject"), ("s3", "HeadObject")})
 _DELETES: Final = ("s3", "DeleteObjects")
+_AWS_MANAGED: Final = re.compile(r"arn:[^:]+:iam::aws:policy/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +183,24 @@ def _policies_of(caller: Caller, role_name: str) -> tuple[str, ...]:
     if role is None or role.role["Arn"] != caller.role_arn:
         return ()
     # Copies in one step: policies come and go in other threads.
-    inline = list(role.inline_policies.values())
-    managed = [store.MANAGED_POLICIES[arn] for arn in list(role.attached_policy_arns) if arn in store.MANAGED_POLICIES]
-    attached = [
-        version["Document"]
-        for policy in managed
-        for version in list(policy.versions.values())
-        if version["IsDefaultVersion"]
-    ]
-    # LocalStack keeps them as IAM answers them: percent-encoded.
-    return tuple(unquote(document) for document in (*inline, *attached))
+    inline, attached = list(role.inline_policies.values()), list(role.attached_policy_arns)
+    # LocalStack keeps its own as IAM answers them: percent-encoded.
+    own = [unquote(document) for document in (*inline, *_in_force(store.MANAGED_POLICIES, attached))]
+    return (*own, *(_aws_managed(arn) for arn in attached if _AWS_MANAGED.match(arn)))
+
+
+def _in_force(policies: Any, attached: Sequence[str]) -> list[str]:
+    """Return the documents in force of the account's own policies; one that was deleted meanwhile has none."""
+    found = [policies[arn] for arn in attached if arn in policies]
+    return [one["Document"] for policy in found for one in list(policy.versions.values()) if one["IsDefaultVersion"]]
+
+
+@cache
+def _aws_managed(arn: str) -> str:
+    """Return the document of a policy of AWS's own: LocalStack's provider alone has it, and it never changes there."""
+    iam = connect_to().iam
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return json.dumps(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
 
 
 def _bucket(context: RequestContext) -> Any:
