@@ -74,7 +74,8 @@ def read_moments(
 
     Raises ReadBackError where the table cannot be read, or holds what the pipeline does not write.
     """
-    table = DynamoTable(table_name, Deadline.after(_READ_WITHIN_S), target.client("dynamodb"))
+    # Whatever was written, at any time, is what happened: nothing of it has expired.
+    table = DynamoTable(table_name, Deadline.after(_READ_WITHIN_S), target.client("dynamodb"), now_s=0)
     try:
         return _read(table, ingests, journal)
     except TickstreamError as error:
