@@ -340,3 +340,22 @@ def test_embedded_an_api_outlives_a_change_of_its_shape(target: EmbeddedTarget) 
     deployments = target.client("apigateway").get_deployments(restApiId=stack.outputs()["Id"])["items"]
     assert len(deployments) == 1
     assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_embedded_a_custom_resource_whose_function_cannot_be_imported_fails_at_once(target: EmbeddedTarget) -> None:
+    """The stack fails with the import's own words, and not after the hour in which an answer might come."""
+    functions = target.client("lambda")
+    arn = functions.create_function(
+        FunctionName="embedded-unimportable",
+        Runtime="python3.13",
+        Role=ROLE,
+        Handler="module.handler",
+        Code={"ZipFile": zipped("raise RuntimeError('nothing works here')\n")},
+    )["FunctionArn"]
+    functions.get_waiter("function_active_v2").wait(FunctionName="embedded-unimportable", WaiterConfig={"Delay": 1})
+    stack = Stack(target, "embedded-unimportable")
+    properties = {"ServiceToken": arn, "Identity": "one"}
+    assert stack.create({"Thing": {"Type": "Custom::Thing", "Properties": properties}}) != "CREATE_COMPLETE"
+    assert "embedded-unimportable cannot be imported: RuntimeError: nothing works here" in stack.reasons()
+    assert stack.delete() == "DELETE_COMPLETE"
+    functions.delete_function(FunctionName="embedded-unimportable")

@@ -219,6 +219,63 @@ def test_embedded_detached_outlives_and_is_found_again(tmp_path: Path, monkeypat
     assert not running.is_supervised()
 
 
+# A bench that dies, or fails, in the moment in which it would note where its detached LocalStack is.
+NOT_NOTED = """
+import os, signal, sys
+from bench.targets import instance
+from bench.targets.embedded import EmbeddedTarget
+
+def remember(running):
+    print(running.port, running.supervisor_pid, running.state_dir, flush=True)
+    {end}
+
+instance.remember = remember
+EmbeddedTarget(detached=True).start()
+"""
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["os.kill(os.getpid(), signal.SIGKILL)", "raise OSError(28, 'No space left on device')"],
+    ids=["kill", "error"],
+)
+def test_embedded_detached_does_not_live_unnoted(end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails between the start and the note ends LocalStack: nobody would find it any more."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    bench = subprocess.Popen(
+        [sys.executable, "-P", "-c", NOT_NOTED.format(end=end)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    said, _ = bench.communicate(timeout=300)
+    port, supervisor, state_dir = said.split()
+    assert bench.returncode != 0
+    wait_until(lambda: not alive({int(supervisor)}), "the supervisor gone", GONE_WITHIN_S + 20)
+    assert not Path(state_dir).exists()
+    assert refuses("127.0.0.1", int(port))
+    assert EmbeddedTarget.attached() is None
+
+
+def test_embedded_a_failure_keeps_the_log(tmp_path: Path) -> None:
+    """What fails while LocalStack runs says where its log has been kept."""
+    with pytest.raises(RuntimeError) as caught, EmbeddedTarget(tmp_path):
+        raise RuntimeError("why")
+    (note,) = caught.value.__notes__
+    log = Path(note.removeprefix("LocalStack's log: "))
+    assert "Ready." in log.read_text()
+    log.unlink()
+
+
+def test_embedded_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails while the disk below LocalStack is full, the disk is reported; nothing is left on it."""
+    monkeypatch.setattr("bench.targets.embedded.free_bytes", lambda _: 4096)
+    said = rf"the disk of {tmp_path}, .* 0 MB left: TMPDIR .*RuntimeError: why"
+    with pytest.raises(TargetError, match=said), EmbeddedTarget(tmp_path):
+        raise RuntimeError("why")
+    assert not list(tmp_path.iterdir())
+
+
 def test_embedded_attached_forgets_the_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What remains of a detached LocalStack that was killed is nobody to attach to, even if its number is reused."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
