@@ -13,7 +13,7 @@ import pytest
 
 from bench.emulator.functions.environment import ExecutionEnvironment, FunctionSettings, Invocation
 from bench.emulator.functions.runtime_folder import build_runtime_folder
-from bench.emulator.functions.zygote import RUNTIME_VARIABLES, Child, Zygote
+from bench.emulator.functions.zygote import RUNTIME_VARIABLES, Child, Zygote, interpreter_variables
 
 LOOK = """
 import importlib.util, os, random, secrets, sys, tempfile, threading, uuid
@@ -228,3 +228,12 @@ def test_zygote_function_may_be_faster_than_the_news_of_it(tmp_path: Path, monke
         assert first["pid"] != second["pid"]
 
     in_world(tmp_path, story)
+
+
+@pytest.mark.parametrize(("given", "passed_on"), [("/libraries", {"LD_LIBRARY_PATH": "/libraries"}), ("", {})])
+def test_a_child_of_the_same_python_finds_its_library(
+    given: str, passed_on: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this Python was given to find libpython with, its children are given too; nothing else of its variables."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", given)
+    assert interpreter_variables() == passed_on
