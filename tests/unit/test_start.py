@@ -40,7 +40,6 @@ def run(checkout: Path, *arguments: str, before: str = "", **variables: str) -> 
         env={**clean, **variables},
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
 
