@@ -138,6 +138,7 @@ _MODULES: Final[dict[str, str]] = {
     "logs": "services.lambda_.invocation.logs",
     "version_manager": "services.lambda_.invocation.version_manager",
     "s3_provider": "services.s3.provider",
+    "sqs_poller": "services.lambda_.event_source_mapping.pollers.sqs_poller",
     "ephemeral": "services.s3.storage.ephemeral",
 }
 _PLACES: Final = {name: module for module, names in _NAMES.items() for name in names}

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import BenchError
+from bench.faults import of_objects
 from bench.faults.rules import INVOCATION, Action, FaultRule
 from tickstream import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from bench.stack.outputs import Outputs
+    from bench.faults.scene import Scene
 
 #: In place of 300 s: what failed comes again in seconds.
 VISIBILITY_S: Final = 6
@@ -37,27 +38,6 @@ _REFUSED_TIMES: Final = 15
 #: There are few uploads.
 _UPLOAD_RATE: Final = 0.1
 _PART_TIMES: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Victim:
-    """An object whose processing is spoiled for a while."""
-
-    key: str
-    ingest_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What rules are made for: a stack, the run's seed, and objects to spoil (`VICTIMS`, or as many as are sent)."""
-
-    outputs: Outputs
-    seed: int
-    victims: tuple[Victim, ...]
-
-    def victim(self, place: int) -> tuple[Victim, ...]:
-        """Return the one of a place, or none where there are fewer."""
-        return self.victims[place : place + 1]
 
 
 type Rules = Callable[[Scene], tuple[FaultRule, ...]]
@@ -83,11 +63,6 @@ class Fault:
     then: Rules | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()
-
-
-#: Objects that `Scene.victims` should have, one for each use below.
-VICTIMS: Final = 4
-_UNREAD_BY_INGESTION, _UNREAD_BY_PROCESSOR, _LATE, _WITHOUT_RECEIPT = range(VICTIMS)
 
 
 def _kill_before_writes(scene: Scene) -> tuple[FaultRule, ...]:
@@ -122,28 +97,6 @@ def _function_timeout(scene: Scene) -> tuple[FaultRule, ...]:
         FaultRule("processor", *INVOCATION, processor, times=1, action=late, delay_s=3.0, skip=2),
         FaultRule("ingestion", *INVOCATION, ingestion, _OBJECT_EVENT, times=1, action=late, delay_s=2.0, skip=1),
     )
-
-
-def _poison_objects(scene: Scene) -> tuple[FaultRule, ...]:
-    ingestion, processor = scene.outputs.ingestion_function_name, scene.outputs.processor_function_name
-    return (
-        *(FaultRule("ingestion", "s3", "GetObject", ingestion, one.key) for one in scene.victim(_UNREAD_BY_INGESTION)),
-        *(FaultRule("processor", "s3", "GetObject", processor, one.key) for one in scene.victim(_UNREAD_BY_PROCESSOR)),
-    )
-
-
-def _dead_letter_redrive(scene: Scene) -> tuple[FaultRule, ...]:
-    # Its slices are written and counted by readers, its receipt is not: the worst place to stop at.
-    processor = scene.outputs.processor_function_name
-    return tuple(
-        FaultRule("receipt", "dynamodb", "BatchWriteItem", processor, keys.ingest_partition(one.ingest_id))
-        for one in scene.victim(_WITHOUT_RECEIPT)
-    )
-
-
-def _late_object(scene: Scene) -> tuple[FaultRule, ...]:
-    processor = scene.outputs.processor_function_name
-    return tuple(FaultRule("late", "s3", "GetObject", processor, one.key) for one in scene.victim(_LATE))
 
 
 def _aggregator_down(scene: Scene) -> tuple[FaultRule, ...]:
@@ -305,9 +258,21 @@ _ALL: Final = (
         "poison-objects",
         "One object cannot be read by DataIngestion and one not by DataProcessor, until their messages are dead "
         "letters; then they can, and are put back to work.",
-        _poison_objects,
+        of_objects.poison_objects,
         of_objects=True,
         held=True,
+    ),
+    Fault(
+        "deadly-object",
+        "DataProcessor dies twice of one object; its neighbours are put back and do not become dead letters.",
+        of_objects.deadly_object,
+        of_objects=True,
+    ),
+    Fault(
+        "unseen-object",
+        "S3 answers 404 for one object that it lists; it is asked for again.",
+        of_objects.unseen_object,
+        of_objects=True,
     ),
     Fault(
         "poison-messages",
@@ -315,10 +280,16 @@ _ALL: Final = (
         _no_rules,
     ),
     Fault(
+        "hostile-objects",
+        "Objects that are damaged, no ticks, or costly to read lie among the others; each has its own fate.",
+        _no_rules,
+        of_objects=True,
+    ),
+    Fault(
         "dead-letter-redrive",
         "The receipts of one object are refused until its messages are dead letters; all dead letters are put back to "
         "work once their cause is cured.",
-        _dead_letter_redrive,
+        of_objects.dead_letter_redrive,
         of_objects=True,
         held=True,
     ),
@@ -326,7 +297,7 @@ _ALL: Final = (
         "aggregator-down",
         "Every invocation of DataAggregator fails while one object's ranges are committed after all others; readers "
         "answer right meanwhile.",
-        _late_object,
+        of_objects.late_object,
         of_objects=True,
         held=True,
         then=_aggregator_down,

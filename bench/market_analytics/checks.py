@@ -11,6 +11,7 @@ from bench.ledger.sent import origins_of
 from bench.ledger.verdict import Check, Verdict, judge_acknowledged, sent_counts
 from bench.market_analytics.api_reader import Window, read_by_get, read_by_post
 from bench.market_analytics.compare import UNANNOUNCED, compare_bars, compare_rejects, judge_announced, judge_letters
+from bench.market_analytics.hostile_objects import rejects_without, without
 from bench.market_analytics.indeterminate import resolved
 from bench.market_analytics.oracle import coarser
 from bench.market_analytics.table_reader import RecordedReject, read_dead_letters, read_rejects, read_table
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from bench.market_analytics.oracle import ExpectedBar, Oracle, PlantedReject
     from bench.market_analytics.table_reader import DeadLetter, TableState
     from bench.measure.journal import Journal
-    from bench.stack.outputs import Outputs
-    from bench.targets import Target
 
 _SYMBOLS_BY_GET: Final = 10
 # Small, so that one hour-long symbol takes many pages and a page often ends in the middle of an hour.
@@ -44,6 +43,7 @@ class Evidence:
     """What a verdict is based on, beside what is read back from the target.
 
     journal: None where the target keeps none. expected_letters: bodies of the dead letters that there must be.
+    planted_ingests: of objects that are judged for themselves, and otherwise left out.
     checks: what was judged on the way.
     """
 
@@ -53,6 +53,7 @@ class Evidence:
     completion: Processed
     journal: Journal | None = None
     expected_letters: Sequence[str] = ()
+    planted_ingests: frozenset[str] = frozenset()
     checks: tuple[Check, ...] = ()
 
     @property
@@ -80,7 +81,8 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     """Read everything back, compare it with the oracle, and state what was found."""
     target, outputs, api = deployed.target, deployed.outputs, deployed.api
     letters = read_dead_letters(target, outputs.dead_letter_queues())
-    table = read_table(target, outputs.table_name)
+    aside = evidence.planted_ingests
+    table = without(read_table(target, outputs.table_name), aside)
     outcomes = resolved(evidence.ledger.outcomes(), table, evidence.oracle)
     kept = [one for one in outcomes if one.acknowledged]
     oracle = evidence.oracle.among(origins_of(kept))
@@ -88,7 +90,8 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     planted = oracle.planted()
     stored = compare_bars(expected, table.bars)
     dead_lettered = _dead_lettered_ticks(kept, oracle, table, letters)
-    recorded = _recorded_rejects(target, outputs, kept, evidence.pieces, planted)
+    rejects = rejects_without(read_rejects(target, outputs.rejected_bucket_name), aside)
+    recorded = _recorded_rejects(rejects, kept, evidence.pieces, planted)
     refused = _refused_in_answers(kept, planted)
     counts = {
         **sent_counts(outcomes, evidence.attempted),
@@ -205,8 +208,7 @@ def _intervals(found: Mapping[str, BarFindings]) -> Check:
 
 
 def _recorded_rejects(
-    target: Target,
-    outputs: Outputs,
+    rejects: Sequence[RecordedReject],
     kept: Sequence[Sent],
     pieces: Sequence[ObjectFile | PostBody],
     planted: Sequence[PlantedReject],
@@ -224,7 +226,7 @@ def _recorded_rejects(
             return bytes(file.read(row.length))
 
     of_objects = [row for row in planted if row.ordinal in set(ordinals.values())]
-    return compare_rejects(of_objects, read_rejects(target, outputs.rejected_bucket_name), ordinals.get, text_of)
+    return compare_rejects(of_objects, rejects, ordinals.get, text_of)
 
 
 def _refused_in_answers(kept: Sequence[Sent], planted: Sequence[PlantedReject]) -> RejectFindings:

@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.faults.catalog import (
     LEASE_PARTITION,
-    VICTIMS,
     VISIBILITY_S,
-    Scene,
-    Victim,
     fault_of,
     faults_of,
     named,
     names,
 )
 from bench.faults.injector import FaultInjector
+from bench.faults.scene import VICTIMS, Scene, Victim
 from bench.ledger.truth import ObjectFile
 from bench.ledger.verdict import Check
 from bench.ledger.waiting import Clock
 from bench.market_analytics.completion import trigger_schedule
+from bench.market_analytics.hostile_objects import CHECK, NAME, HostileObjects, hostile_objects
 from bench.market_analytics.table_reader import read_table
 from bench.redrive import market_queues, redrive
 from bench.targets.reading import queue_depth
@@ -47,14 +46,47 @@ if TYPE_CHECKING:
 ALL: Final = "all"
 LATE_CHECK: Final = "bars while rollups are late"
 
+
+def range_message(spoiled: str) -> str:
+    """Write a message as the pipeline does, but for one field that is replaced by what is given."""
+    fields = {
+        "received_ms": "1767623400000",
+        "span": "[0,28,100]",
+        "bucket": '"market-data"',
+        "key": '"no object"',
+        "version": '"v"',
+        "etag": '"e"',
+        "size": "100",
+    }
+    name = spoiled.partition(":")[0].strip('"')
+    said = {one: spoiled if one == name else f'"{one}":{value}' for one, value in fields.items()}
+    source = ",".join(said[one] for one in ("bucket", "key", "version", "etag", "size"))
+    layout = '{"format":"csv","gzipped":false,"columns":["symbol"],"data_start":28}'
+    return (
+        f'{{"kind":"range","ingest":"{"0" * 32}",{said["received_ms"]},{said["span"]},"source":{{{source}}},'
+        f'"layout":{layout}}}'
+    )
+
+
 POISON_MESSAGES: Final = (
     "nothing that anybody could read",
     '{"kind":"greeting","from":"the bench"}',
     '{"kind":"range","ingest":"no ingest","span":[0,0,1]}',
+    # Deeper than any parser goes, numbers without end, and values of other types: each once failed its whole batch.
+    "[" * 100_000,
+    range_message('"received_ms":Infinity'),
+    range_message('"received_ms":1e999'),
+    range_message('"size":1e999'),
+    range_message('"span":["0","0","1"]'),
+    range_message('"version":["v"]'),
+    range_message('"received_ms":' + "9" * 5_000),
+    range_message('"key":"\\ud800"'),
 )
 #: A failed event is tried again after one and after two seconds, then it is a dead letter: what has not come by then
 #: does not come.
 _EVENTS_QUIET_S: Final = 8.0
+#: Hostile objects that are not done this long after all else has come to rest do not come.
+_FATES_S: Final = 60.0
 #: So often dead letters are put back before they count as not curable.
 _ROUNDS: Final = 8
 #: Rollups that two aggregators left behind each other are confirmed after twice the function's life, 100 s, and seen to
@@ -103,6 +135,9 @@ class FaultPlan:
         self._last_hits: Mapping[str, int] = {}
         self._changed_s = 0.0
         self._late: Check | None = None
+        self._hostile: HostileObjects | None = None
+        self._planted = 0
+        self._fates: Check | None = None
         self._hits: dict[str, int] = {}
         self._marks: list[tuple[str, int]] = []
 
@@ -141,6 +176,10 @@ class FaultPlan:
         for body in self.expected_letters:
             sqs.send_message(QueueUrl=url, MessageBody=body)
             self._mark("poison-messages")
+        if NAME in self.names:
+            self._hostile = HostileObjects(deployed.target, deployed.outputs, hostile_objects)
+            self._planted = self._hostile.put()
+            self._mark(NAME)
         self._changed_s = self._clock.now_s()
 
     def look(self, progress: Progress, *, sending: bool) -> str:
@@ -158,6 +197,7 @@ class FaultPlan:
             or self._put_back(_WORK_QUEUES, letters)
             or self._read_late_bars(progress)
             or self._put_back(_LATER_QUEUES, letters)
+            or self._hostile_objects_are_done()
             or self._events_are_quiet()
         )
 
@@ -184,7 +224,13 @@ class FaultPlan:
         found = [Check("faults injected", not idle, detail)]
         if "aggregator-down" in self.names:
             found.append(self._late or Check(LATE_CHECK, passed=False, detail="it did not come to that"))
+        if self._hostile is not None:
+            found.append(self._fates or Check(CHECK, passed=False, detail="it did not come to that"))
         return tuple(found)
+
+    def planted_ingests(self) -> frozenset[str]:
+        """Ingests of hostile objects, which are in nobody's books."""
+        return self._hostile.ingest_ids() if self._hostile else frozenset()
 
     def facts(self, began_ms: float) -> dict[str, Any]:
         """Say in plain JSON what was injected when; began_ms: the run's first send, Unix milliseconds."""
@@ -282,6 +328,16 @@ class FaultPlan:
         self._down = ()
         return "DataAggregator to work again"
 
+    def _hostile_objects_are_done(self) -> str:
+        """Look whether each has its fate; for a while, since one that gets another never has it."""
+        if self._hostile is None or self._fates is not None:
+            return ""
+        fates = self._hostile.judge()
+        if not fates.passed and self._clock.now_s() - self._changed_s < _FATES_S:
+            return "hostile objects to be done"
+        self._fates = fates
+        return ""
+
     def _events_are_quiet(self) -> str:
         hits = self._injector.hits()
         if hits != self._last_hits:
@@ -304,7 +360,12 @@ class FaultPlan:
         for name, hits in self._injector.hits().items():
             if name in origin:
                 self._hits[origin[name]] += hits
-        for name, done in (("poison-messages", len(self.expected_letters)), ("dead-letter-redrive", self._redriven)):
+        own = (
+            ("poison-messages", len(self.expected_letters)),
+            (NAME, self._planted),
+            ("dead-letter-redrive", self._redriven),
+        )
+        for name, done in own:
             if name in self._hits:
                 self._hits[name] = done
         marks = [(origin[name], at_ms) for name, at_ms in self._injector.marks() if name in origin]

@@ -134,6 +134,7 @@ class MarketTrial:
             pushed.completion,
             journal=pushed.recorder.journal,
             expected_letters=plan.expected_letters if plan else (),
+            planted_ingests=plan.planted_ingests() if plan else frozenset(),
             checks=plan.checks() if plan else (),
         )
         return verdict_of(self._deployed, evidence)

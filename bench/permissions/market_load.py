@@ -6,7 +6,7 @@ import contextlib
 import gzip
 import json
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.errors import ApiError
 from bench.faults import FaultInjector, FaultRule
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PARAMETERS: Final = {"RangeBytes": "65536", "CompactionThreshold": "4"}
 _HEADER: Final = "symbol,timestamp,price,size\n"
 _OBJECTS: Final = 6
+_DOUBTFUL: Final = 6
 _MINUTE: Final = "2026-01-05T14:30:00Z"
 _BREAKS: Final = "an upload in parts that breaks"
 _COLUMNS: Final = ("symbol", "timestamp", "price", "size")
@@ -62,8 +63,13 @@ class MarketLoad(Sender):
             gone,
             Layout(Format.CSV, columns=_COLUMNS, data_start=len(_HEADER)),
         )
-        for _ in range(2):
-            self.sqs.send_message(QueueUrl=self.outputs.queue_url, MessageBody=encode_message(pointer))
+        # As if they had been tried before: of those that come together all but one are put back.
+        doubtful = {"tries": {"DataType": "String", "StringValue": "1"}}
+        message = encode_message(pointer)
+        entries: Any = [
+            {"Id": str(at), "MessageBody": message, "MessageAttributes": doubtful} for at in range(_DOUBTFUL)
+        ]
+        self.sqs.send_message_batch(QueueUrl=self.outputs.queue_url, Entries=entries)
         # What the API answers to a refusal is no concern of this load.
         with contextlib.suppress(ApiError):
             tick = {"symbol": name, "timestamp": _MINUTE, "price": "1.5", "size": "1"}

@@ -13,10 +13,15 @@ _TRIES: Final = 20
 
 
 def queue_depth(sqs: Any, url: str) -> tuple[int, int]:
-    """Return how many messages of a queue are visible, and how many are out of sight."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    """Return how many messages of a queue are visible or will be after their delay, and how many are out of sight."""
+    names = [
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesDelayed",
+        "ApproximateNumberOfMessagesNotVisible",
+    ]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return int(attributes[names[0]]), int(attributes[names[1]])
+    visible, delayed, in_flight = (int(attributes.get(name, 0)) for name in names)
+    return visible + delayed, in_flight
 
 
 def read_items(dynamodb: Any, table: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,8 @@ import pytest
 from bench.__main__ import main
 from bench.errors import BenchError
 from bench.faults import Action
-from bench.faults.catalog import LEASE_PARTITION, VICTIMS, Fault, Scene, Victim, fault_of, faults_of, named, names
+from bench.faults.catalog import LEASE_PARTITION, Fault, fault_of, faults_of, named, names
+from bench.faults.scene import VICTIMS, Scene, Victim
 from bench.stack.outputs import Outputs
 from market_analytics.data_aggregator_election import PARTITION
 
@@ -33,7 +34,12 @@ WANTED = {
     "poison-objects",
     "poison-messages",
     "dead-letter-redrive",
+    "deadly-object",
+    "unseen-object",
+    "hostile-objects",
 }
+#: These send something of their own, and have no rules.
+WITHOUT_RULES = {"poison-messages", "hostile-objects"}
 
 
 def fault(name: str) -> Fault:
@@ -49,7 +55,7 @@ def test_the_catalog_has_every_fault_with_a_sentence() -> None:
     assert all(fault(name).about.endswith(".") for name in names())
 
 
-@pytest.mark.parametrize("name", sorted(WANTED - {"poison-messages"}))
+@pytest.mark.parametrize("name", sorted(WANTED - WITHOUT_RULES))
 def test_each_fault_has_rules_of_its_own_names(name: str) -> None:
     """Rules of all faults and stacks stand beside each other in one target, each under its own name."""
     one = fault(name)
@@ -96,7 +102,10 @@ def test_few_objects_give_fewer_victims_and_no_error() -> None:
 def test_victims_differ() -> None:
     """No object is spoiled by two faults: the second one would never be seen."""
     spoilt = [rule.contains for one in faults_of(names()) if one.held for rule in one.rules(SCENE)]
-    assert len(set(spoilt)) == len(spoilt) == VICTIMS
+    others = {rule.contains for name in ("deadly-object", "unseen-object") for rule in fault(name).rules(SCENE)}
+    assert len(set(spoilt)) == len(spoilt) == VICTIMS - len(others)
+    assert others.isdisjoint(spoilt)
+    assert len(others) == 2
 
 
 def test_the_lease_is_the_pipelines_own() -> None:
@@ -113,7 +122,15 @@ def test_an_unknown_name_is_told_the_known_ones() -> None:
 def test_faults_of_objects_are_not_asked_of_a_workload_without_any() -> None:
     """`all` leaves them out there; by name they are the user's mistake, told before anything runs."""
     without = set(names()) - set(names(objects=False))
-    assert without == {"poison-objects", "dead-letter-redrive", "aggregator-down", "duplicate-s3-events"}
+    assert without == {
+        "poison-objects",
+        "dead-letter-redrive",
+        "aggregator-down",
+        "duplicate-s3-events",
+        "deadly-object",
+        "unseen-object",
+        "hostile-objects",
+    }
     with pytest.raises(BenchError, match="no objects, so that there is no occasion for poison-objects"):
         faults_of(["throttling", "poison-objects"], objects=False)
     assert main(["run", "--workload", "api", "--faults", "duplicate-s3-events"]) == 2

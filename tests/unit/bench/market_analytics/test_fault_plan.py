@@ -15,8 +15,11 @@ from bench.ledger.waiting import Clock
 from bench.market_analytics import fault_plan as plan_module
 from bench.market_analytics.completion import Progress
 from bench.market_analytics.fault_plan import LATE_CHECK, POISON_MESSAGES, FaultPlan
+from bench.market_analytics.hostile_objects import CHECK
 from bench.redrive import Redriven
 from bench.stack.outputs import Outputs
+from tickstream.errors import MalformedItem
+from tickstream.messages import RangePointer, decode_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -212,10 +215,49 @@ def test_poison_messages_are_sent_and_stay_dead(world: World) -> None:
     assert tuple(world.sent) == plan.expected_letters == POISON_MESSAGES
     world.letters[PROCESSING] = 2
     assert plan.look(DONE, sending=False) == "messages of nobody's to become dead letters"
-    world.letters[PROCESSING] = 4
+    world.letters[PROCESSING] = len(POISON_MESSAGES) + 1
     assert plan.look(DONE, sending=False) == "dead letters that were put back to work"
-    assert world.letters[PROCESSING] == 3
+    assert world.letters[PROCESSING] == len(POISON_MESSAGES)
     run_out(world, plan)
+
+
+def test_no_consumer_can_read_a_poison_message_and_each_is_refused_as_such() -> None:
+    """Each is malformed for the strict reader: nothing else is raised."""
+    for body in POISON_MESSAGES:
+        with pytest.raises(MalformedItem):
+            decode_message(body)
+    assert len(set(POISON_MESSAGES)) == len(POISON_MESSAGES)
+
+
+def test_a_range_message_is_the_pipelines_but_for_the_field_that_was_spoiled() -> None:
+    """Otherwise a poison message might be refused for another reason than the one that it is there for."""
+    assert isinstance(decode_message(plan_module.range_message('"size":100')), RangePointer)
+
+
+def test_hostile_objects_are_put_waited_for_and_judged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run goes on when each has its fate, or when one has not got it for long; what it was is a check."""
+    fates = [Check(CHECK, passed=False, detail="not yet"), Check(CHECK, passed=True, detail="as they must be")]
+
+    class Planted:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def put(self) -> int:
+            return 9
+
+        def ingest_ids(self) -> frozenset[str]:
+            return frozenset({"i"})
+
+        def judge(self) -> Check:
+            return fates.pop(0)
+
+    monkeypatch.setattr(plan_module, "HostileObjects", Planted)
+    plan = installed(world, "hostile-objects")
+    assert plan.look(DONE, sending=False) == "hostile objects to be done"
+    run_out(world, plan)
+    plan.finish()
+    assert plan.planted_ingests() == {"i"}
+    assert [(check.name, check.passed) for check in plan.checks()] == [("faults injected", True), (CHECK, True)]
 
 
 def test_bars_are_read_while_the_aggregator_is_down_and_all_is_committed(world: World) -> None:
