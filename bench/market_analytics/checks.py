@@ -10,7 +10,13 @@ from bench.errors import ApiError, ReadBackError
 from bench.ledger.sent import origins_of
 from bench.ledger.verdict import Check, Verdict, judge_acknowledged, sent_counts
 from bench.market_analytics.api_reader import Window, read_by_get, read_by_post
-from bench.market_analytics.compare import UNANNOUNCED, compare_bars, compare_rejects, judge_announced, judge_letters
+from bench.market_analytics.compare import (
+    UNANNOUNCED,
+    compare_bars,
+    compare_rejects,
+    judge_announced,
+    judge_dead_letters,
+)
 from bench.market_analytics.hostile_objects import rejects_without, without
 from bench.market_analytics.indeterminate import resolved
 from bench.market_analytics.oracle import coarser
@@ -42,7 +48,7 @@ _SYMBOLS_READ_LATE: Final = 100
 class Evidence:
     """What a verdict is based on, beside what is read back from the target.
 
-    journal: None where the target keeps none. expected_letters: bodies of the dead letters that there must be.
+    journal: None where the target keeps none. expected_dead_letters: bodies of the dead letters that there must be.
     planted_ingests: of objects that are judged for themselves, and otherwise left out.
     checks: what was judged on the way.
     """
@@ -52,7 +58,7 @@ class Evidence:
     pieces: Sequence[ObjectFile | PostBody]
     completion: Processed
     journal: Journal | None = None
-    expected_letters: Sequence[str] = ()
+    expected_dead_letters: Sequence[str] = ()
     planted_ingests: frozenset[str] = frozenset()
     checks: tuple[Check, ...] = ()
 
@@ -80,7 +86,7 @@ def verdict_of(deployed: Deployed, evidence: Evidence) -> Verdict:
 def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     """Read everything back, compare it with the oracle, and state what was found."""
     target, outputs, api = deployed.target, deployed.outputs, deployed.api
-    letters = read_dead_letters(target, outputs.dead_letter_queues())
+    dead_letters = read_dead_letters(target, outputs.dead_letter_queues())
     aside = evidence.planted_ingests
     table = without(read_table(target, outputs.table_name), aside)
     outcomes = resolved(evidence.ledger.outcomes(), table, evidence.oracle)
@@ -89,7 +95,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     expected = oracle.bars()
     planted = oracle.planted()
     stored = compare_bars(expected, table.bars)
-    dead_lettered = _dead_lettered_ticks(kept, oracle, table, letters)
+    dead_lettered = _dead_lettered_ticks(kept, oracle, table, dead_letters)
     rejects = rejects_without(read_rejects(target, outputs.rejected_bucket_name), aside)
     recorded = _recorded_rejects(rejects, kept, evidence.pieces, planted)
     refused = _refused_in_answers(kept, planted)
@@ -101,7 +107,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
         "unexpected": stored.unexpected,
         "rejected": recorded.matched + refused.matched,
         "dead-lettered": dead_lettered,
-        "dead letters": len(letters),
+        "dead letters": len(dead_letters),
         "bars": sum(len(bars) for bars in expected.values()),
         "wrong bars": stored.wrong_bars,
     }
@@ -120,7 +126,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
         _statuses(api, kept),
         *([judge_announced(table, evidence.journal)] if evidence.journal else []),
         _rollups(table),
-        judge_letters(letters, evidence.expected_letters),
+        judge_dead_letters(dead_letters, evidence.expected_dead_letters),
         _account(counts),
         *evidence.checks,
     )
@@ -240,10 +246,12 @@ def _refused_in_answers(kept: Sequence[Sent], planted: Sequence[PlantedReject]) 
     return compare_rejects([row for row in planted if row.ordinal in posts], answered, int, lambda _: None)
 
 
-def _dead_lettered_ticks(kept: Sequence[Sent], oracle: Oracle, table: TableState, letters: Sequence[DeadLetter]) -> int:
+def _dead_lettered_ticks(
+    kept: Sequence[Sent], oracle: Oracle, table: TableState, dead_letters: Sequence[DeadLetter]
+) -> int:
     """Good ticks of ranges that are not committed and whose message is in a dead-letter queue, each range once."""
     ordinals = {entry.ingest_id: entry.ordinal for entry in kept if entry.ingest_id}
-    extents = {(letter.ingest_id, letter.start, letter.end) for letter in letters if letter.ingest_id in ordinals}
+    extents = {(one.ingest_id, one.start, one.end) for one in dead_letters if one.ingest_id in ordinals}
     total = 0
     for ingest_id, start, end in extents:
         manifest = table.manifests.get(ingest_id)

@@ -204,16 +204,16 @@ def judge_announced(table: TableState, journal: Journal) -> Check:
     return Check(_ANNOUNCED, not silent, detail)
 
 
-def judge_letters(letters: Sequence[DeadLetter], expected: Sequence[str]) -> Check:
+def judge_dead_letters(dead_letters: Sequence[DeadLetter], expected: Sequence[str]) -> Check:
     """Dead letters are exactly those that were planted."""
-    planted, found = Counter(expected), Counter(letter.body for letter in letters)
-    strange = [letter for letter in letters if letter.body not in planted]
+    planted, found = Counter(expected), Counter(one.body for one in dead_letters)
+    strange = [one for one in dead_letters if one.body not in planted]
     missing, surplus = (planted - found).total(), (found - planted).total() - len(strange)
-    if not letters and not expected:
+    if not dead_letters and not expected:
         return Check("dead-letter queues", passed=True, detail="empty")
-    detail = f"{len(letters)} dead letters, {len(expected)} were planted"
+    detail = f"{len(dead_letters)} dead letters, {len(expected)} were planted"
     if strange:
-        queues = Counter(letter.queue for letter in strange)
+        queues = Counter(one.queue for one in strange)
         held = ", ".join(f"{number} in {queue}" for queue, number in queues.items())
         detail += f"; {held} that should not be there, the first: {strange[0].body[:160]}"
     if missing or surplus:

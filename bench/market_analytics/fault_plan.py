@@ -105,7 +105,7 @@ class FaultPlan:
     """The faults of one run: made before it, installed in its stack, looked at on its way, finished after it.
 
     names: in the order of the catalog. about: a line on each. parameters: what the stack gets unless it is given
-    others. deviations: sentences for the report. expected_letters: bodies that must be dead letters at the end.
+    others. deviations: sentences for the report. expected_dead_letters: bodies that must be dead letters at the end.
     """
 
     def __init__(self, faults: Sequence[Fault], seed: int, clock: Clock | None = None) -> None:
@@ -114,7 +114,7 @@ class FaultPlan:
         self._clock = clock or Clock()
         self.names = tuple(fault.name for fault in faults)
         self.about = tuple(f"fault {fault.name}: {fault.about}" for fault in faults)
-        self.expected_letters = POISON_MESSAGES if "poison-messages" in self.names else ()
+        self.expected_dead_letters = POISON_MESSAGES if "poison-messages" in self.names else ()
         self.parameters = {name: value for fault in faults for name, value in fault.parameters.items()}
         shortened = (
             f"visibility timeout of ProcessingQueue {VISIBILITY_S} s instead of the stack's: what fails is tried "
@@ -173,7 +173,7 @@ class FaultPlan:
         for fault in self._faults:
             later = [replace(rule, rate=0.0) for rule in self._later(fault)]
             self._injector.add([rule for _, rule in rules if fault_of(rule) == fault.name] + later)
-        for body in self.expected_letters:
+        for body in self.expected_dead_letters:
             sqs.send_message(QueueUrl=url, MessageBody=body)
             self._mark("poison-messages")
         if NAME in self.names:
@@ -191,12 +191,12 @@ class FaultPlan:
             return "everything to be sent"
         if progress.queued or progress.in_flight:
             return "the messages of ProcessingQueue"
-        letters = self._letters()
+        dead_letters = self._dead_letters()
         return (
-            self._cure_spoiled(progress, letters)
-            or self._put_back(_WORK_QUEUES, letters)
+            self._cure_spoiled(progress, dead_letters)
+            or self._put_back(_WORK_QUEUES, dead_letters)
             or self._read_late_bars(progress)
-            or self._put_back(_LATER_QUEUES, letters)
+            or self._put_back(_LATER_QUEUES, dead_letters)
             or self._hostile_objects_are_done()
             or self._events_are_quiet()
         )
@@ -253,15 +253,15 @@ class FaultPlan:
         # No secret depends on it.
         return tuple(random.Random(self._seed).sample(objects, min(VICTIMS, len(objects))))  # noqa: S311
 
-    def _letters(self) -> dict[str, int]:
+    def _dead_letters(self) -> dict[str, int]:
         """Messages in each dead-letter queue."""
         sqs = self._deployed.target.client("sqs")
         return {queue: sum(queue_depth(sqs, url)) for queue, url in self._deployed.outputs.dead_letter_queues().items()}
 
     def _staying(self, queue: str) -> int:
-        return len(self.expected_letters) if queue == _PROCESSING else 0
+        return len(self.expected_dead_letters) if queue == _PROCESSING else 0
 
-    def _wanted_letters(self) -> dict[str, int]:
+    def _wanted_dead_letters(self) -> dict[str, int]:
         """How many dead letters there are at least when all that is held has come to rest."""
         by_ingestion = [rule.function == self._deployed.outputs.ingestion_function_name for rule in self._held]
         return {
@@ -269,11 +269,11 @@ class FaultPlan:
             _PROCESSING: self._staying(_PROCESSING) + len(by_ingestion) - sum(by_ingestion),
         }
 
-    def _cure_spoiled(self, progress: Progress, letters: Mapping[str, int]) -> str:
+    def _cure_spoiled(self, progress: Progress, dead_letters: Mapping[str, int]) -> str:
         """Take away what spoils messages, when these are dead letters; what is to be late comes then."""
         if not self._held:
             return ""
-        if short := [queue for queue, number in self._wanted_letters().items() if letters[queue] < number]:
+        if short := [queue for queue, number in self._wanted_dead_letters().items() if dead_letters[queue] < number]:
             return f"spoiled messages to become dead letters ({', '.join(short)})"
         if not progress.hours or progress.hours_rolled_up < progress.hours:
             return "all that is committed to be rolled up"
@@ -298,11 +298,11 @@ class FaultPlan:
         until_ms = int(answer.get("Item", {}).get("untilMs", {"N": "0"})["N"])
         return until_ms > time.time_ns() // 10**6
 
-    def _put_back(self, queues: Iterable[str], letters: Mapping[str, int]) -> str:
+    def _put_back(self, queues: Iterable[str], dead_letters: Mapping[str, int]) -> str:
         """Put back to work what does not belong into these dead-letter queues."""
-        if any(letters[queue] < self._staying(queue) for queue in queues):
+        if any(dead_letters[queue] < self._staying(queue) for queue in queues):
             return "messages of nobody's to become dead letters"
-        surplus = [queue for queue in queues if letters[queue] > self._staying(queue)]
+        surplus = [queue for queue in queues if dead_letters[queue] > self._staying(queue)]
         if not surplus:
             return ""
         if self._rounds >= _ROUNDS:
@@ -361,7 +361,7 @@ class FaultPlan:
             if name in origin:
                 self._hits[origin[name]] += hits
         own = (
-            ("poison-messages", len(self.expected_letters)),
+            ("poison-messages", len(self.expected_dead_letters)),
             (NAME, self._planted),
             ("dead-letter-redrive", self._redriven),
         )

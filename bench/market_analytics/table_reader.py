@@ -161,13 +161,14 @@ def _reject(ingest_id: str, index: int, fields: dict[str, Any]) -> RecordedRejec
 
 def read_dead_letters(target: Target, queues: Mapping[str, str]) -> list[DeadLetter]:
     """Take what dead-letter queues hold (name -> URL); the messages stay, out of sight for a minute."""
-    client, letters = target.client("sqs"), []
+    client = target.client("sqs")
+    dead_letters: list[DeadLetter] = []
     for name, url in queues.items():
         while messages := client.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60, WaitTimeSeconds=0
         ).get("Messages", []):
-            letters += [_dead_letter(name, message["Body"]) for message in messages]
-    return letters
+            dead_letters += [_dead_letter(name, message["Body"]) for message in messages]
+    return dead_letters
 
 
 def _dead_letter(queue: str, body: str) -> DeadLetter:

@@ -133,7 +133,7 @@ class MarketTrial:
             pushed.pieces,
             pushed.completion,
             journal=pushed.recorder.journal,
-            expected_letters=plan.expected_letters if plan else (),
+            expected_dead_letters=plan.expected_dead_letters if plan else (),
             planted_ingests=plan.planted_ingests() if plan else frozenset(),
             checks=plan.checks() if plan else (),
         )

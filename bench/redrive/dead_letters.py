@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     #: As SQS's client returns it, with all attributes.
     type Message = Mapping[str, Any]
     #: Raises MalformedItem for a message that is not the pipeline's.
-    type Reader = Callable[[Message], Letter]
+    type Reader = Callable[[Message], DeadLetter]
 
 #: As EventBridge calls what a schedule sends.
 _SCHEDULED: Final = "Scheduled Event"
@@ -61,7 +61,7 @@ class ToFunction:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """A message that can be put back.
 
     ids: of the ingests or files that it is about; none in a schedule's event. about: the same for people to read.
@@ -83,10 +83,10 @@ def range_reader(queue_url: str) -> Reader:
     Sent twice, a range is processed twice: its slices and its receipt are written again under the same keys.
     """
 
-    def read(message: Message) -> Letter:
+    def read(message: Message) -> DeadLetter:
         names = names_of(decode_message(message["Body"]))
         about = f"ingest {names['ingest_id']}, range {names['range']}"
-        return Letter((str(names["ingest_id"]),), about, ToQueue(queue_url, message["Body"]))
+        return DeadLetter((str(names["ingest_id"]),), about, ToQueue(queue_url, message["Body"]))
 
     return read
 
@@ -97,11 +97,11 @@ def object_reader(function: str, bucket: str) -> Reader:
     Invoked twice, it finds the manifest of the same bytes under the same key, and sends what has no receipt.
     """
 
-    def read(message: Message) -> Letter:
+    def read(message: Message) -> DeadLetter:
         sources = _sources(message["Body"], bucket)
         ids = tuple(object_ingest_id(one.bucket, one.key, one.etag, one.size_bytes) for one in sources)
         about = ", ".join(f"{one.key} (ingest {name})" for one, name in zip(sources, ids, strict=True))
-        return Letter(ids, about, ToFunction(function, message["Body"]))
+        return DeadLetter(ids, about, ToFunction(function, message["Body"]))
 
     return read
 
@@ -113,17 +113,17 @@ def event_reader(function: str) -> Reader:
     rolled up; the schedule's event only makes it look for work.
     """
 
-    def read(message: Message) -> Letter:
+    def read(message: Message) -> DeadLetter:
         event = _fields(message["Body"])
         way = ToFunction(function, message["Body"])
         detail, kind = event.get("detail"), event.get("detail-type")
         if kind == _SCHEDULED:
-            return Letter((), "the schedule", way)
+            return DeadLetter((), "the schedule", way)
         if kind != EVENT_DETAIL_TYPE or not isinstance(detail, dict):
             raise MalformedItem(f"not an event for {function}: detail-type {kind!r}")
         ranges = ranges_from_detail(detail)
         ids = tuple(dict.fromkeys(str(one.ingest_id) for one in ranges))
-        return Letter(ids, "; ".join(f"ingest {one.ingest_id}, range {one.index}" for one in ranges), way)
+        return DeadLetter(ids, "; ".join(f"ingest {one.ingest_id}, range {one.index}" for one in ranges), way)
 
     return read
 
@@ -135,9 +135,9 @@ def file_event_reader(function: str, bucket: str) -> Reader:
     message, which the queue or the next stage drops.
     """
 
-    def read(message: Message) -> Letter:
+    def read(message: Message) -> DeadLetter:
         ids = tuple(file_id_of(one) for one in _sources(message["Body"], bucket))
-        return Letter(ids, ", ".join(ids), ToFunction(function, message["Body"]))
+        return DeadLetter(ids, ", ".join(ids), ToFunction(function, message["Body"]))
 
     return read
 
@@ -149,10 +149,10 @@ def pointer_reader(queue_url: str) -> Reader:
     that failed. Sent twice, it has the same body twice, which the queue drops or the stage finds done.
     """
 
-    def read(message: Message) -> Letter:
+    def read(message: Message) -> DeadLetter:
         pointer = decode_pointer(message["Body"])
         body, group = encode_pointer(redriven(pointer)), group_of(pointer.file_id)
-        return Letter((pointer.file_id,), pointer.file_id, ToQueue(queue_url, body, group))
+        return DeadLetter((pointer.file_id,), pointer.file_id, ToQueue(queue_url, body, group))
 
     return read
 
@@ -163,20 +163,20 @@ def parked_reader(readers: Mapping[tuple[str, str], Reader]) -> Reader:
     An origin that is none of this stack's is not followed, whoever noted it.
     """
 
-    def read(message: Message) -> Letter:
+    def read(message: Message) -> DeadLetter:
         said = _attributes(message)
         noted = said.get("stage", ""), said.get("origin", "")
         if (reader := readers.get(noted)) is None:
             raise MalformedItem(f"parked by nobody of this stack: stage {noted[0]!r}, origin {noted[1]!r}")
-        letter = reader(message)
-        return Letter(letter.ids, f"{letter.about} ({noted[0]})", letter.way)
+        dead_letter = reader(message)
+        return DeadLetter(dead_letter.ids, f"{dead_letter.about} ({noted[0]})", dead_letter.way)
 
     return read
 
 
 def excerpt(text: str) -> str:
     """Return the beginning of a text that anybody may have written, fit for a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text[:_EXCERPT])
+    return "".join(character if character.isprintable() else " " for character in text[:_EXCERPT])
 
 
 def why(message: Message) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bench.errors import TargetError
-from bench.redrive.dead_letters import Letter, ToQueue, excerpt, why
+from bench.redrive.dead_letters import DeadLetter, ToQueue, excerpt, why
 from tickstream.errors import MalformedItem
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ def look(target: Target, queue: DeadQueue) -> Survey:
             for message in batch:
                 sent_ms = _sent_ms(message)
                 oldest_ms = sent_ms if oldest_ms is None else min(oldest_ms, sent_ms)
-                letter = _letter(queue, message)
-                if isinstance(letter, str):
-                    stay.append(letter)
+                dead_letter = _dead_letter(queue, message)
+                if isinstance(dead_letter, str):
+                    stay.append(dead_letter)
                     continue
                 good += 1
                 if len(examples) < _EXAMPLES:
                     reason = why(message) or f"see the log of {queue.failed}"
-                    examples.append(f"{excerpt(letter.about)}: {reason}")
+                    examples.append(f"{excerpt(dead_letter.about)}: {reason}")
     oldest_s = None if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000)
     return Survey(total, good + len(stay), oldest_s, good, tuple(examples), tuple(stay))
 
@@ -125,26 +125,26 @@ def _redrive(
     with _OutOfSight(target, queue) as messages, ThreadPoolExecutor(_BATCH) as pool:
         before = depth(target, queue.url)
         for batch in messages.batches(at_most=STAY_MOST):
-            due: list[tuple[Message, Letter]] = []
+            due: list[tuple[Message, DeadLetter]] = []
             for message in batch:
-                letter = _letter(queue, message)
-                if isinstance(letter, str):
-                    stay += [letter] if only is None else []
-                elif only is None or any(one in only for one in letter.ids):
-                    refusal = refusals.get(letter.way.destination, "")
+                dead_letter = _dead_letter(queue, message)
+                if isinstance(dead_letter, str):
+                    stay += [dead_letter] if only is None else []
+                elif only is None or any(one in only for one in dead_letter.ids):
+                    refusal = refusals.get(dead_letter.way.destination, "")
                     if _sent_ms(message) > began_ms:
                         # Otherwise a message whose cause is not cured would go round for ever.
                         refusal = "came while this went on; is its cause cured?"
                     if refusal:
-                        stay.append(f"{excerpt(letter.about)}: {refusal}")
+                        stay.append(f"{excerpt(dead_letter.about)}: {refusal}")
                     else:
-                        due.append((message, letter))
+                        due.append((message, dead_letter))
             sent = []
             answers = pool.map(lambda one: _send(target, one[1]), due)
-            for (message, letter), refusal in zip(due, answers, strict=True):
+            for (message, dead_letter), refusal in zip(due, answers, strict=True):
                 if refusal:
-                    refusals[letter.way.destination] = refusal
-                    stay.append(f"{excerpt(letter.about)}: {refusal}")
+                    refusals[dead_letter.way.destination] = refusal
+                    stay.append(f"{excerpt(dead_letter.about)}: {refusal}")
                 else:
                     sent.append(message)
             undeleted = messages.delete(sent)
@@ -218,7 +218,7 @@ class _OutOfSight:
         return len(answer.get("Failed", []))
 
 
-def _letter(queue: DeadQueue, message: Message) -> Letter | str:
+def _dead_letter(queue: DeadQueue, message: Message) -> DeadLetter | str:
     """Read a message; a text says why it stays."""
     try:
         return queue.read(message)
@@ -226,9 +226,9 @@ def _letter(queue: DeadQueue, message: Message) -> Letter | str:
         return f"message {message['MessageId']}, {excerpt(message['Body'])!r}: {excerpt(str(error))}"
 
 
-def _send(target: Target, letter: Letter) -> str:
-    """Send a letter on its way; return why it was refused, empty where it was not."""
-    way = letter.way
+def _send(target: Target, dead_letter: DeadLetter) -> str:
+    """Send a dead letter on its way; return why it was refused, empty where it was not."""
+    way = dead_letter.way
     try:
         if isinstance(way, ToQueue):
             group = {"MessageGroupId": way.group} if way.group else {}

@@ -6,7 +6,13 @@ import pytest
 
 from bench.ledger.sent import Outcome, Sent
 from bench.ledger.verdict import Check, Verdict, judge_acknowledged, sent_counts
-from bench.market_analytics.compare import AnsweredBar, compare_bars, compare_rejects, judge_announced, judge_letters
+from bench.market_analytics.compare import (
+    AnsweredBar,
+    compare_bars,
+    compare_rejects,
+    judge_announced,
+    judge_dead_letters,
+)
 from bench.market_analytics.oracle import ExpectedBar, PlantedReject
 from bench.market_analytics.table_reader import RAW_LIMIT_BYTES, DeadLetter, RecordedReject, TableState
 from bench.measure.journal import Journal, RangeTimes
@@ -204,21 +210,21 @@ LETTER = DeadLetter("processing", "planted", "", 0, 0)
 
 def test_dead_letters_are_the_planted_ones_or_none() -> None:
     """Where none was planted there is none, and each that was planted is there once."""
-    assert judge_letters([], []).passed
-    assert judge_letters([LETTER], ["planted"]).passed
+    assert judge_dead_letters([], []).passed
+    assert judge_dead_letters([LETTER], ["planted"]).passed
 
 
 @pytest.mark.parametrize(
-    ("letters", "said"),
+    ("dead_letters", "said"),
     [
         ([], "1 are missing"),
         ([LETTER, LETTER], "1 too many"),
         ([LETTER, DeadLetter("rule", "other", "", 0, 0)], "1 in rule that should not be there, the first: other"),
     ],
 )
-def test_a_dead_letter_too_few_or_too_many_fails(letters: list[DeadLetter], said: str) -> None:
+def test_a_dead_letter_too_few_or_too_many_fails(dead_letters: list[DeadLetter], said: str) -> None:
     """A planted message that vanished, one that is there twice, and any other are told apart."""
-    check = judge_letters(letters, ["planted"])
+    check = judge_dead_letters(dead_letters, ["planted"])
     assert not check.passed
     assert said in check.detail
 

@@ -58,7 +58,7 @@ PROCESSING, INGESTION, AGGREGATOR = (
 class World:
     """A target that does what it is told, and a clock."""
 
-    letters: Counter[str] = field(default_factory=Counter)
+    dead_letters: Counter[str] = field(default_factory=Counter)
     sent: list[str] = field(default_factory=list)
     visibility_s: str = "300"
     rules: dict[str, FaultRule] = field(default_factory=dict)
@@ -81,7 +81,10 @@ class World:
 
     def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
         """Return what is asked for."""
-        known = {"ApproximateNumberOfMessages": str(self.letters[QueueUrl]), "VisibilityTimeout": self.visibility_s}
+        known = {
+            "ApproximateNumberOfMessages": str(self.dead_letters[QueueUrl]),
+            "VisibilityTimeout": self.visibility_s,
+        }
         return {"Attributes": {name: known.get(name, "0") for name in AttributeNames}}
 
     def set_queue_attributes(self, *, QueueUrl: str, Attributes: Mapping[str, str]) -> None:  # noqa: N803
@@ -117,9 +120,9 @@ class World:
         self.put_back.append(tuple(queues))
         done = []
         for name, queue in queues.items():
-            stays = min(self.letters[queue.url], len(POISON_MESSAGES) if name == "processing" and self.sent else 0)
-            done.append(Redriven(name, self.letters[queue.url], self.letters[queue.url] - stays, stays, ()))
-            self.letters[queue.url] = stays
+            stays = min(self.dead_letters[queue.url], len(POISON_MESSAGES) if name == "processing" and self.sent else 0)
+            done.append(Redriven(name, self.dead_letters[queue.url], self.dead_letters[queue.url] - stays, stays, ()))
+            self.dead_letters[queue.url] = stays
         return tuple(done)
 
     def read_late(self) -> Check:
@@ -189,7 +192,7 @@ def test_equal_seeds_spoil_equal_objects(world: World) -> None:
 def test_nothing_is_cured_while_sending_or_while_messages_are_under_way(world: World) -> None:
     """Dead letters of a run in full swing are not all there are."""
     plan = installed(world, "poison-objects")
-    world.letters.update({PROCESSING: 1, INGESTION: 1})
+    world.dead_letters.update({PROCESSING: 1, INGESTION: 1})
     assert plan.look(DONE, sending=True)
     assert plan.look(replace(DONE, queued=1), sending=False)
     assert plan.look(replace(DONE, in_flight=1), sending=False)
@@ -200,9 +203,9 @@ def test_nothing_is_cured_while_sending_or_while_messages_are_under_way(world: W
 def test_poisoned_objects_are_cured_when_all_are_dead_letters_then_put_back(world: World) -> None:
     """First both rest in their queues, then the cause goes, then their messages are put back, then it is over."""
     plan = installed(world, "poison-objects")
-    world.letters.update({PROCESSING: 1})
+    world.dead_letters.update({PROCESSING: 1})
     assert "ingestion" in plan.look(DONE, sending=False)
-    world.letters.update({INGESTION: 1})
+    world.dead_letters.update({INGESTION: 1})
     assert plan.look(DONE, sending=False) == "dead letters that were put back to work"
     assert world.of("poison-objects") == []
     assert world.put_back == [("processing", "ingestion")]
@@ -212,12 +215,12 @@ def test_poisoned_objects_are_cured_when_all_are_dead_letters_then_put_back(worl
 def test_poison_messages_are_sent_and_stay_dead(world: World) -> None:
     """They must all become dead letters, and are not put back with others."""
     plan = installed(world, "poison-messages")
-    assert tuple(world.sent) == plan.expected_letters == POISON_MESSAGES
-    world.letters[PROCESSING] = 2
+    assert tuple(world.sent) == plan.expected_dead_letters == POISON_MESSAGES
+    world.dead_letters[PROCESSING] = 2
     assert plan.look(DONE, sending=False) == "messages of nobody's to become dead letters"
-    world.letters[PROCESSING] = len(POISON_MESSAGES) + 1
+    world.dead_letters[PROCESSING] = len(POISON_MESSAGES) + 1
     assert plan.look(DONE, sending=False) == "dead letters that were put back to work"
-    assert world.letters[PROCESSING] == len(POISON_MESSAGES)
+    assert world.dead_letters[PROCESSING] == len(POISON_MESSAGES)
     run_out(world, plan)
 
 
@@ -266,7 +269,7 @@ def test_bars_are_read_while_the_aggregator_is_down_and_all_is_committed(world: 
     assert [rule.rate for rule in world.of("aggregator-down")] == [1.0, 0.0]
     first = list(world.rules)
     world.counted[first[-1]] = 1
-    world.letters[PROCESSING] = 1
+    world.dead_letters[PROCESSING] = 1
     assert plan.look(replace(DONE, hours_rolled_up=4), sending=False) == "all that is committed to be rolled up"
     # One that was called before is still at work.
     world.lease_until_ms = 10**15
@@ -283,7 +286,7 @@ def test_bars_are_read_while_the_aggregator_is_down_and_all_is_committed(world: 
     assert plan.look(replace(DONE, ranges_done=9), sending=False) == "all ranges to be committed"
     assert plan.look(DONE, sending=False) == "DataAggregator to be called while it is down"
     world.counted[down.name] = 3
-    world.letters[AGGREGATOR] = 1
+    world.dead_letters[AGGREGATOR] = 1
     assert world.late_reads == 0
     assert plan.look(DONE, sending=False) == "DataAggregator to work again"
     assert world.late_reads == 1
@@ -298,7 +301,7 @@ def test_dead_letters_that_always_come_back_are_given_up(world: World) -> None:
     """A pipeline that is really broken ends the run; nothing goes round for ever."""
     plan = installed(world, "throttling")
     for _ in range(50):
-        world.letters[PROCESSING] = 1
+        world.dead_letters[PROCESSING] = 1
         awaited = plan.look(DONE, sending=False)
     assert awaited == "dead letters that came back 8 times (processing)"
     assert len(world.put_back) == 8

@@ -11,19 +11,19 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from bench.errors import TargetError
 from bench.redrive import DeadQueue, Redriven, look, redrive
-from bench.redrive.dead_letters import Letter, ToFunction
+from bench.redrive.dead_letters import DeadLetter, ToFunction
 from bench.redrive.work import LOOKED_AT_MOST, STAY_MOST
 from tickstream.errors import MalformedItem
 
 URL = "http://sqs/dead"
 
 
-def read(message: Any) -> Letter:
+def read(message: Any) -> DeadLetter:
     """Read a body `FUNCTION ID`."""
     function, _, one = message["Body"].partition(" ")
     if function == "foreign":
         raise MalformedItem("not of this pipeline")
-    return Letter((one,), f"ingest {one}", ToFunction(function, message["Body"]))
+    return DeadLetter((one,), f"ingest {one}", ToFunction(function, message["Body"]))
 
 
 QUEUES = {"dead": DeadQueue(URL, "again", "Works", read)}
