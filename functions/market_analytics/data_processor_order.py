@@ -49,8 +49,9 @@ class Arrived:
         if isinstance(self.message, InlineTicks):
             return True  # the API takes 10,000 ticks at most
         # What a packed object or a row group of Parquet unpacks to is not known before.
-        unpacked = not self.message.layout.gzipped and self.message.layout.format is not Format.PARQUET
-        return unpacked and self.message.span.end - self.message.span.start <= small_bytes
+        layout, span = self.message.layout, self.message.span
+        is_plain = not layout.whole and layout.format is not Format.PARQUET
+        return is_plain and span.end - span.start <= small_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,10 @@ from tickstream.keys import NS_PER_MINUTE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: The first byte of packed bars: how the rest is to be read.
-_FORMAT: Final = b"\x02"
+#: The first byte of packed bars: how the rest is to be read. Bars without sequences, as most are, are written as they
+#: were before there were any.
+_WITHOUT_SEQUENCES: Final = b"\x02"
+_WITH_SEQUENCES: Final = b"\x03"
 # Digits hardly repeat, so that looking for repetitions costs time and saves nothing beyond the sources.
 _LEVEL: Final = 6
 _STRATEGY: Final = zlib.Z_FILTERED
@@ -42,9 +44,11 @@ class BarColumns(NamedTuple):
     ticks: Sequence[int]
     notional_e18: Sequence[int]
     first_ns: Sequence[int]
+    first_sequence: Sequence[int]
     first_source: Sequence[int]
     first_offset: Sequence[int]
     last_ns: Sequence[int]
+    last_sequence: Sequence[int]
     last_source: Sequence[int]
     last_offset: Sequence[int]
 
@@ -60,9 +64,9 @@ def encode_bars(bars: Sequence[Bar]) -> bytes:
     sources: dict[tuple[str, str], int] = {}
     positions: list[Sequence[int]] = []
     for of_one in (firsts, lasts):
-        times_ns, keys, etags, offsets = zip(*of_one, strict=True)
+        times_ns, sequences, keys, etags, offsets = zip(*of_one, strict=True)
         which = [sources.setdefault(source, len(sources)) for source in zip(keys, etags, strict=True)]
-        positions += [times_ns, which, offsets]
+        positions += [times_ns, sequences, which, offsets]
     return pack_columns(BarColumns._make((*numbers, *positions)), tuple(sources))
 
 
@@ -85,9 +89,13 @@ def pack_columns(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> byt
     ]
     if len(sources) > 1:
         small += [at.first_source, at.last_source]
+    written = _WITHOUT_SEQUENCES
+    if any(at.first_sequence) or any(at.last_sequence):
+        written = _WITH_SEQUENCES
+        small += [_steps(at.first_sequence), map(sub, at.last_sequence, at.first_sequence)]
     text = json.dumps([sources, *map(_divided, small)], separators=(",", ":"))
     packer = zlib.compressobj(_LEVEL, strategy=_STRATEGY)
-    return _FORMAT + packer.compress(text.encode()) + packer.flush()
+    return written + packer.compress(text.encode()) + packer.flush()
 
 
 def decode_bars(packed: bytes) -> tuple[Bar, ...]:
@@ -134,7 +142,7 @@ def merge_packed(parts: Iterable[bytes]) -> bytes:
 
 def _merged_row(one: tuple[int, ...], other: tuple[int, ...], sources: dict[tuple[str, str], int]) -> tuple[int, ...]:
     *numbers, first, last = merge_two(*bars_of(BarColumns._make(zip(one, other, strict=True)), list(sources)))
-    positions = ((at.timestamp_ns, sources[at.source, at.etag], at.offset) for at in (first, last))
+    positions = ((at.timestamp_ns, at.sequence, sources[at.source, at.etag], at.offset) for at in (first, last))
     return (*numbers, *(number for position in positions for number in position))
 
 
@@ -144,34 +152,47 @@ def _malformed(packed: bytes, error: Exception) -> MalformedItem:
 
 def _unpacked(packed: bytes) -> tuple[BarColumns, list[tuple[str, str]]]:
     """Return columns and the table of their sources. Raises ValueError, zlib.error, IndexError, TypeError."""
-    if packed[:1] != _FORMAT:
+    if packed[:1] not in {_WITHOUT_SEQUENCES, _WITH_SEQUENCES}:
         raise ValueError(f"a format of their own, which begins with {packed[:1]!r}")
     table, *small = _DECODER.decode(zlib.decompress(packed[1:]).decode())
     sources = [(source, etag) for source, etag in table]
-    return _columns_from([_multiplied(column) for column in small], len(sources)), sources
+    columns = [_multiplied(column) for column in small]
+    none = [0] * len(columns[0])
+    sequences = (none, none)
+    if packed[:1] == _WITH_SEQUENCES:
+        *columns, steps, distances = columns
+        firsts = list(accumulate(steps))
+        sequences = (firsts, list(map(add, firsts, distances)))
+    return _columns_from(columns, len(sources), sequences), sources
 
 
 def bars_of(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> tuple[Bar, ...]:
     """Build the bars that stand in columns. Raises ValueError for columns of different lengths."""
     at = columns
-    firsts = _positions(at.first_ns, at.first_source, at.first_offset, sources)
-    lasts = _positions(at.last_ns, at.last_source, at.last_offset, sources)
+    firsts = _positions(at.first_ns, at.first_sequence, at.first_source, at.first_offset, sources)
+    lasts = _positions(at.last_ns, at.last_sequence, at.last_source, at.last_offset, sources)
     return tuple(map(Bar._make, zip(*at[:8], firsts, lasts, strict=True)))
 
 
 def _positions(
-    times_ns: Sequence[int], which: Sequence[int], offsets: Sequence[int], sources: Sequence[tuple[str, str]]
+    times_ns: Sequence[int],
+    sequences: Sequence[int],
+    which: Sequence[int],
+    offsets: Sequence[int],
+    sources: Sequence[tuple[str, str]],
 ) -> Iterable[Position]:
     keys, etags = [sources[source][0] for source in which], [sources[source][1] for source in which]
-    return map(Position._make, zip(times_ns, keys, etags, offsets, strict=True))
+    return map(Position._make, zip(times_ns, sequences, keys, etags, offsets, strict=True))
 
 
-def _columns_from(small: list[list[int]], sources: int) -> BarColumns:
+def _columns_from(
+    small: list[list[int]], sources: int, sequences: tuple[Sequence[int], Sequence[int]]
+) -> BarColumns:
     """Undo what `pack_columns` does to the numbers. Raises ValueError, TypeError."""
     if sources <= 1:
         none = [0] * len(small[0])
         small = [*small, none, none]
-    lengths = {len(column) for column in small}
+    lengths = {len(column) for column in (*small, *sequences)}
     if len(lengths) != 1:
         raise ValueError(f"columns of different lengths: {sorted(lengths)}")
     (
@@ -194,9 +215,11 @@ def _columns_from(small: list[list[int]], sources: int) -> BarColumns:
         ticks=ticks,
         notional_e18=list(map(add, over_low_notional, map(mul, volume, low_e9))),
         first_ns=first_ns,
+        first_sequence=sequences[0],
         first_source=first_source,
         first_offset=first_offset,
         last_ns=list(map(add, first_ns, durations)),
+        last_sequence=sequences[1],
         last_source=last_source,
         last_offset=list(map(add, first_offset, offset_distances)),
     )

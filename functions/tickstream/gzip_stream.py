@@ -33,6 +33,11 @@ class GzipStream:
         """Whether the bytes so far may be all: at least one member, and none that goes on."""
         return self._unpacker is None and self.members > 0
 
+    @property
+    def pending(self) -> bool:
+        """Whether there is more to come without any further packed byte: never, what is not unpacked is not taken."""
+        return False
+
     def unpack(self, packed: bytes | memoryview, most_bytes: int) -> tuple[bytes, int]:
         """Unpack at most so many bytes (1 or more); return them and how many of the packed bytes they took.
 

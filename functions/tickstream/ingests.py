@@ -26,7 +26,17 @@ class Format(StrEnum):
 
     CSV = "csv"
     JSON_LINES = "jsonl"
+    JSON = "json"  # one document
     PARQUET = "parquet"
+
+
+class Container(StrEnum):
+    """What an object's rows are packed into."""
+
+    PLAIN = "plain"
+    GZIP = "gzip"
+    ZIP = "zip"
+    ZSTD = "zstd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +54,23 @@ class Source:
 class Layout:
     """How to read the object.
 
-    columns: the CSV header's names in order; empty for JSON lines and Parquet.
-    data_start: offset of the first row after the header (in the unpacked bytes where gzipped).
+    columns: the names of a CSV row's fields in order; empty for JSON and Parquet.
+    data_start: offset of the first row after the header (in the unpacked bytes where packed; of each member in a zip).
+    feed: the whole description by which it is read (`tickstream.feeds.documents.frozen_text`); empty: the native one.
+    delimiter: between the fields of CSV.
     """
 
     format: Format
-    gzipped: bool = False
+    container: Container = Container.PLAIN
     columns: tuple[str, ...] = ()
     data_start: int = 0
+    feed: str = ""
+    delimiter: str = ","
+
+    @property
+    def whole(self) -> bool:
+        """Whether the object can only be read from its beginning, as one range."""
+        return self.container is not Container.PLAIN or self.format is Format.JSON
 
 
 @dataclass(frozen=True, slots=True)

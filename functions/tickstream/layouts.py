@@ -1,31 +1,195 @@
-"""What an object is: its format, its columns and where its rows begin, from its first 64 KiB."""
+"""What an object is: its container, its format, its feed, its columns and where its rows begin, from its first 64 KiB."""
 
 from __future__ import annotations
 
 import csv
 from typing import TYPE_CHECKING, Final
 
+from tickstream.containers import container_of, opened_zip, wanted_members
 from tickstream.errors import ObjectRejected, Reason
+from tickstream.feeds.catalogue import installed
+from tickstream.feeds.choice import Candidate, ParquetHead, choose
+from tickstream.feeds.documents import columns_of, frozen_text, thawed
+from tickstream.feeds.heading import MAX_COLUMNS, UTF8_BOM, Head, heading_of, lines_of
+from tickstream.feeds.readers import column_key
+from tickstream.feeds.refusals import like_a_feed, refuse_what_it_is
 from tickstream.gzip_stream import GzipStream
-from tickstream.ingests import Format, Layout
+from tickstream.ingests import Container, Format, Layout
 from tickstream.parquet_footer import PhysicalType, read_footer
 from tickstream.ticks import REQUIRED_COLUMNS
+from tickstream.zstd_stream import ZstdStream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from tickstream.feeds.catalogue import Catalogue
     from tickstream.ingests import Read, Source
     from tickstream.parquet_footer import Column
 
 SNIFFED_BYTES: Final = 64 * 1024
-#: The header's names travel in every message, and the decoder's regular expression grows with them.
-MAX_COLUMNS: Final = 256
 
-_GZIP_MAGIC: Final = b"\x1f\x8b"
 _PARQUET_MAGIC: Final = b"PAR1"
-_UTF8_BOM: Final = b"\xef\xbb\xbf"
 _BLANKS: Final = b" \t\r\n"
+_COMMENT: Final = b"#"
+_STREAMS: Final = {Container.GZIP: GzipStream, Container.ZSTD: ZstdStream}
+
+
+def sniff(source: Source, read: Read, catalogue: Catalogue | None = None) -> Layout:
+    """Find out how to read an object. An object without anything in it is CSV without rows.
+
+    catalogue: of feeds; the installed ones by default.
+
+    Raises ObjectRejected, whatever makes it one that cannot be read as ticks.
+    """
+    if source.size_bytes == 0:
+        return Layout(Format.CSV)
+    known = installed() if catalogue is None else catalogue
+    first = read(0, min(SNIFFED_BYTES, source.size_bytes))
+    container = container_of(first)
+    if container is Container.PLAIN:
+        refuse_what_it_is(first)
+    if first.startswith(_PARQUET_MAGIC):
+        return _parquet_layout(source, read, known)
+    heads = _heads(source, read, container)
+    chosen = choose(Candidate(source.key, heads), known)
+    if chosen is not None:
+        return Layout(chosen.format, container, chosen.columns, chosen.data_start, frozen_text(chosen.feed), chosen.delimiter)
+    head = heads("")
+    if head is None:
+        raise ObjectRejected(Reason.UNKNOWN_FORMAT, "the zip has no file in it")
+    refuse_what_it_is(head.text)
+    return _native_layout(head, container, known)
+
+
+def _heads(source: Source, read: Read, container: Container) -> Callable[[str], Head | None]:
+    """Return what gives the head of the first member whose name has a pattern; of what is no zip, its own."""
+    heads: dict[str, Head | None] = {}
+
+    def head(pattern: str) -> Head | None:
+        if container is not Container.ZIP:
+            pattern = ""
+        if pattern not in heads:
+            heads[pattern] = head_of(source, read, container, pattern)
+        return heads[pattern]
+
+    return head
+
+
+def head_of(
+    source: Source, read: Read, container: Container, pattern: str = "", wanted_bytes: int = SNIFFED_BYTES
+) -> Head | None:
+    """Unpack at most so many bytes from the start of an object, or of the first member of a zip that is wanted.
+
+    None where a zip has none. Raises ObjectRejected (corrupt_gzip, corrupt_zip, corrupt_zstd, encrypted).
+    """
+    if container is Container.ZIP:
+        return _head_of_member(source, read, pattern, wanted_bytes)
+    if container is Container.PLAIN:
+        end = min(wanted_bytes, source.size_bytes)
+        return Head(read(0, end), whole=end == source.size_bytes)
+    packed = read(0, min(wanted_bytes, source.size_bytes))
+    stream = _STREAMS[container]()
+    text, taken = stream.unpack(packed, wanted_bytes)
+    # Nothing but padding may follow the text; what would be another member is unpacked no further.
+    rest = packed[taken:].lstrip(b"\0") if stream.finished else packed[taken:]
+    all_read = len(packed) == source.size_bytes
+    if all_read and len(text) < wanted_bytes:
+        stream.end()
+    return Head(text, all_read and stream.finished and not rest)
+
+
+def _head_of_member(source: Source, read: Read, pattern: str, wanted_bytes: int) -> Head | None:
+    with opened_zip(source, read) as (archive, members):
+        wanted = wanted_members(members, pattern)
+        if not wanted:
+            return None
+        # One that is empty tells nothing.
+        member = next((one for one in wanted if one.unpacked_bytes), wanted[0])
+        with archive.open(member.name) as file:
+            text = file.read(wanted_bytes)
+        return Head(text, len(text) == member.unpacked_bytes and len(wanted) == 1, member.name)
+
+
+def _parquet_layout(source: Source, read: Read, catalogue: Catalogue) -> Layout:
+    footer = read_footer(source.size_bytes, read)
+    columns = tuple(column.name for column in footer.columns)
+    integers = tuple(column.physical_type in _INTEGERS for column in footer.columns)
+    chosen = choose(Candidate(source.key, lambda _: None, ParquetHead(columns, integers, {})), catalogue)
+    if chosen is not None:
+        return Layout(Format.PARQUET, feed=frozen_text(chosen.feed))
+    _check_types(footer.columns, catalogue)
+    return Layout(Format.PARQUET)
+
+
+def _native_layout(head: Head, container: Container, catalogue: Catalogue | None) -> Layout:
+    text = head.text
+    start = len(UTF8_BOM) if text.startswith(UTF8_BOM) else 0
+    first = len(text) - len(text[start:].lstrip(_BLANKS))
+    if first == len(text):
+        if head.whole:
+            return Layout(Format.CSV, container, data_start=len(text))
+        raise ObjectRejected(Reason.UNKNOWN_FORMAT, f"nothing but blanks in the first {len(text)} bytes")
+    if text[first : first + 1] == b"{":
+        return Layout(Format.JSON_LINES, container, data_start=start)
+    for at, line in lines_of(head, start):
+        stripped = line.strip()
+        if not stripped or stripped.startswith(_COMMENT) or stripped.lower().strip(b'"') == b"sep=,":
+            continue
+        end = text.find(b"\n", at)
+        columns = _header(line, catalogue)
+        return Layout(Format.CSV, container, columns, end + 1 if end >= 0 else len(text))
+    raise ObjectRejected(Reason.UNKNOWN_FORMAT, f"no line ends within the first {len(text)} bytes")
+
+
+def start_of_member(layout: Layout, head: Head) -> int:
+    """Return where rows begin in another member of a zip. Raises ObjectRejected where it is no member of this layout."""
+    if not head.text.strip():
+        return len(head.text)
+    if layout.format is not Format.CSV:
+        return len(UTF8_BOM) if head.text.startswith(UTF8_BOM) else 0
+    if layout.feed:
+        feed = thawed(layout.feed)
+        heading = heading_of(head, feed, columns_of(feed))
+        columns, start = (heading.columns, heading.data_start) if heading else ((), 0)
+    else:
+        again = _native_layout(head, layout.container, None)
+        columns, start = again.columns, again.data_start
+    if [column_key(name) for name in columns] != [column_key(name) for name in layout.columns]:
+        raise ObjectRejected(
+            Reason.UNKNOWN_FORMAT, f"its members differ: {head.member[:100]} has other columns than the first"
+        )
+    return start
+
+
+def _header(line: bytes, catalogue: Catalogue | None) -> tuple[str, ...]:
+    try:
+        text = line.decode()
+        columns = [column_key(name) for name in next(csv.reader([text], strict=True))]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ObjectRejected(Reason.UNKNOWN_FORMAT, f"its first line is no CSV header: {error}") from error
+    if not text.isprintable() or text[0] in "[<":
+        raise ObjectRejected(Reason.UNKNOWN_FORMAT, "it is neither CSV with a header, JSON lines nor Parquet")
+    if len(columns) > MAX_COLUMNS:
+        raise ObjectRejected(Reason.TOO_LARGE, f"a header names at most {MAX_COLUMNS} columns, this one {len(columns)}")
+    check_columns(columns, catalogue)
+    return tuple(columns)
+
+
+def check_columns(columns: Sequence[str], catalogue: Catalogue | None = None) -> None:
+    """Check that the required columns are there and none stands twice. Raises ObjectRejected."""
+    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+    if missing:
+        found = ", ".join(columns)
+        shown = found if len(found) <= 200 else found[:200] + " ..."
+        hint = like_a_feed(columns, catalogue) if catalogue else ""
+        raise ObjectRejected(Reason.MISSING_COLUMN, f"no column {', '.join(missing)}; found: {shown}{hint}")
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice:
+        raise ObjectRejected(Reason.DUPLICATE_COLUMN, f"more than one column {', '.join(map(repr, twice))}")
+
+
 _TEXT: Final = {PhysicalType.BYTE_ARRAY}
+_INTEGERS: Final = {PhysicalType.INT32, PhysicalType.INT64}
 _NUMBER: Final = {PhysicalType.INT32, PhysicalType.INT64, PhysicalType.FIXED_LEN_BYTE_ARRAY}
 _SUITABLE_TYPES: Final = {
     "symbol": _TEXT,
@@ -35,90 +199,10 @@ _SUITABLE_TYPES: Final = {
 }
 
 
-def sniff(source: Source, read: Read) -> Layout:
-    """Find out how to read an object. An object without anything in it is CSV without rows.
-
-    Raises ObjectRejected: unknown_format, missing_column, duplicate_column, unsuitable_column, corrupt_gzip,
-    corrupt_parquet.
-    """
-    if source.size_bytes == 0:
-        return Layout(Format.CSV)
-    head = read(0, min(SNIFFED_BYTES, source.size_bytes))
-    if head.startswith(_PARQUET_MAGIC):
-        _check_types(read_footer(source.size_bytes, read).columns)
-        return Layout(Format.PARQUET)
-    if head.startswith(_GZIP_MAGIC):
-        text, whole = gzip_head(source, lambda start, end: head[start:end])
-        return _text_layout(text, gzipped=True, whole=whole)
-    return _text_layout(head, gzipped=False, whole=source.size_bytes == len(head))
-
-
-def gzip_head(source: Source, read: Read, wanted_bytes: int = SNIFFED_BYTES) -> tuple[bytes, bool]:
-    """Unpack at most so many bytes from the start of a gzipped object; the second value says that this is all there is.
-
-    Raises ObjectRejected (corrupt_gzip).
-    """
-    packed = read(0, min(wanted_bytes, source.size_bytes))
-    stream = GzipStream()
-    text, taken = stream.unpack(packed, wanted_bytes)
-    # Nothing but padding may follow the text; what would be another member is unpacked no further.
-    rest = packed[taken:].lstrip(b"\0") if stream.finished else packed[taken:]
-    all_read = len(packed) == source.size_bytes
-    if all_read and len(text) < wanted_bytes:
-        stream.end()
-    return text, all_read and stream.finished and not rest
-
-
-def _text_layout(head: bytes, *, gzipped: bool, whole: bool) -> Layout:
-    start = len(_UTF8_BOM) if head.startswith(_UTF8_BOM) else 0
-    first = len(head) - len(head[start:].lstrip(_BLANKS))
-    if first == len(head):
-        if whole:
-            return Layout(Format.CSV, gzipped, data_start=len(head))
-        raise ObjectRejected(Reason.UNKNOWN_FORMAT, f"nothing but blanks in the first {len(head)} bytes")
-    if head[first : first + 1] == b"{":
-        return Layout(Format.JSON_LINES, gzipped, data_start=start)
-    # Blanks before the header's first name belong to its line: back to where that line begins.
-    line_start = max(head.rfind(b"\n", start, first) + 1, start)
-    line_end = head.find(b"\n", line_start)
-    if line_end < 0:
-        if not whole:
-            raise ObjectRejected(Reason.UNKNOWN_FORMAT, f"no line ends within the first {len(head)} bytes")
-        line_end = len(head)
-    columns = _header(head[line_start:line_end].removesuffix(b"\r"))
-    return Layout(Format.CSV, gzipped, columns, min(line_end + 1, len(head)))
-
-
-def _header(line: bytes) -> tuple[str, ...]:
-    try:
-        text = line.decode()
-        columns = next(csv.reader([text], strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ObjectRejected(Reason.UNKNOWN_FORMAT, f"its first line is no CSV header: {error}") from error
-    if not text.isprintable() or text[0] in "[<":
-        raise ObjectRejected(Reason.UNKNOWN_FORMAT, "it is neither CSV with a header, JSON lines, Parquet nor gzip")
-    if len(columns) > MAX_COLUMNS:
-        raise ObjectRejected(Reason.TOO_LARGE, f"a header names at most {MAX_COLUMNS} columns, this one {len(columns)}")
-    check_columns(columns)
-    return tuple(columns)
-
-
-def check_columns(columns: Sequence[str]) -> None:
-    """Check that the required columns are there and none stands twice. Raises ObjectRejected."""
-    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
-    if missing:
-        found = ", ".join(columns)
-        shown = found if len(found) <= 200 else found[:200] + " ..."
-        raise ObjectRejected(Reason.MISSING_COLUMN, f"no column {', '.join(missing)}; found: {shown}")
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if twice:
-        raise ObjectRejected(Reason.DUPLICATE_COLUMN, f"more than one column {', '.join(map(repr, twice))}")
-
-
-def _check_types(columns: Sequence[Column]) -> None:
+def _check_types(columns: Sequence[Column], catalogue: Catalogue) -> None:
     # Only what the storage shows, so that a column of floats is refused once and for the whole object; the decoder
     # sees the logical types and is stricter.
-    check_columns([column.name for column in columns])
+    check_columns([column.name for column in columns], catalogue)
     for column in columns:
         if column.physical_type not in _SUITABLE_TYPES.get(column.name, {column.physical_type}):
             kind = column.physical_type.name if column.physical_type is not None else "a nested column"

@@ -12,7 +12,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
 
 from tickstream.errors import MalformedItem, RowRejected
-from tickstream.ingests import Format, Layout, Source, Span
+from tickstream.ingests import Container, Format, Layout, Source, Span
 from tickstream.promises import MAX_TICKS
 from tickstream.strict_fields import (
     MAX_EPOCH_MS,
@@ -39,6 +39,7 @@ MAX_TIMESTAMP_NS: Final = 2**62
 #: Of a layout: a header has 64 KiB, and 256 columns (`tickstream.layouts`).
 MAX_COLUMNS: Final = 256
 MAX_HEADER_BYTES: Final = 64 * 1024
+MAX_FEED_BYTES: Final = 24 * 1024
 #: An id has 32 characters. What it looks like matters to nobody here: it is hashed, or stands in a key.
 MAX_INGEST_ID_BYTES: Final = 64
 
@@ -237,9 +238,11 @@ def layout_fields(layout: Layout) -> dict[str, Any]:
     """Plain JSON for a layout."""
     return {
         "format": layout.format.value,
-        "gzipped": layout.gzipped,
+        "container": layout.container.value,
         "columns": list(layout.columns),
         "data_start": layout.data_start,
+        # Text and not JSON: its numbers would not survive every emulator.
+        **({"feed": layout.feed, "delimiter": layout.delimiter} if layout.feed else {}),
     }
 
 
@@ -249,9 +252,17 @@ def layout_from(values: object) -> Layout:
     written = fields.text("format")
     if written not in set(Format):
         fields.refuse("format", "a format")
+    if "container" in fields.values:
+        container = fields.text("container")
+        if container not in set(Container):
+            fields.refuse("container", "a container")
+    else:  # written before there were others: manifests stay for ever
+        container = Container.GZIP if fields.flag("gzipped") else Container.PLAIN
     return Layout(
         Format(written),
-        fields.flag("gzipped"),
+        Container(container),
         tuple(fields.texts("columns", MAX_HEADER_BYTES, MAX_COLUMNS)),
         fields.whole("data_start", 0, MAX_OBJECT_BYTES),
+        fields.text("feed", MAX_FEED_BYTES) if "feed" in fields.values else "",
+        fields.text("delimiter", 1) if "delimiter" in fields.values else ",",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tickstream.ingests import Format, Layout, Source, Span
-from tickstream.layouts import gzip_head
+from tickstream.layouts import head_of
 from tickstream.parquet_footer import read_footer
 
 if TYPE_CHECKING:
@@ -18,16 +18,16 @@ MAX_RANGES: Final = 10_000
 def plan_spans(source: Source, layout: Layout, range_bytes: int, read: Read) -> tuple[Span, ...]:
     """Cut the object into spans of `max(range_bytes, size / 10,000)` bytes; nothing to read, no span.
 
-    A gzipped object is one span (0 to its packed size), Parquet is cut between row groups and counted in rows.
-    Raises ObjectRejected (corrupt_gzip, corrupt_parquet).
+    A packed object, and a document of JSON, is one span (0 to its packed size), Parquet is cut between row groups and counted in rows.
+    Raises ObjectRejected (corrupt_gzip, corrupt_parquet, ...).
     """
     size_bytes = source.size_bytes
     step_bytes = max(range_bytes, -(-size_bytes // MAX_RANGES))
     if layout.format is Format.PARQUET:
         return _row_group_spans(source, step_bytes, read)
-    if layout.gzipped:
-        text, whole = gzip_head(source, read)
-        nothing_left = whole and len(text) <= layout.data_start
+    if layout.whole:
+        head = head_of(source, read, layout.container) if layout.format is not Format.JSON else None
+        nothing_left = head is not None and head.whole and len(head.text) <= layout.data_start
         return () if nothing_left else (Span(0, 0, size_bytes),)
     starts = range(layout.data_start, size_bytes, step_bytes)
     return tuple(Span(index, start, min(start + step_bytes, size_bytes)) for index, start in enumerate(starts))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from tickstream.feeds.documents import thawed
+from tickstream.feeds.rows import row_parser
 from tickstream.ingests import Format
-from tickstream.layouts import gzip_head
-from tickstream.rows import joints, judge_line, parse_csv_row, parse_json_row
+from tickstream.layouts import head_of
+from tickstream.rows import Skipped, joints, judge_line
 from tickstream.ticks import RejectedRow, Tick
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ SAMPLE_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the first rows are: how many were looked at, how many are ticks, and the first of those that are none."""
+    """What the first rows are: how many were looked at, how many are ticks or skipped, and the first of those that are none."""
 
     rows: int
     ticks: int
@@ -37,16 +38,19 @@ def sample_rows(source: Source, layout: Layout, read: Read, max_bad: int, sample
 
     Raises ObjectRejected (corrupt_gzip).
     """
-    if layout.format is Format.PARQUET or source.size_bytes == 0:
+    if layout.format in {Format.PARQUET, Format.JSON} or source.size_bytes == 0:
         return Sample(0, 0, ())
     end = layout.data_start + sample_bytes
-    if layout.gzipped:
-        text, whole = gzip_head(source, read, end)
-        text = text[layout.data_start :]
+    if layout.whole:
+        pattern = thawed(layout.feed).tick.match.member if layout.feed else ""
+        head = head_of(source, read, layout.container, pattern, end)
+        if head is None:
+            return Sample(0, 0, ())
+        text, whole, member = head.text[layout.data_start :], head.whole, head.member
     else:
-        text = read(layout.data_start, min(end, source.size_bytes))
+        text, member = read(layout.data_start, min(end, source.size_bytes)), ""
         whole = end >= source.size_bytes
-    parse = partial(parse_csv_row, columns=layout.columns) if layout.format is Format.CSV else parse_json_row
+    parse = row_parser(layout, source.key, member)
     lines = list(_rows_in(text, layout.format))
     if not whole:
         # The last line goes on somewhere beyond: what stands here may be half of it.
@@ -56,7 +60,8 @@ def sample_rows(source: Source, layout: Layout, read: Read, max_bad: int, sample
     for start, line in lines:
         judged = judge_line(line, layout.data_start + start, parse)
         rows += judged is not None
-        ticks += isinstance(judged, Tick)
+        # A row that is no trade is as it should be.
+        ticks += isinstance(judged, (Tick, Skipped))
         if isinstance(judged, RejectedRow) and len(bad) < max_bad:
             bad.append(judged)
     return Sample(rows, ticks, tuple(bad))

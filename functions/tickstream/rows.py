@@ -58,8 +58,19 @@ class JsonNumber(str):
     __slots__ = ()
 
 
-def parse_csv_row(raw: bytes, columns: Sequence[str]) -> Tick:
-    """Build the tick of one CSV row. Raises RowRejected."""
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that is no trade: neither a tick nor a reject."""
+
+
+SKIPPED: Final = Skipped()
+
+#: Builds what a row (its bytes without the line end, and where it stands) is, or raises RowRejected.
+type ParseRow = Callable[[bytes, int], Tick | Skipped]
+
+
+def parse_csv_row(raw: bytes, _: int = 0, *, columns: Sequence[str]) -> Tick:
+    """Build the tick of one CSV row, wherever it stands. Raises RowRejected."""
     text = _text_of(raw)
     fields = _quoted_fields(text) if '"' in text else text.split(",")
     if len(fields) != len(columns):
@@ -73,8 +84,8 @@ def joints(text: bytes) -> list[int]:
     return [found.start() for found in JOINT.finditer(text)] if b'}{"' in text else []
 
 
-def parse_json_row(raw: bytes) -> Tick:
-    """Build the tick of one line of JSON. Raises RowRejected."""
+def parse_json_row(raw: bytes, _: int = 0) -> Tick:
+    """Build the tick of one line of JSON, wherever it stands. Raises RowRejected."""
     try:
         fields = load_json(_text_of(raw))
     except ValueError as error:
@@ -85,13 +96,13 @@ def parse_json_row(raw: bytes) -> Tick:
 def judge_line(
     line: bytes,
     offset: int,
-    parse: Callable[[bytes], Tick],
+    parse: ParseRow,
     max_bytes: int = MAX_ROW_BYTES,
     kept_bytes: int = KEPT_BYTES,
-) -> Tick | RejectedRow | None:
+) -> Tick | Skipped | RejectedRow | None:
     """Decide what one physical line (without its LF) is; an empty one is no row and None.
 
-    offset: of its first byte. parse: builds the tick of a row or raises RowRejected. max_bytes: the longest row.
+    offset: of its first byte. max_bytes: the longest row.
     kept_bytes: what is kept of a longer one.
     """
     if len(line) > max_bytes:
@@ -100,7 +111,7 @@ def judge_line(
     if not row:
         return None
     try:
-        return parse(row)
+        return parse(row, offset)
     except RowRejected as refusal:
         return RejectedRow(offset, refusal.reason, refusal.detail, row)
 

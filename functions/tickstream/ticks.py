@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import Reason, RowRejected
@@ -25,30 +26,52 @@ FRACTION_DIGITS: Final = 9
 EARLIEST_NS: Final = 631_152_000 * 10**9  # 1990-01-01T00:00:00Z, included
 LATEST_NS: Final = 4_102_444_800 * 10**9  # 2100-01-01T00:00:00Z, excluded
 
-SYMBOL_PATTERN: Final = r"[A-Z0-9.\-/_]{1,32}"
-# Nine integer digits keep a value below 10^9 by form alone; no sign, no exponent, digits on both sides of the point.
-DECIMAL_PATTERN: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+#: What prices are below without their sign: as integers of 10^-9 they have 64 bits. A coin in rupiah is above 10^9.
+PRICE_LIMIT_E9: Final = 9 * 10**18
+#: What sizes are below: the smallest coins are traded by the billion.
+SIZE_LIMIT_E9: Final = 10**24
+
+SYMBOL_PATTERN: Final = r"[!$-+\--\[\]-~]{1,64}"
+#: A number: digits on both sides of the point, and an exponent if need be. How large it may be its value decides.
+NUMBER_PATTERN: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
+#: The plain ones, which are nearly all: nine digits keep a value below 10^9 by form alone.
+PLAIN_PRICE_PATTERN: Final = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?"
+PLAIN_SIZE_PATTERN: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 NANOSECONDS_PATTERN: Final = r"[0-9]{1,19}"
-_SECONDS: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_DAY: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME: Final = "[0-9]{2}:[0-9]{2}:[0-9]{2}"
 _FRACTION: Final = "[0-9]{1,9}"
-_OFFSET: Final = "Z|[+-][0-9]{2}:[0-9]{2}"
-ISO_8601_PATTERN: Final = rf"{_SECONDS}(?:\.{_FRACTION})?(?:{_OFFSET})"
+_OFFSET: Final = "Z| UTC|[+-][0-9]{2}(?::?[0-9]{2})?"
+#: As programs export moments: pandas, polars, DuckDB and PostgreSQL write a blank for the T, and shorter offsets.
+ISO_8601_PATTERN: Final = rf"{_DAY}[T ]{_TIME}(?:\.{_FRACTION})?(?:{_OFFSET})"
 
 # fullmatch and [0-9], never `$` and `\d`: those let a trailing newline and other scripts' digits through.
 _SYMBOL: Final = re.compile(SYMBOL_PATTERN)
-_DECIMAL: Final = re.compile(DECIMAL_PATTERN)
+_NUMBER: Final = re.compile(NUMBER_PATTERN)
+_PLAIN: Final = re.compile(PLAIN_PRICE_PATTERN)
 _NANOSECONDS: Final = re.compile(NANOSECONDS_PATTERN)
-_ISO_8601: Final = re.compile(rf"(?P<seconds>{_SECONDS})(?:\.(?P<fraction>{_FRACTION}))?(?P<offset>{_OFFSET})")
+_ISO_8601: Final = re.compile(
+    rf"(?P<day>{_DAY})[T ](?P<time>{_TIME})(?:\.(?P<fraction>{_FRACTION}))?(?P<offset>{_OFFSET})?"
+)
+#: The longest number: a double printed to its last digit has 24 characters, a 128-bit integer 39.
+MAX_NUMBER_CHARACTERS: Final = 64
+#: Enough for any number of so many characters, whatever its exponent.
+_EXACT: Final = Context(prec=1_200)
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One trade. `timestamp_ns`: Unix nanoseconds; `price_e9`, `size_e9`: integers of 10^-9."""
+    """One trade.
+
+    timestamp_ns: Unix nanoseconds. price_e9, size_e9: integers of 10^-9; a price may be negative (spreads), a size zero
+    (quotes, indices). sequence: decides between ticks of one nanosecond, in 64 bits with a sign.
+    """
 
     symbol: str
     timestamp_ns: int
     price_e9: int
     size_e9: int
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +87,7 @@ class RejectedRow:
 def parse_symbol(text: str) -> str:
     """Return the symbol itself. Raises RowRejected."""
     if not _SYMBOL.fullmatch(text):
-        raise RowRejected(Reason.BAD_SYMBOL, "a symbol is 1 to 32 characters of A-Z 0-9 . - / _")
+        raise RowRejected(Reason.BAD_SYMBOL, "a symbol is 1 to 64 printable ASCII characters, without blanks and # , \" \\")
     return text
 
 
@@ -91,8 +114,11 @@ def _parse_iso_8601_ns(text: str) -> int:
             Reason.BAD_TIMESTAMP,
             "a timestamp is Unix nanoseconds or ISO 8601 with an offset (2026-01-05T14:30:00Z)",
         )
+    offset = match["offset"]
+    if offset is None:
+        raise RowRejected(Reason.BAD_TIMESTAMP, "it does not say its zone: an offset is wanted (Z, +01:00)")
     try:
-        moment = datetime.fromisoformat(match["seconds"] + match["offset"])
+        moment = datetime.fromisoformat(f"{match['day']}T{match['time']}{'Z' if offset == ' UTC' else offset}")
     except ValueError as error:
         raise RowRejected(Reason.BAD_TIMESTAMP, "no such date or time of day") from error
     # The fraction apart: datetime keeps six digits, a tick nine.
@@ -112,15 +138,46 @@ def _out_of_range(timestamp_ns: int) -> RowRejected:
     return RowRejected(Reason.TIMESTAMP_OUT_OF_RANGE, detail)
 
 
-def parse_decimal_e9(text: str, reason: Reason) -> int:
-    """Integer of 10^-9 from a plain decimal above 0 and below 10^9. Raises RowRejected with the given reason."""
-    if not _DECIMAL.fullmatch(text):
-        raise RowRejected(reason, "a plain decimal is wanted: digits, at most 9 before and 9 after the point")
-    whole, _, fraction = text.partition(".")
-    value = int(whole) * SCALE + int(fraction.ljust(FRACTION_DIGITS, "0"))
-    if value == 0:
-        raise RowRejected(reason, "it must be above 0")
-    return value
+def parse_price_e9(text: str) -> int:
+    """Integer of 10^-9 from a number of at most nine digits after the point, whatever its sign. Raises RowRejected."""
+    return _parse_e9(text, Reason.BAD_PRICE, PRICE_LIMIT_E9)
+
+
+def parse_size_e9(text: str) -> int:
+    """Integer of 10^-9 from a number that is not negative. Raises RowRejected."""
+    size_e9 = _parse_e9(text, Reason.BAD_SIZE, SIZE_LIMIT_E9)
+    if size_e9 < 0:
+        raise RowRejected(Reason.BAD_SIZE, "it must not be negative")
+    return size_e9
+
+
+def _parse_e9(text: str, reason: Reason, limit_e9: int) -> int:
+    if _PLAIN.fullmatch(text):
+        whole, _, fraction = text.partition(".")
+        value = abs(int(whole)) * SCALE + int(fraction.ljust(FRACTION_DIGITS, "0"))
+        return -value if whole[0] == "-" else value
+    return scaled_e9(decimal_of(text, reason), 0, reason, limit_e9)
+
+
+def decimal_of(text: str, reason: Reason) -> Decimal:
+    """Read a number exactly. Raises RowRejected with the given reason."""
+    if len(text) > MAX_NUMBER_CHARACTERS or not _NUMBER.fullmatch(text):
+        raise RowRejected(reason, "a number is wanted, such as -12.5 or 1.347e-05, of at most 64 characters")
+    return Decimal(text)
+
+
+def scaled_e9(value: Decimal, power_of_ten: int, reason: Reason, limit_e9: int) -> int:
+    """Return value x 10^power_of_ten as an integer of 10^-9. Raises RowRejected where it has further digits.
+
+    limit_e9: what the result is below, without its sign.
+    """
+    shifted = value.scaleb(power_of_ten + FRACTION_DIGITS, context=_EXACT)
+    if abs(shifted) >= limit_e9:
+        raise RowRejected(reason, f"it must be below {limit_e9 // SCALE}")
+    whole = int(shifted)
+    if whole != shifted:
+        raise RowRejected(reason, f"at most {FRACTION_DIGITS} digits after the point")
+    return whole
 
 
 def parse_tick(fields: Mapping[str, str]) -> Tick:
@@ -134,8 +191,8 @@ def parse_tick(fields: Mapping[str, str]) -> Tick:
     return Tick(
         symbol=parse_symbol(fields["symbol"]),
         timestamp_ns=parse_timestamp_ns(fields["timestamp"]),
-        price_e9=parse_decimal_e9(fields["price"], Reason.BAD_PRICE),
-        size_e9=parse_decimal_e9(fields["size"], Reason.BAD_SIZE),
+        price_e9=parse_price_e9(fields["price"]),
+        size_e9=parse_size_e9(fields["size"]),
     )
 
 

@@ -6,19 +6,23 @@ ticks; `packed_hours` packs what they give. Nothing else is for others to use.
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from tickstream.decoding.csv_blocks import decode_csv
+from tickstream.decoding.blocks import block_decoder
+from tickstream.decoding.documents import json_pieces
 from tickstream.decoding.fold import fold_ticks
 from tickstream.decoding.folded import packed_hours
-from tickstream.decoding.json_lines import decode_json_lines
 from tickstream.decoding.outcome import LIMITS, Budget, Decoded, Limits, Sink
-from tickstream.decoding.parquet import decode_frame, decode_parquet, parquet_frames
-from tickstream.decoding.text import rows_of_span, unpacked_rows
-from tickstream.ingests import Format
+from tickstream.decoding.parquet import decode_frame, parquet_frames
+from tickstream.decoding.text import member_texts, rows_of_span, rows_of_stream, unpacked_blocks
+from tickstream.feeds.heading import Head
+from tickstream.ingests import Container, Format
+from tickstream.layouts import SNIFFED_BYTES, start_of_member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tickstream.ingests import Layout, Read, Source, Span
 
@@ -30,17 +34,13 @@ def decode_span(
 ) -> Decoded:
     """Decode the rows that begin in the span.
 
-    Offsets are bytes in the object (unpacked where gzipped), in Parquet row numbers. budget: what it may cost; by
-    default what `limits` say. Raises ObjectRejected where the object as a whole cannot be read (then none of its ticks
-    counts), ServiceIncomplete where `read` returns too little or the time is over.
+    Offsets are bytes in the object (unpacked where packed), in Parquet and documents of JSON row numbers. budget: what
+    it may cost; by default what `limits` say. Raises ObjectRejected where the object as a whole cannot be read (then
+    none of its ticks counts), ServiceIncomplete where `read` returns too little or the time is over.
     """
     budget = budget or Budget(limits)
     sink = Sink(source, limits, budget)
-    if layout.format is Format.PARQUET:
-        decode_parquet(source, span, read, sink, limits)
-    else:
-        for offset, block in _blocks(source, layout, span, read, budget):
-            _decode_block(layout, offset, block, sink, limits)
+    decode_into(source, layout, span, read, budget, sink)
     return sink.decoded()
 
 
@@ -49,31 +49,46 @@ def decode_pieces(
 ) -> Iterator[Decoded]:
     """Decode a span piece by piece, in order: together they are what `decode_span` gives at once.
 
-    A gzipped object is one span, however large, and so is a row group of Parquet: their pieces are of `block_bytes` and
+    A packed object is one span, however large, and so is a row group of Parquet: their pieces are of `block_bytes` and
     `parquet_rows`, and the limits on bars and rejects are those of a piece; the budget is that of all. Raises as
     `decode_span` does, possibly after some pieces.
     """
     budget = budget or Budget(limits)
+    for decode in _pieces(source, layout, span, read, budget):
+        sink = Sink(source, limits, budget)
+        decode(sink)
+        yield sink.decoded()
+
+
+def decode_into(
+    source: Source, layout: Layout, span: Span, read: Read, budget: Budget, sink: Sink
+) -> None:
+    """Decode a span into a sink. Raises as `decode_span` does."""
+    for decode in _pieces(source, layout, span, read, budget):
+        decode(sink)
+
+
+def _pieces(source: Source, layout: Layout, span: Span, read: Read, budget: Budget) -> Iterator[Callable[[Sink], None]]:
+    """Yield what decodes one piece after the other; each is to be called before the next."""
+    limits = budget.limits
     if layout.format is Format.PARQUET:
         for first, frame in parquet_frames(source, span, read, limits):
-            sink = Sink(source, limits, budget)
-            decode_frame(frame, first, sink)
-            yield sink.decoded()
+            yield partial(decode_frame, frame, first)
+    elif layout.format is Format.JSON:
+        yield from json_pieces(source, layout, read, budget)
+    elif layout.container is Container.ZIP:
+        for member, before, blocks in member_texts(source, layout, read, budget):
+            decode_block = block_decoder(layout, source.key, member)
+            first_block = next(blocks, b"")
+            start = start_of_member(layout, Head(first_block[:SNIFFED_BYTES], len(first_block) < SNIFFED_BYTES, member))
+            for offset, block in rows_of_stream(chain([first_block], blocks), start, layout.format, limits):
+                yield partial(decode_block, block, before + offset)
     else:
-        for offset, block in _blocks(source, layout, span, read, budget):
-            sink = Sink(source, limits, budget)
-            _decode_block(layout, offset, block, sink, limits)
-            yield sink.decoded()
-
-
-def _blocks(source: Source, layout: Layout, span: Span, read: Read, budget: Budget) -> Iterator[tuple[int, bytes]]:
-    if layout.gzipped:
-        return unpacked_rows(source, layout, read, budget)
-    return iter([rows_of_span(source, layout, span, read, budget.limits)])
-
-
-def _decode_block(layout: Layout, offset: int, block: bytes, sink: Sink, limits: Limits) -> None:
-    if layout.format is Format.CSV:
-        decode_csv(block, offset, layout.columns, sink, limits)
-    else:
-        decode_json_lines(block, offset, sink, limits)
+        decode_block = block_decoder(layout, source.key)
+        if layout.container is Container.PLAIN:
+            found = iter([rows_of_span(source, layout, span, read, limits)])
+        else:
+            unpacked = unpacked_blocks(source, layout.container, read, budget)
+            found = rows_of_stream(unpacked, layout.data_start, layout.format, limits)
+        for offset, block in found:
+            yield partial(decode_block, block, offset)

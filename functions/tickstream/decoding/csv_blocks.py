@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from tickstream.decoding.plain_rows import FIELD_PATTERNS, NANOSECONDS_PATTERN, Form, Reader, decode_rows
+from tickstream.decoding.plain_rows import (
+    FIELD_PATTERNS,
+    NANOSECONDS_PATTERN,
+    Form,
+    Reader,
+    decode_rows,
+    native_dtypes,
+    native_ticks,
+)
 from tickstream.rows import parse_csv_row
 
 if TYPE_CHECKING:
@@ -42,4 +50,5 @@ def _form(columns: tuple[str, ...], *, nanoseconds: bool) -> Form:
     fields = (
         f'(?:{patterns[column]}|"{patterns[column]}")' if column in patterns else _IGNORED_PATTERN for column in columns
     )
-    return Form(rf"\A{','.join(fields)}\z", columns, nanoseconds)
+    dtypes = native_dtypes(nanoseconds=nanoseconds)
+    return Form(rf"\A{','.join(fields)}\z", columns, dtypes, native_ticks)

@@ -25,14 +25,18 @@ if TYPE_CHECKING:
 
 _INT64_MAX: Final = 2**63 - 1
 _INT128_MAX: Final = 2**127 - 1
-#: Columns of ticks: price and size in 10^-9; by the grammar both are below 10^18.
+#: Columns of ticks: price and size in 10^-9; a size may be of 128 bits too, where one does not fit into 64. `sequence` may
+#: be left out where all are 0.
 TICK_SCHEMA: Final = {
     "symbol": pl.String(),
     "timestamp": pl.Int64(),
     "price": pl.Int64(),
     "size": pl.Int64(),
+    "sequence": pl.Int64(),
     "offset": pl.Int64(),
 }
+#: Sizes are split here where a product with a price may need more than 128 bits.
+_SPLIT: Final = 10**9
 #: A tick's place within its minute and its row, in one integer: nanoseconds (36 bits) before the row's number.
 _ROW_BITS: Final = 27
 _MAX_ROWS: Final = 2**_ROW_BITS
@@ -104,8 +108,9 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
 
     One key of integers for symbol and minute, and one for (time, row): grouping by them takes half the time of
     grouping by names, and minimum and maximum find first and last tick without sorting. Rows stand in the order of
-    their offsets, so ticks of one nanosecond stay in it.
+    their offsets, or of their sequences where there are any, so ticks of one nanosecond stay in it.
     """
+    ticks = _in_sequence(ticks)
     symbol = ticks["symbol"]
     if symbol.dtype == pl.String:
         symbol = symbol.cast(symbol_dtype())
@@ -117,11 +122,9 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
         place=(pl.col("timestamp") - minute * NS_PER_MINUTE) * _MAX_ROWS + pl.int_range(pl.len(), dtype=pl.Int64),
     )
     # As narrow as the largest possible sum allows.
-    size = pl.col("size") if _maximum(ticks, "size") * ticks.height <= _INT64_MAX else pl.col("size").cast(pl.Int128)
-    # A product is below 10^36, which always fits. Where their sum might not, it is split before it is added up.
-    notional = pl.col("price").cast(pl.Int128) * pl.col("size").cast(pl.Int128)
-    fits = _maximum(ticks, "price") * _maximum(ticks, "size") * ticks.height <= _INT128_MAX
-    whole, rest = (pl.lit(0, pl.Int128), notional) if fits else (notional // NOTIONAL_SCALE, notional % NOTIONAL_SCALE)
+    most = _largest(ticks, "size")
+    size = pl.col("size") if most * ticks.height <= _INT64_MAX else pl.col("size").cast(pl.Int128)
+    whole, rest = _notional(_largest(ticks, "price"), most, ticks.height)
     folded = (
         keyed.lazy()
         .group_by("key")
@@ -147,28 +150,51 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
         close=ticks["price"].gather(last_row),
         volume=pl.col("volume").cast(pl.Int128),
         ticks=pl.col("ticks").cast(pl.Int64),
-        # What is left of a rest is below 10^18: however many bars are merged, no sum outgrows 128 bits.
+        # What is left of a rest is at least 0 and below 10^18: however many bars are merged, no sum outgrows 128 bits.
         notional_whole=pl.col("whole") + pl.col("rest") // NOTIONAL_SCALE,
         notional_rest=pl.col("rest") % NOTIONAL_SCALE,
         first_ns=ticks["timestamp"].gather(first_row),
+        first_sequence=ticks["sequence"].gather(first_row),
         first_offset=ticks["offset"].gather(first_row),
         last_ns=ticks["timestamp"].gather(last_row),
+        last_sequence=ticks["sequence"].gather(last_row),
         last_offset=ticks["offset"].gather(last_row),
     )
 
 
+def _in_sequence(ticks: pl.DataFrame) -> pl.DataFrame:
+    """Return ticks with a sequence, and in its order; rows of one sequence stay in theirs."""
+    if "sequence" not in ticks.columns:
+        return ticks.with_columns(sequence=pl.lit(0, pl.Int64))
+    return ticks if ticks["sequence"].is_sorted() else ticks.sort("sequence", maintain_order=True).rechunk()
+
+
+def _notional(price: int, size: int, ticks: int) -> tuple[pl.Expr, pl.Expr]:
+    """Return expressions of price x size as whole units of 10^18 and a rest, whose sums fit into 128 bits.
+
+    price, size: the largest, without signs. ticks: how many are added up.
+    """
+    prices, sizes = pl.col("price").cast(pl.Int128), pl.col("size").cast(pl.Int128)
+    if price * size * ticks <= _INT128_MAX:
+        return pl.lit(0, pl.Int128), prices * sizes
+    if price * size <= _INT128_MAX:
+        product = prices * sizes
+        return product // NOTIONAL_SCALE, product % NOTIONAL_SCALE
+    # price x size = upper x 10^9 + lower, and upper = whole x 10^9 + some. Divisions round down, also below zero.
+    upper, lower = prices * (sizes // _SPLIT), prices * (sizes % _SPLIT)
+    rest = (upper % _SPLIT) * _SPLIT + lower
+    return upper // _SPLIT + rest // NOTIONAL_SCALE, rest % NOTIONAL_SCALE
+
+
 def _merged(bars: pl.DataFrame) -> pl.DataFrame:
     """Merge bars of one symbol and minute; the columns' version of `bars.merge_two`."""
-    # Time and offset in one number: both are below 2^62.
-    first = pl.col("first_ns").cast(pl.Int128) * _POSITION_SPAN + pl.col("first_offset")
-    last = pl.col("last_ns").cast(pl.Int128) * _POSITION_SPAN + pl.col("last_offset")
     return (
         bars.lazy()
-        .with_columns(first=first, last=last)
+        .with_columns(first=_place(bars, "first"), last=_place(bars, "last"))
         .group_by("symbol", "minute")
         .agg(
-            pl.col("open", "first_ns", "first_offset").min_by("first"),
-            pl.col("close", "last_ns", "last_offset").max_by("last"),
+            pl.col("open", "first_ns", "first_sequence", "first_offset").min_by("first"),
+            pl.col("close", "last_ns", "last_sequence", "last_offset").max_by("last"),
             pl.col("high").max(),
             pl.col("low").min(),
             pl.col("volume", "ticks", "notional_whole", "notional_rest").sum(),
@@ -178,18 +204,30 @@ def _merged(bars: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _place(bars: pl.DataFrame, which: str) -> pl.Expr:
+    """Return a number that orders bars by their first or last ticks."""
+    if not (bars[f"{which}_sequence"] != 0).any():
+        # Time and offset in one number: both are below 2^62.
+        return pl.col(f"{which}_ns").cast(pl.Int128) * _POSITION_SPAN + pl.col(f"{which}_offset")
+    order = bars.select(pl.arg_sort_by(f"{which}_ns", f"{which}_sequence", f"{which}_offset").alias("row"))
+    places = order.with_row_index("place").sort("row")["place"]
+    return pl.lit(places.cast(pl.Int64))
+
+
 def tick_frame(positioned: Sequence[tuple[int, Tick]]) -> pl.DataFrame:
     """Put ticks, each with its offset, into columns in the order given."""
     ticks = [tick for _, tick in positioned]
+    most = max((tick.size_e9 for tick in ticks), default=0)
     return pl.DataFrame(
         {
             "symbol": [tick.symbol for tick in ticks],
             "timestamp": [tick.timestamp_ns for tick in ticks],
             "price": [tick.price_e9 for tick in ticks],
             "size": [tick.size_e9 for tick in ticks],
+            "sequence": [tick.sequence for tick in ticks],
             "offset": [offset for offset, _ in positioned],
         },
-        schema=TICK_SCHEMA,
+        schema=TICK_SCHEMA | ({} if most <= _INT64_MAX else {"size": pl.Int128()}),
     )
 
 
@@ -201,5 +239,7 @@ def fold_ticks(positioned: Iterable[tuple[int, Tick]], source: str, etag: str) -
     return fold.bars()
 
 
-def _maximum(ticks: pl.DataFrame, column: str) -> int:
-    return int(ticks[column].max() or 0)  # type: ignore[arg-type] # a column of integers
+def _largest(ticks: pl.DataFrame, column: str) -> int:
+    """Return the largest number of a column, without its sign."""
+    least, most = ticks[column].min() or 0, ticks[column].max() or 0
+    return max(-int(least), int(most), 0)  # type: ignore[arg-type] # a column of integers

@@ -33,8 +33,10 @@ BAR_SCHEMA: Final = {
     "notional_whole": pl.Int128(),
     "notional_rest": pl.Int128(),
     "first_ns": pl.Int64(),
+    "first_sequence": pl.Int64(),
     "first_offset": pl.Int64(),
     "last_ns": pl.Int64(),
+    "last_sequence": pl.Int64(),
     "last_offset": pl.Int64(),
 }
 
@@ -85,8 +87,9 @@ class FoldedBars(Mapping["SymbolHour", "tuple[Bar, ...]"]):
     def _columns_of(self, rows: slice) -> BarColumns:
         numbers = [column[rows] for column in self._columns]
         sources = [0] * (rows.stop - rows.start)
-        first_ns, first_offset, last_ns, last_offset = numbers[8:]
-        return BarColumns._make((*numbers[:8], first_ns, sources, first_offset, last_ns, sources, last_offset))
+        first_ns, first_sequence, first_offset, last_ns, last_sequence, last_offset = numbers[8:]
+        first = (first_ns, first_sequence, sources, first_offset)
+        return BarColumns._make((*numbers[:8], *first, last_ns, last_sequence, sources, last_offset))
 
 
 def packed_hours(bars: Mapping[SymbolHour, tuple[Bar, ...]]) -> Iterator[tuple[SymbolHour, bytes]]:

@@ -16,13 +16,26 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from tickstream.decoding.plain_rows import FIELD_PATTERNS, NANOSECONDS_PATTERN, Form, Reader, decode_rows
+from tickstream.decoding.plain_rows import (
+    FIELD_PATTERNS,
+    NANOSECONDS_PATTERN,
+    Form,
+    Reader,
+    decode_rows,
+    native_dtypes,
+    native_ticks,
+)
+from tickstream.feeds.readers import column_key
 from tickstream.rows import ALIAS_OF_SIZE, joints, parse_json_row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from tickstream.decoding.feed_columns import FeedColumns
     from tickstream.decoding.outcome import Limits, Sink
+    from tickstream.rows import ParseRow
+
+    type Finish = Callable[[pl.DataFrame], pl.DataFrame]
 
 _BLANK: Final = r"[ \t\r]*"
 _NUMBER: Final = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
@@ -30,11 +43,13 @@ _NUMBER: Final = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _TEXT: Final = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
 _SCALAR: Final = rf"(?:{_TEXT}|{_NUMBER}|true|false|null)"
 _IGNORED_PATTERN: Final = rf"(?:{_SCALAR}|\[{_BLANK}(?:{_SCALAR}(?:{_BLANK},{_BLANK}{_SCALAR})*{_BLANK})?\])"
+#: One in which nothing is escaped.
+_PLAIN_TEXT: Final = r'[^"\\\x00-\x1f]*'
 _SEPARATOR: Final = b"\x01"
 #: Numbers of JSON have no leading zeros.
 _BARE_PATTERNS: Final = {
     "timestamp": r"[1-4]?[0-9]{1,18}",
-    "price": r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,9})?",
+    "price": r"-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,9})?",
     "size": r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,9})?",
 }
 #: Text between the values of a row: a regular expression is made of it.
@@ -49,8 +64,18 @@ _CLOSING: Final = re.compile(rf"{_BLANK}\Z")
 _NANOSECONDS: Final = re.compile(NANOSECONDS_PATTERN)
 
 
-def decode_json_lines(block: bytes, offset: int, sink: Sink, limits: Limits) -> None:
-    """Decode a block of rows that begins at this offset; the last may lack its line end."""
+def decode_json_lines(
+    block: bytes,
+    offset: int,
+    sink: Sink,
+    limits: Limits,
+    columns: FeedColumns | None = None,
+    parse: ParseRow = parse_json_row,
+) -> None:
+    """Decode a block of rows that begins at this offset; the last may lack its line end.
+
+    columns, parse: of a feed; the native ones by default.
+    """
     starts = joints(block)
     if starts:
         # A line feed before each row; the offsets leave them out again.
@@ -61,20 +86,84 @@ def decode_json_lines(block: bytes, offset: int, sink: Sink, limits: Limits) -> 
     def offsets(places: pl.Series) -> pl.Series:
         return places + offset - added.search_sorted(places).cast(pl.Int64) if starts else places + offset
 
-    decode_rows(block, offsets, Reader(_form_of, parse_json_row), sink, limits)
+    names = _Native() if columns is None else _OfFeed(columns)
+    decode_rows(block, offsets, Reader(lambda rows: _form_of(rows, names), parse), sink, limits)
 
 
-def _form_of(rows: Sequence[str]) -> Form | None:
+class _Native:
+    """Whose values a row has: those of a tick, by their names."""
+
+    def column(self, key: str) -> str:
+        """Return the column of a key; empty where nobody looks at it."""
+        column = "size" if key == ALIAS_OF_SIZE else key
+        return column if column in FIELD_PATTERNS else ""
+
+    def value_pattern(self, column: str, value: str) -> tuple[str, str]:
+        """Return the quote around values like this one, and their pattern, empty where they are no part of a tick."""
+        if not value.startswith('"'):
+            return "", _BARE_PATTERNS.get(column, "") if value[0] in "-0123456789" else ""
+        if column == "timestamp" and _NANOSECONDS.fullmatch(value[1:-1]):
+            return '"', NANOSECONDS_PATTERN
+        return '"', FIELD_PATTERNS[column]
+
+    def are_all(self, columns: Sequence[str]) -> bool:
+        """Say whether these are the columns of a row."""
+        return sorted(columns) == sorted(FIELD_PATTERNS)
+
+    def form(self, patterns: Sequence[tuple[str, str]]) -> tuple[dict[str, pl.DataType], Finish]:
+        """Return how columns of these patterns are read, and what makes ticks of them."""
+        nanoseconds = ("timestamp", FIELD_PATTERNS["timestamp"]) not in patterns
+        return native_dtypes(nanoseconds=nanoseconds), native_ticks
+
+    def __hash__(self) -> int:
+        return hash(_Native)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Native)
+
+
+class _OfFeed:
+    """Those that a feed looks at, whatever they are called; each is any plain text or number."""
+
+    def __init__(self, columns: FeedColumns) -> None:
+        self._columns = columns
+        self._names = {column_key(name): name for name in columns.columns}
+
+    def column(self, key: str) -> str:
+        return self._names.get(column_key(key), "")
+
+    def value_pattern(self, _: str, value: str) -> tuple[str, str]:
+        if value.startswith('"'):
+            return '"', _PLAIN_TEXT
+        return "", _NUMBER if value[0] in "-0123456789" else ""
+
+    def __hash__(self) -> int:
+        return id(self._columns)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _OfFeed) and other._columns is self._columns
+
+    def are_all(self, columns: Sequence[str]) -> bool:
+        return len(set(columns)) == len(columns) and set(self._columns.required) <= set(columns)
+
+    def form(self, patterns: Sequence[tuple[str, str]]) -> tuple[dict[str, pl.DataType], Finish]:
+        return {column: pl.String() for column, _ in patterns if column}, self._columns.finish
+
+
+type _Names = _Native | _OfFeed
+
+
+def _form_of(rows: Sequence[str], names: _Names) -> Form | None:
     """Return the form of most of these rows that have one."""
-    forms = Counter(parts for parts in map(_parts_of, rows) if parts is not None)
-    return _form(forms.most_common(1)[0][0]) if forms else None
+    forms = Counter(parts for row in rows if (parts := _parts_of(row, names)) is not None)
+    return _form(forms.most_common(1)[0][0], names) if forms else None
 
 
 #: For each value the text before it, its column (empty where it is ignored) and its pattern; after the last its end.
 type _Parts = tuple[tuple[tuple[str, str, str], ...], str]
 
 
-def _parts_of(row: str) -> _Parts | None:
+def _parts_of(row: str, names: _Names) -> _Parts | None:
     opening = _OPENING.match(row)
     if opening is None:
         return None
@@ -86,10 +175,10 @@ def _parts_of(row: str) -> _Parts | None:
             return None
         keys.add(pair["key"])
         before += pair["before"]
-        column = "size" if pair["key"] == ALIAS_OF_SIZE else pair["key"]
+        column = names.column(pair["key"])
         after = pair["after"] + pair["end"]
-        if column in FIELD_PATTERNS:
-            quote, pattern = _value_pattern(column, pair["value"])
+        if column:
+            quote, pattern = names.value_pattern(column, pair["value"])
             if not pattern:
                 return None
             parts.append((before + quote, column, pattern))
@@ -99,25 +188,15 @@ def _parts_of(row: str) -> _Parts | None:
         before, at, end = after, pair.end(), pair["end"]
     if sum(len(text) for text, _, _ in parts) + len(row) - at > _MOST_BETWEEN:
         return None
-    if not _CLOSING.match(row, at) or sorted(column for _, column, _ in parts if column) != sorted(FIELD_PATTERNS):
+    if not _CLOSING.match(row, at) or not names.are_all([column for _, column, _ in parts if column]):
         return None
     return tuple(parts), before + row[at:]
 
 
-def _value_pattern(column: str, value: str) -> tuple[str, str]:
-    """Return the quote around values like this one, and their pattern, empty where they are no part of a tick."""
-    if not value.startswith('"'):
-        return "", _BARE_PATTERNS.get(column, "") if value[0].isdigit() else ""
-    if column == "timestamp" and _NANOSECONDS.fullmatch(value[1:-1]):
-        return '"', NANOSECONDS_PATTERN
-    return '"', FIELD_PATTERNS[column]
-
-
 @lru_cache(maxsize=64)
-def _form(parts: _Parts) -> Form:
+def _form(parts: _Parts, names: _Names) -> Form:
     values, closing = parts
     pattern = "".join(pl.escape_regex(before) + pattern for before, _, pattern in values)
-    nanoseconds = any(column == "timestamp" and pattern != FIELD_PATTERNS[column] for _, column, pattern in values)
     opening, *between = (before.encode() for before, _, _ in values)
     last = closing.encode() + b"\n"
 
@@ -128,6 +207,6 @@ def _form(parts: _Parts) -> Form:
         return text
 
     columns = tuple(column or f"ignored {index}" for index, (_, column, _) in enumerate(values))
-    return Form(
-        rf"\A{pattern}{pl.escape_regex(closing)}\z", columns, nanoseconds, fields, _SEPARATOR.decode(), quote=None
-    )
+    dtypes, finish = names.form([(column, pattern) for _, column, pattern in values if column])
+    pattern = rf"\A{pattern}{pl.escape_regex(closing)}\z"
+    return Form(pattern, columns, dtypes, finish, fields, _SEPARATOR.decode(), quote=None)

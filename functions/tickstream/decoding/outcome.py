@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tickstream.decoding.fold import BarFold, tick_frame
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
-from tickstream.rows import KEPT_BYTES, MAX_ROW_BYTES, judge_line
+from tickstream.rows import KEPT_BYTES, MAX_ROW_BYTES, Skipped, judge_line
 from tickstream.ticks import RejectedRow
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tickstream.bars import Bar
     from tickstream.ingests import Source
     from tickstream.keys import SymbolHour
+    from tickstream.rows import ParseRow
     from tickstream.ticks import Tick
 
 
@@ -106,11 +107,15 @@ def too_much_work(why: str) -> ObjectRejected:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What one range has: minute bars by symbol and hour, how many ticks are in them, and the rows that are none."""
+    """What one range has: minute bars by symbol and hour, how many ticks are in them, and the rows that are none.
+
+    skipped: rows that are no trades and no rejects either.
+    """
 
     bars: Mapping[SymbolHour, tuple[Bar, ...]]
     ticks: int
     rejects: tuple[RejectedRow, ...]
+    skipped: int = 0
 
 
 class Sink:
@@ -119,39 +124,42 @@ class Sink:
     def __init__(self, source: Source, limits: Limits, budget: Budget | None = None) -> None:
         self.budget = budget or Budget(limits)
         self.fold = BarFold(source.key, source.etag, limits.bars, limits.hours)
-        self._limits = limits
+        self.limits = limits
         self._rejects: list[RejectedRow] = []
         self._single: list[tuple[int, Tick]] = []
+        self.skipped = 0
 
-    def add_text_row(self, raw: bytes, offset: int, parse: Callable[[bytes], Tick]) -> None:
+    def add_text_row(self, raw: bytes, offset: int, parse: ParseRow) -> None:
         """Decide one line (without its LF) strictly; an empty line is no row.
 
         Raises ObjectRejected (too_large, too_much_work) and ServiceIncomplete.
         """
-        self.budget.take_row(min(len(raw), self._limits.row_bytes))
-        judged = judge_line(raw, offset, parse, self._limits.row_bytes, self._limits.raw_bytes)
+        self.budget.take_row(min(len(raw), self.limits.row_bytes))
+        judged = judge_line(raw, offset, parse, self.limits.row_bytes, self.limits.raw_bytes)
         if isinstance(judged, RejectedRow):
             self.add_reject(judged)
+        elif isinstance(judged, Skipped):
+            self.skipped += 1
         elif judged is not None:
             self.add_tick(judged, offset)
 
     def add_tick(self, tick: Tick, offset: int) -> None:
         """Add one tick; offsets ascend. Raises ObjectRejected (too_large)."""
         self._single.append((offset, tick))
-        if len(self._single) >= self._limits.single_ticks:
+        if len(self._single) >= self.limits.single_ticks:
             self._fold_single()
 
     def add_reject(self, row: RejectedRow) -> None:
         """Record a row that is no tick. Raises ObjectRejected (too_large) beyond the bound."""
-        if len(self._rejects) >= self._limits.rejects:
-            raise ObjectRejected(Reason.TOO_LARGE, f"more than {self._limits.rejects} rejected rows in one range")
+        if len(self._rejects) >= self.limits.rejects:
+            raise ObjectRejected(Reason.TOO_LARGE, f"more than {self.limits.rejects} rejected rows in one range")
         self._rejects.append(row)
 
     def decoded(self) -> Decoded:
         """Return all of it, rejects in the order of their offsets."""
         self._fold_single()
         rejects = tuple(sorted(self._rejects, key=lambda row: row.offset))
-        return Decoded(self.fold.bars(), self.fold.ticks, rejects)
+        return Decoded(self.fold.bars(), self.fold.ticks, rejects, self.skipped)
 
     def _fold_single(self) -> None:
         self.fold.add_frame(tick_frame(self._single))

@@ -31,16 +31,10 @@ _GAP_BYTES: Final = 1 << 20
 _NS_PER_UNIT: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000}
 
 
-def decode_parquet(source: Source, span: Span, read: Read, sink: Sink, limits: Limits) -> None:
-    """Decode the rows [start, end) of the object. Raises ObjectRejected (corrupt_parquet, unsuitable_column, ...)."""
-    for first, frame in parquet_frames(source, span, read, limits):
-        decode_frame(frame, first, sink)
-
-
 def parquet_frames(source: Source, span: Span, read: Read, limits: Limits) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield the wanted columns of the rows [start, end), `parquet_rows` at a time, each with its first row's number.
 
-    Raises as `decode_parquet` does.
+    Raises ObjectRejected (corrupt_parquet, unsuitable_column, ...).
     """
     footer = read_footer(source.size_bytes, read)
     chunks = tuple(_wanted_chunks(footer, span))

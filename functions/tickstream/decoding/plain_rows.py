@@ -3,8 +3,8 @@
 polars is fast and forgiving: it lets `1e3`, `+1` and a tenth digit pass, and a stray quote makes it swallow lines.
 So a block is first cut into physical lines, by LF alone, and each line is held against one regular expression, the
 `Form` in which most of them seem to be written, made of the very patterns of `tickstream.ticks`. Lines that match can
-be read in one way only, and only they go to polars' CSV reader. What is left is held against the next form. Zero prices
-and times out of range, which no pattern shows, are looked for in the numbers. Where polars refuses proven lines after
+be read in one way only, and only they go to polars' CSV reader. What is left is held against the next form. Times out
+of range, which no pattern shows, are looked for in the numbers. Where polars refuses proven lines after
 all, or makes another number of rows of them, they were not proven. Odd rows cost themselves only.
 """
 
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from tickstream.decoding.frames import TIMESTAMP_PATTERN, plausible, symbol_dtype, timestamps_ns
-from tickstream.ticks import DECIMAL_PATTERN, FRACTION_DIGITS, SYMBOL_PATTERN
+from tickstream.ticks import FRACTION_DIGITS, PLAIN_PRICE_PATTERN, PLAIN_SIZE_PATTERN, SYMBOL_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tickstream.decoding.outcome import Limits, Sink
-    from tickstream.ticks import Tick
+    from tickstream.rows import ParseRow
 
 #: Below 2^63, and no less than any timestamp that is within bounds.
 NANOSECONDS_PATTERN: Final = r"[1-4]?[0-9]{1,18}"
@@ -30,8 +30,8 @@ NANOSECONDS_PATTERN: Final = r"[1-4]?[0-9]{1,18}"
 FIELD_PATTERNS: Final = {
     "symbol": SYMBOL_PATTERN,
     "timestamp": TIMESTAMP_PATTERN,
-    "price": DECIMAL_PATTERN,
-    "size": DECIMAL_PATTERN,
+    "price": PLAIN_PRICE_PATTERN,
+    "size": PLAIN_SIZE_PATTERN,
 }
 _LOOKED_AT: Final = 32
 #: Forms that a block is held against, and the share of the rest that one must have for another to be tried.
@@ -52,14 +52,17 @@ class Form:
 
     pattern: the regular expression of a whole row; a row that matches can be read in one way only.
     columns: the names of the fields in the text that `fields` returns.
-    nanoseconds: whether each timestamp is an integer.
+    dtypes: how the columns that are looked at are read.
+    finish: makes ticks of those columns, in columns of `TICK_SCHEMA` without the offset, and null where only the strict
+    path can tell; a column `skipped` says which rows are no trades.
     fields: makes rows that are joined by line feeds, the last without one, into CSV without a header.
     separator, quote: of that CSV.
     """
 
     pattern: str
     columns: tuple[str, ...]
-    nanoseconds: bool
+    dtypes: Mapping[str, pl.DataType]
+    finish: Callable[[pl.DataFrame], pl.DataFrame]
     fields: Callable[[bytes], bytes] | None = None
     separator: str = ","
     quote: str | None = '"'
@@ -74,7 +77,7 @@ class Reader:
     """
 
     form_of: Callable[[Sequence[str]], Form | None]
-    parse: Callable[[bytes], Tick]
+    parse: ParseRow
 
 
 def decode_rows(
@@ -126,6 +129,10 @@ def _add(
     if parsed is None:
         return lines
     ticks = parsed.with_columns(offsets(lines["start"]).alias("offset"))
+    if "skipped" in ticks.columns:
+        skipped = ticks["skipped"]
+        sink.skipped += int(skipped.sum())
+        ticks, lines = ticks.filter(~skipped).drop("skipped"), lines.filter(~skipped)
     good = ticks.select(plausible()).to_series()
     if good.all():
         sink.fold.add_frame(ticks)
@@ -145,35 +152,44 @@ def _parse(block: bytes | None, rows: pl.Series, form: Form) -> pl.DataFrame | N
         # Proven rows have no carriage return of their own.
         text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
         text = text.removesuffix(b"\n") if form.fields else text
-    dtypes = {
-        "symbol": symbol_dtype(),
-        "timestamp": pl.Int64() if form.nanoseconds else pl.String(),
-        "price": pl.Decimal(38, FRACTION_DIGITS),
-        "size": pl.Decimal(38, FRACTION_DIGITS),
-    }
-    wanted = [index for index, column in enumerate(form.columns) if column in FIELD_PATTERNS]
+    wanted = [index for index, column in enumerate(form.columns) if column in form.dtypes]
     try:
         parsed = pl.read_csv(
             form.fields(text) if form.fields else text,
             has_header=False,
             # By position: the names of ignored columns are anything.
-            schema={f"{index}": dtypes.get(column, pl.String()) for index, column in enumerate(form.columns)},
+            schema={f"{index}": form.dtypes.get(column, pl.String()) for index, column in enumerate(form.columns)},
             columns=wanted,
             separator=form.separator,
             quote_char=form.quote,
+            empty_string_is_null=False,
         )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
     if parsed.height != rows.len() or any(parsed.null_count().row(0)):
         return None
-    named = parsed.rename({f"{index}": form.columns[index] for index in wanted})
     # One piece: rows are gathered by their numbers.
-    return named.select(
+    return form.finish(parsed.rename({f"{index}": form.columns[index] for index in wanted})).rechunk()
+
+
+def native_dtypes(*, nanoseconds: bool) -> dict[str, pl.DataType]:
+    """Return how the columns of a tick are read. nanoseconds: whether each timestamp is an integer."""
+    return {
+        "symbol": symbol_dtype(),
+        "timestamp": pl.Int64() if nanoseconds else pl.String(),
+        "price": pl.Decimal(38, FRACTION_DIGITS),
+        "size": pl.Decimal(38, FRACTION_DIGITS),
+    }
+
+
+def native_ticks(parsed: pl.DataFrame) -> pl.DataFrame:
+    """Make ticks of the columns that `native_dtypes` reads."""
+    return parsed.select(
         "symbol",
-        timestamps_ns(named["timestamp"]),
+        timestamps_ns(parsed["timestamp"]),
         pl.col("price").to_physical().cast(pl.Int64),
         pl.col("size").to_physical().cast(pl.Int64),
-    ).rechunk()
+    )
 
 
 def _pieces(block: bytes, at: int) -> Iterator[tuple[int, bytes]]:

@@ -6,16 +6,20 @@ A row ends with a line feed, one of JSON lines also where `tickstream.rows.JOINT
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from tickstream.containers import opened_zip, wanted_members
 from tickstream.decoding.outcome import too_much_work
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
+from tickstream.feeds.documents import thawed
 from tickstream.gzip_stream import GzipStream
-from tickstream.ingests import Format
+from tickstream.ingests import Container, Format
 from tickstream.rows import JOINT, JOINT_BYTES
+from tickstream.zstd_stream import ZstdStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tickstream.decoding.outcome import Budget, Limits
     from tickstream.ingests import Layout, Read, Source, Span
@@ -63,21 +67,22 @@ def _next_row(data: bytes, start: int, end: int, joint: re.Pattern[bytes]) -> in
     return found.start() if found and found.start() < (line or end) else (line or -1)
 
 
-def unpacked_rows(source: Source, layout: Layout, read: Read, budget: Budget) -> Iterator[tuple[int, bytes]]:
-    """Yield blocks of whole rows of a gzipped object, each with the unpacked offset of its first row.
+def rows_of_stream(
+    unpacked: Iterable[bytes], header_bytes: int, written: Format, limits: Limits
+) -> Iterator[tuple[int, bytes]]:
+    """Yield blocks of whole rows of an unpacked text, each with the offset of its first row in it.
 
     A row longer than `row_bytes` comes alone and cut, but longer than `row_bytes`; what follows of it is skipped.
-    Raises ObjectRejected (corrupt_gzip, too_large, too_much_work), ServiceIncomplete.
     """
-    joint, joint_bytes = (JOINT, JOINT_BYTES + 1) if layout.format is Format.JSON_LINES else (_NEVER, 0)
+    joint, joint_bytes = (JOINT, JOINT_BYTES + 1) if written is Format.JSON_LINES else (_NEVER, 0)
     offset, carry, skipping = 0, b"", False
-    header_bytes, row_bytes = layout.data_start, budget.limits.row_bytes
-    for unpacked in _unpacked(source, read, budget):
-        chunk = unpacked
+    row_bytes = limits.row_bytes
+    for piece in unpacked:
+        chunk = piece
         if header_bytes:
-            chunk = unpacked[header_bytes:]
-            header_bytes -= len(unpacked) - len(chunk)
-            offset += len(unpacked) - len(chunk)
+            chunk = piece[header_bytes:]
+            header_bytes -= len(piece) - len(chunk)
+            offset += len(piece) - len(chunk)
         searched = max(len(carry) - joint_bytes, 0)
         block = carry + chunk
         if skipping:
@@ -119,25 +124,32 @@ def read_all(read: Read, start: int, end: int) -> bytes:
     return data
 
 
-def _unpacked(source: Source, read: Read, budget: Budget) -> Iterator[bytes]:
-    """Yield the unpacked bytes of all gzip members, `block_bytes` at a time."""
-    limits, stream = budget.limits, GzipStream()
+def unpacked_blocks(source: Source, container: Container, read: Read, budget: Budget) -> Iterator[bytes]:
+    """Yield the unpacked bytes of all gzip members or zstd frames, or those of a plain object, `block_bytes` at a time.
+
+    Raises ObjectRejected (corrupt_gzip, corrupt_zstd, too_large, too_much_work), ServiceIncomplete.
+    """
+    limits = budget.limits
+    if container is Container.PLAIN:
+        _check_size(source.size_bytes, limits)
+        for start in range(0, source.size_bytes, limits.block_bytes):
+            budget.check()
+            yield read_all(read, start, min(start + limits.block_bytes, source.size_bytes))
+        return
+    stream = GzipStream() if container is Container.GZIP else ZstdStream()
     blocks: list[bytes] = []
     total_bytes = block_bytes = 0
     for start in range(0, source.size_bytes, limits.block_bytes):
         end = min(start + limits.block_bytes, source.size_bytes)
         packed = memoryview(read_all(read, start, end))
-        while packed:
+        while packed or stream.pending:
             budget.check()
             block, taken = stream.unpack(packed[:_FED_BYTES], limits.block_bytes - block_bytes)
             packed = packed[taken:]
             total_bytes += len(block)
-            if total_bytes > limits.unpacked_bytes:
-                raise ObjectRejected(
-                    Reason.TOO_LARGE, f"a gzipped object is at most {limits.unpacked_bytes} bytes unpacked"
-                )
+            _check_size(total_bytes, limits)
             if stream.members > limits.gzip_members:
-                raise too_much_work(f"it has more than {limits.gzip_members} gzip members")
+                raise too_much_work(f"it has more than {limits.gzip_members} members")
             if end - len(packed) - total_bytes > limits.idle_bytes:
                 raise too_much_work("its packed bytes are far more than the unpacked ones")
             # Gathered: what is decoded at a time must not depend on how small the members are.
@@ -150,3 +162,33 @@ def _unpacked(source: Source, read: Read, budget: Budget) -> Iterator[bytes]:
     stream.end()
     if block_bytes:
         yield b"".join(blocks)
+
+
+def _check_size(unpacked_bytes: int, limits: Limits) -> None:
+    if unpacked_bytes > limits.unpacked_bytes:
+        raise ObjectRejected(
+            Reason.TOO_LARGE, f"a packed object is at most {limits.unpacked_bytes} bytes unpacked: split it"
+        )
+
+
+def member_texts(source: Source, layout: Layout, read: Read, budget: Budget) -> Iterator[tuple[str, int, Iterator[bytes]]]:
+    """Yield name, offset and unpacked blocks of each member of a zip; the offset counts what stands before it.
+
+    Each is to be read before the next. Raises ObjectRejected (corrupt_zip, encrypted, too_large), ServiceIncomplete.
+    """
+    pattern = thawed(layout.feed).tick.match.member if layout.feed else ""
+    limits, before = budget.limits, 0
+    with opened_zip(source, read) as (archive, members):
+        for member in wanted_members(members, pattern):
+            budget.check()
+            _check_size(before + member.unpacked_bytes, limits)
+            with archive.open(member.name) as file:
+                yield member.name, before, _checked(iter(partial(file.read, limits.block_bytes), b""), budget)
+            # The directory's word: zipfile reads no further, and checks the sum of what it read.
+            before += member.unpacked_bytes
+
+
+def _checked(blocks: Iterator[bytes], budget: Budget) -> Iterator[bytes]:
+    for block in blocks:
+        budget.check()
+        yield block

@@ -1,0 +1,1 @@
+"""The `tickstream` command, for those who use the pipeline."""

@@ -1,0 +1,210 @@
+"""From a feed's document to a feed: inheritance, checks that name the key, and the text that is frozen."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from tickstream.errors import TickstreamError
+from tickstream.feeds.description import Feed, Symbol
+from tickstream.feeds.moments import format_pattern, zone_of
+from tickstream.feeds.templates import take_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tickstream.feeds.description import Number
+
+#: It stands in the manifest and in each message of an object's ranges.
+MAX_FROZEN_BYTES: Final = 24 * 1024
+_FOR_PEOPLE: Final = ("title", "description", "sources", "$schema")
+
+
+class FeedError(TickstreamError):
+    """A feed's document is wrong: the message names the feed, the key and what is wanted."""
+
+
+def feed_from(document: object, known: Mapping[str, Mapping[str, Any]] | None = None) -> Feed:
+    """Check a document and return its feed. Raises FeedError.
+
+    known: documents by name that it may extend.
+    """
+    name = document.get("name") if isinstance(document, dict) else None
+    shown = f"feed {name[:64]!r}" if isinstance(name, str) else "a feed without a name"
+    try:
+        resolved = _resolved(document, known or {})
+        feed = msgspec.convert(resolved, Feed)
+        for key, fault in _faults(feed):
+            raise FeedError(f"{shown}: {key}: {fault}")
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at ")
+        key = path.strip("`").removeprefix("$").lstrip(".") or "the document"
+        raise FeedError(f"{shown}: {key}: {message[:1].lower()}{message[1:]}") from error
+    if len(frozen_text(feed).encode()) > MAX_FROZEN_BYTES:
+        raise FeedError(f"{shown}: it is at most {MAX_FROZEN_BYTES} bytes without what is for people")
+    return feed
+
+
+def frozen_text(feed: Feed) -> str:
+    """Return what of a feed says how to read: the same feed is always the same text."""
+    bare = msgspec.structs.replace(feed, title="", description="", sources=(), schema_uri=msgspec.UNSET)
+    return msgspec.json.encode(bare, order="deterministic").decode()
+
+
+@lru_cache(maxsize=32)
+def thawed(text: str) -> Feed:
+    """Read what `frozen_text` wrote. Raises FeedError."""
+    try:
+        return msgspec.json.decode(text, type=Feed)
+    except msgspec.MsgspecError as error:
+        raise FeedError(f"no frozen feed: {error}") from error
+
+
+def lacking(feed: Feed) -> tuple[str, str] | None:
+    """Return the first key that the user has to say and did not, and the sentence that tells why."""
+    written = json.loads(frozen_text(feed))
+    for key, why in feed.told.items():
+        value: Any = written
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is None:
+            return key, why
+    return None
+
+
+def as_if_told(feed: Feed) -> Feed:
+    """Return the feed with what the user has yet to say in place, so that its files can be recognised by their rows."""
+    tick = feed.tick
+    if tick.symbol is None:
+        tick = msgspec.structs.replace(tick, symbol=Symbol(template="?"))
+    if not tick.timestamp.zone:
+        tick = msgspec.structs.replace(tick, timestamp=msgspec.structs.replace(tick.timestamp, zone="UTC"))
+    return msgspec.structs.replace(feed, tick=tick)
+
+
+def _resolved(document: object, known: Mapping[str, Mapping[str, Any]]) -> object:
+    if not isinstance(document, dict) or "extends" not in document:
+        return document
+    base = known.get(str(document["extends"]))
+    if base is None:
+        raise msgspec.ValidationError(f"there is no feed {str(document['extends'])[:64]!r} to extend - at `$.extends`")
+    if "extends" in base:
+        base = _resolved(base, {name: one for name, one in known.items() if name != document["extends"]})  # type: ignore[assignment]
+    inherited = {key: value for key, value in base.items() if key not in _FOR_PEOPLE}
+    return merged(inherited, {key: value for key, value in document.items() if key != "extends"})
+
+
+def merged(base: Any, change: Any) -> Any:
+    """Merge JSON into JSON, as RFC 7396 has it."""
+    if not isinstance(change, dict):
+        return change
+    result = dict(base) if isinstance(base, dict) else {}
+    for key, value in change.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def _faults(feed: Feed) -> Iterator[tuple[str, str]]:
+    """Yield key and sentence of what the types cannot tell."""
+    tick = feed.tick
+    for key, pattern in (("tick.match.key", tick.match.key), ("tick.match.member", tick.match.member)):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield key, f"no regular expression: {error}"
+    for key, template in templates_of(feed):
+        try:
+            take_apart(template)
+        except ValueError as error:
+            yield key, str(error)
+    yield from _number_faults("tick.price", tick.price)
+    yield from _number_faults("tick.size", tick.size)
+    if tick.symbol is None and "tick.symbol" not in feed.told:
+        yield "tick.symbol", "it is wanted"
+    yield from _time_faults(feed)
+    if tick.sequence and bool(tick.sequence.template) == bool(tick.sequence.order):
+        yield "tick.sequence", "one of from and order is wanted"
+    for index, condition in enumerate(tick.where):
+        if (condition.among is None) == (condition.not_among is None):
+            yield f"tick.where[{index}]", "one of in and notIn is wanted"
+    names = [one.name.strip().casefold() for one in feed.schema.fields]
+    if len(set(names)) != len(names):
+        yield "schema.fields", "a name stands twice"
+    if not names and feed.dialect.header is not True and set(feed.formats) & {"csv"}:
+        yield "schema.fields", "a file without a header needs them"
+    if feed.schema.decimal_char == feed.schema.group_char:
+        yield "schema.groupChar", "it is the decimalChar"
+    separators = (*feed.dialect.delimiters, feed.dialect.quote_char, feed.dialect.comment_char)
+    if any(one is not None and (not one.isascii() or one in "\r\n\0") for one in separators):
+        yield "dialect", "delimiter, quoteChar and commentChar are ASCII characters"
+
+
+def _number_faults(key: str, number: Number) -> Iterator[tuple[str, str]]:
+    if sum((bool(number.template), number.middle is not None, bool(number.constant))) != 1:
+        yield key, "one of from, middle and constant is wanted"
+
+
+def _time_faults(feed: Feed) -> Iterator[tuple[str, str]]:
+    time = feed.tick.timestamp
+    if not time.unit and not time.formats:
+        yield "tick.timestamp", "a unit or a format is wanted"
+    for text in time.formats:
+        if text != "iso":
+            try:
+                format_pattern(text)
+            except ValueError as error:
+                yield "tick.timestamp.format", str(error)
+    if (time.since == "midnight") != (time.date is not None):
+        yield "tick.timestamp.date", "it is for times since midnight, and they need it"
+    if time.date:
+        try:
+            format_pattern(time.date.format)
+        except ValueError as error:
+            yield "tick.timestamp.date.format", str(error)
+    if time.zone:
+        try:
+            zone_of(time.zone)
+        except ValueError as error:
+            yield "tick.timestamp.zone", str(error)
+
+
+def templates_of(feed: Feed) -> Iterator[tuple[str, str]]:
+    """Yield key and text of every template."""
+    tick = feed.tick
+    for template in tick.symbol.templates if tick.symbol else ():
+        yield "tick.symbol.from", template
+    yield "tick.timestamp.from", tick.timestamp.template
+    if tick.timestamp.date:
+        yield "tick.timestamp.date.from", tick.timestamp.date.template
+    for key, number in (("tick.price", tick.price), ("tick.size", tick.size)):
+        if number.template:
+            yield f"{key}.from", number.template
+        for template in number.middle or ():
+            yield f"{key}.middle", template
+    if tick.sequence and tick.sequence.template:
+        yield "tick.sequence.from", tick.sequence.template
+    for index, condition in enumerate(tick.where):
+        yield f"tick.where[{index}].value", condition.value
+
+
+def columns_of(feed: Feed) -> tuple[str, ...]:
+    """Return the columns that the feed's templates name, each once, as written."""
+    return _columns_in(feed, (template for _, template in templates_of(feed)))
+
+
+def required_columns_of(feed: Feed) -> tuple[str, ...]:
+    """Return those without which no row is a tick: a column that only a `where` names may be missing, and is blank."""
+    return _columns_in(feed, (template for key, template in templates_of(feed) if not key.startswith("tick.where")))
+
+
+def _columns_in(feed: Feed, templates: Iterable[str]) -> tuple[str, ...]:
+    groups = {*re.compile(feed.tick.match.key).groupindex, *re.compile(feed.tick.match.member).groupindex}
+    names = (name for template in templates for name in take_apart(template).names)
+    return tuple(dict.fromkeys(name for name in names if name not in groups and name[0] not in "*/@"))

@@ -1,0 +1,219 @@
+"""One row at a time: what a feed makes of a row's values. The strict way, which decides; `decoding` has a fast one."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from tickstream.errors import Reason, RowRejected
+from tickstream.feeds.documents import columns_of, thawed
+from tickstream.feeds.moments import ISO, Clock, format_pattern, local_moment, matched_ns, number_ns, within
+from tickstream.feeds.numbers import middle_of, number_of, rounded
+from tickstream.feeds.templates import take_apart
+from tickstream.rows import SKIPPED, Skipped
+from tickstream.ticks import PRICE_LIMIT_E9, SIZE_LIMIT_E9, Tick, parse_symbol, scaled_e9
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from decimal import Decimal
+
+    from tickstream.feeds.description import Feed, Number
+
+type Values = Callable[[str], str]
+
+_INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
+_MAX_SEQUENCE: Final = 2**63 - 1
+
+
+class RowReader:
+    """Makes ticks of the rows of one object, or of one member of it.
+
+    feed: complete, so that a symbol can be made.
+    facts: what is the same for all rows: groups of the key, values at a document's top (`/name`), metadata (`@name`).
+    """
+
+    def __init__(self, feed: Feed, facts: Mapping[str, str]) -> None:
+        self.feed = feed
+        self._facts = facts
+        tick = feed.tick
+        if tick.symbol is None:
+            raise RowRejected(Reason.BAD_SYMBOL, "the feed does not say what the symbol is")
+        self._rule = tick.symbol
+        self._symbol = tuple(map(take_apart, tick.symbol.templates))
+        self._moment = take_apart(tick.timestamp.template)
+        self._formats = tuple(ISO if one == "iso" else format_pattern(one) for one in tick.timestamp.formats)
+        self._clock = Clock(tick.timestamp.zone, tick.timestamp.ambiguous)
+        day = tick.timestamp.date
+        self._day = (take_apart(day.template), format_pattern(day.format)) if day else None
+        self._price = _number_reader(feed, tick.price, Reason.BAD_PRICE)
+        self._size = _number_reader(feed, tick.size, Reason.BAD_SIZE)
+        self._sequence = take_apart(tick.sequence.template) if tick.sequence and tick.sequence.template else None
+        self.is_descending = tick.sequence is not None and tick.sequence.order == "descending"
+        self._where = tuple((take_apart(one.value), one.among, one.not_among) for one in tick.where)
+        self._missing = frozenset(feed.schema.missing_values)
+        self._symbol_of = lru_cache(maxsize=65_536)(self._symbol_of_text)
+
+    def read(self, fields: Mapping[str, str | None], place: int) -> Tick | Skipped:
+        """Build the tick of one row. Raises RowRejected.
+
+        fields: its values by column, as the feed writes the columns' names. place: where it stands in the object.
+        """
+        value_of = self.values_of(fields)
+        if self._where and self.is_skipped(value_of):
+            return SKIPPED
+        return Tick(
+            symbol=self.symbol(value_of),
+            timestamp_ns=self.moment(value_of),
+            price_e9=self.price(value_of),
+            size_e9=self.size(value_of),
+            sequence=-place if self.is_descending else self.sequence(value_of),
+        )
+
+    def values_of(self, fields: Mapping[str, str | None]) -> Values:
+        """Return what gives the values of a row by name; it raises RowRejected where one is missing."""
+
+        def value_of(name: str) -> str:
+            value = self._facts.get(name)
+            if value is None:
+                value = fields.get(name)
+            if value is None or value in self._missing:
+                raise RowRejected(Reason.MISSING_FIELD, f"{name} is missing")
+            return value
+
+        return value_of
+
+    def is_skipped(self, value_of: Values) -> bool:
+        """Say whether a row is no trade."""
+        for template, among, not_among in self._where:
+            value = template.fill(_blank_if_missing(value_of))
+            if (among is not None and value not in among) or (not_among is not None and value in not_among):
+                return True
+        return False
+
+    def symbol(self, value_of: Values) -> str:
+        """Return a row's symbol. Raises RowRejected."""
+        if len(self._symbol) == 1:
+            return self._symbol_of(self._symbol[0].fill(value_of))
+        texts = (one.fill(_blank_if_missing(value_of)) for one in self._symbol)
+        return self._symbol_of(self._rule.join.join(filter(None, texts)))
+
+    def moment(self, value_of: Values) -> int:
+        """Unix nanoseconds of a row. Raises RowRejected."""
+        day = self._day[0].fill(value_of) if self._day else ""
+        return self.timestamp_ns(self._moment.fill(value_of), day)
+
+    def price(self, value_of: Values) -> int:
+        """Return a row's price in 10^-9. Raises RowRejected."""
+        return self._price(value_of, PRICE_LIMIT_E9)
+
+    def size(self, value_of: Values) -> int:
+        """Return a row's size in 10^-9. Raises RowRejected."""
+        size_e9 = self._size(value_of, SIZE_LIMIT_E9)
+        if size_e9 < 0:
+            raise RowRejected(Reason.BAD_SIZE, "it must not be negative")
+        return size_e9
+
+    def sequence(self, value_of: Values) -> int:
+        """Return a row's sequence; 0 where the feed has none, or where it is the row's place. Raises RowRejected."""
+        if self._sequence is None:
+            return 0
+        text = self._sequence.fill(value_of).strip(" ")
+        if not _INTEGER.fullmatch(text) or abs(int(text)) > _MAX_SEQUENCE:
+            raise RowRejected(Reason.BAD_SEQUENCE, f"no integer of 64 bits: {text[:40]!r}")
+        return int(text)
+
+    def timestamp_ns(self, text: str, day: str = "") -> int:
+        """Unix nanoseconds of a moment's text. Raises RowRejected."""
+        time = self.feed.tick.timestamp
+        text = text.strip(" ")
+        if time.unit and (number := number_ns(text, time.unit)) is not None:
+            return within(self._since_midnight(number, day) if self._day else number)
+        for pattern in self._formats:
+            match = pattern.fullmatch(text)
+            if match:
+                return within(matched_ns(match.groupdict(), self._clock))
+        wanted = " or ".join([*([f"a number ({time.unit})"] if time.unit else []), *time.formats])
+        raise RowRejected(Reason.BAD_TIMESTAMP, f"no timestamp: {text[:40]!r}, wanted is {wanted}")
+
+    def day_start_s(self, day: str) -> int:
+        """Seconds since 1970, on the feed's clock, of the midnight that begins a day. Raises RowRejected."""
+        if self._day is None:
+            return 0
+        match = self._day[1].fullmatch(day.strip(" "))
+        if match is None:
+            raise RowRejected(Reason.BAD_TIMESTAMP, f"no date: {day[:40]!r}")
+        return local_moment(match.groupdict())[0]
+
+    def _since_midnight(self, number: int, day: str) -> int:
+        if number >= 2 * 86_400 * 10**9:
+            raise RowRejected(Reason.BAD_TIMESTAMP, "more than two days since midnight")
+        local_s, fraction_ns = divmod(number, 10**9)
+        return self._clock.utc_s(self.day_start_s(day) + local_s) * 10**9 + fraction_ns
+
+    def _symbol_of_text(self, text: str) -> str:
+        rule = self._rule
+        if rule.lookup:
+            found = rule.lookup.get(text)
+            if found is None:
+                raise RowRejected(Reason.BAD_SYMBOL, f"the feed's lookup does not have {text[:40]!r}")
+            text = found
+        for old, new in rule.replace.items():
+            text = text.replace(old, new)
+        text = text.upper() if rule.case == "upper" else text.lower() if rule.case == "lower" else text
+        return parse_symbol(text)
+
+
+def _blank_if_missing(value_of: Values) -> Values:
+    def text_of(name: str) -> str:
+        try:
+            return value_of(name).strip()
+        except RowRejected:
+            return ""
+
+    return text_of
+
+
+def _number_reader(feed: Feed, number: Number, reason: Reason) -> Callable[[Values, int], int]:
+    """Return what reads a price or a size: of what names stand for, below a limit in 10^-9."""
+
+    def one(text: str) -> Decimal:
+        value = number_of(text, feed.schema, reason)
+        return value if number.decimals is None else rounded(value, number.decimals, reason)
+
+    def finished(value: Decimal, limit_e9: int) -> int:
+        return scaled_e9(abs(value) if number.abs else value, number.scale, reason, limit_e9)
+
+    if number.constant:
+        constant = one(number.constant)
+        return lambda _, limit_e9: finished(constant, limit_e9)
+    if number.middle:
+        low, high = map(take_apart, number.middle)
+
+        def middle(value_of: Values, limit_e9: int) -> int:
+            return finished(middle_of(one(low.fill(value_of)), one(high.fill(value_of))), limit_e9)
+
+        return middle
+    template = take_apart(number.template)
+    return lambda value_of, limit_e9: finished(one(template.fill(value_of)), limit_e9)
+
+
+def facts_of(feed: Feed, key: str, member: str = "") -> dict[str, str]:
+    """Return the named groups of an object's key and of a member's name."""
+    facts: dict[str, str] = {}
+    for pattern, text in ((feed.tick.match.key, key), (feed.tick.match.member, member)):
+        found = re.search(pattern, text) if pattern and text else None
+        if found:
+            facts |= {name: value for name, value in found.groupdict().items() if value is not None}
+    return facts
+
+
+@lru_cache(maxsize=32)
+def wanted_columns(frozen: str) -> tuple[str, ...]:
+    """Return the columns that a frozen feed looks at, as the feed writes their names."""
+    return columns_of(thawed(frozen))
+
+
+def column_key(name: str) -> str:
+    """Return what columns are compared by: neither case nor blanks around a name matter."""
+    return name.strip().casefold()
