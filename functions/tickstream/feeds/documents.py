@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +36,8 @@ def feed_from(document: object, known: Mapping[str, Mapping[str, Any]] | None = 
     shown = f"feed {name[:64]!r}" if isinstance(name, str) else "a feed without a name"
     try:
         resolved = _resolved(document, known or {})
+        if isinstance(resolved, dict) and "told" in resolved:
+            resolved = {**resolved, "told": _untold(resolved)}
         feed = msgspec.convert(resolved, Feed)
         for key, fault in _faults(feed):
             raise FeedError(f"{shown}: {key}: {fault}")
@@ -66,14 +67,20 @@ def thawed(text: str) -> Feed:
 
 def lacking(feed: Feed) -> tuple[str, str] | None:
     """Return the first key that the user has to say and did not, and the sentence that tells why."""
-    written = json.loads(frozen_text(feed))
-    for key, why in feed.told.items():
-        value: Any = written
+    return next(iter(feed.told.items()), None)
+
+
+def _untold(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a document says that the user has to say, without what is said in it by now."""
+
+    def is_said(key: str) -> bool:
+        value: Any = document
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        if value is None:
-            return key, why
-    return None
+        return value is not None
+
+    told = document.get("told", {})
+    return {key: why for key, why in told.items() if not is_said(key)} if isinstance(told, dict) else told
 
 
 def as_if_told(feed: Feed) -> Feed:
