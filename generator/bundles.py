@@ -21,6 +21,8 @@ from generator.dependencies import ARCHITECTURES, dependency_zip
 from generator.errors import BundleError, GeneratorError
 from generator.usage import OneLineParser
 from generator.zips import add_file, replace_tree
+from tickstream.feeds.catalogue import catalogue_of
+from tickstream.feeds.documents import FeedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,19 +69,23 @@ class BuiltBundles:
 
 
 _POWERTOOLS = ("aws-lambda-powertools",)
+_FEEDS = ("backports.zstd", "ijson", "msgspec", "tzdata")
+"""What reads vendors' files beside polars: of those functions that look into objects."""
+
+_OWN_FEEDS = "tickstream/feeds/own"
 _BUCKET_EMPTIER = Bundle("BucketEmptier", "operations", ("bucket_emptier", "bucket_contents"), _POWERTOOLS)
 
 BUNDLES: Mapping[str, tuple[Bundle, ...]] = {
     "market-analytics": (
-        Bundle("DataIngestion", "market_analytics", ("data_ingestion",), _POWERTOOLS),
-        Bundle("DataProcessor", "market_analytics", ("data_processor",), (*_POWERTOOLS, "polars")),
+        Bundle("DataIngestion", "market_analytics", ("data_ingestion",), (*_POWERTOOLS, *_FEEDS)),
+        Bundle("DataProcessor", "market_analytics", ("data_processor",), (*_POWERTOOLS, *_FEEDS, "polars")),
         Bundle("DataAggregator", "market_analytics", ("data_aggregator",), _POWERTOOLS),
         Bundle("DataQuery", "market_analytics", ("data_query",), _POWERTOOLS),
         _BUCKET_EMPTIER,
     ),
     "file-processing": (
-        Bundle("FileValidator", "file_processing", ("file_validator",), _POWERTOOLS),
-        Bundle("DataProcessor", "file_processing", ("data_processor",), (*_POWERTOOLS, "polars")),
+        Bundle("FileValidator", "file_processing", ("file_validator",), (*_POWERTOOLS, *_FEEDS)),
+        Bundle("DataProcessor", "file_processing", ("data_processor",), (*_POWERTOOLS, *_FEEDS, "polars")),
         Bundle("ResultAggregator", "file_processing", ("result_aggregator",), _POWERTOOLS),
         Bundle("StatusQuery", "file_processing", ("status_query",), _POWERTOOLS),
         Bundle("DeadLetterRecorder", "operations", ("dead_letter_recorder",), _POWERTOOLS),
@@ -97,6 +103,7 @@ def build_bundles(
     cache: Path = CACHE,
     constraints: Path | None = None,
     sources: Path | None = None,
+    feeds: Path | None = None,
 ) -> BuiltBundles:
     """Build the bundles of a pipeline as `OUT/PREFIX/FUNCTION.zip`, or find them built.
 
@@ -110,9 +117,10 @@ def build_bundles(
         constraints: pip constraints with the versions; by default the constraints.txt beside the package or in the
             current directory.
         sources: folder of the functions' packages; by default that of the checkout, else where they are installed.
+        feeds: folder of the user's own feeds, one JSON a feed, which the functions get beside the built-in ones.
 
     Raises:
-        BundleError: sources or dependencies are missing, or a bundle is larger than Lambda takes.
+        BundleError: a feed is wrong; sources or dependencies are missing, or a bundle is larger than Lambda takes.
 
     """
     if pipeline not in BUNDLES:
@@ -120,11 +128,12 @@ def build_bundles(
     if architecture not in ARCHITECTURES:
         raise BundleError(f"no architecture {architecture!r}; there are {', '.join(sorted(ARCHITECTURES))}")
     versions = constraints if constraints is not None else _constraints()
+    own_feeds = feed_files(feeds) if feeds is not None else {}
     try:
         plans = {
             f"{bundle.name}.zip": (
                 dependency_zip(bundle.dependencies, architecture, versions, cache.resolve()),
-                dict(own_files(bundle, sources)),
+                dict(own_files(bundle, sources)) | (own_feeds if "msgspec" in bundle.dependencies else {}),
             )
             for bundle in BUNDLES[pipeline]
         }
@@ -182,9 +191,21 @@ def own_files(bundle: Bundle, sources: Path | None = None) -> Iterator[tuple[str
     files = {f"{bundle.package}/{path.name}": path for path in (package / "__init__.py", *modules)}
     for shared in SHARED_PACKAGES:
         root = directory_of(shared)
-        files |= {f"{shared}/{path.relative_to(root).as_posix()}": path for path in root.rglob("*.py")}
+        paths = (*root.rglob("*.py"), *root.rglob("feeds/builtin/*.json"))
+        files |= {f"{shared}/{path.relative_to(root).as_posix()}": path for path in paths}
     for name in sorted(files):
         yield name, files[name].read_bytes()
+
+
+def feed_files(folder: Path) -> dict[str, bytes]:
+    """Return name and content of the user's own feeds in a bundle, each checked. Raises BundleError."""
+    try:
+        feeds = catalogue_of(folder).own
+        if not feeds:
+            raise BundleError(f"no feeds (NAME.json) in {folder}")
+        return {f"{_OWN_FEEDS}/{name}.json": (folder / f"{name}.json").read_bytes() for name in sorted(feeds)}
+    except FeedError as error:
+        raise BundleError(str(error)) from error
 
 
 def _prefix(plans: Mapping[str, tuple[Path, Mapping[str, bytes]]]) -> str:
@@ -227,9 +248,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pipeline", choices=sorted(BUNDLES), default="market-analytics", help="whose functions")
     parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="arm64", help="(default: arm64)")
     parser.add_argument("--out", type=Path, default=Path("build/bundles"), help="(default: build/bundles)")
+    parser.add_argument("--feeds", type=Path, metavar="DIR", help="feeds of your own, one JSON a feed (docs/feeds.md)")
     options = parser.parse_args(arguments)
     try:
-        built = build_bundles(options.pipeline, options.architecture, options.out)
+        built = build_bundles(options.pipeline, options.architecture, options.out, feeds=options.feeds)
     except GeneratorError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return error.exit_status

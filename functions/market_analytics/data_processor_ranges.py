@@ -24,7 +24,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tickstream import keys
-from tickstream.decoding import LIMITS, Budget, decode_span, fold_ticks, packed_hours
+from tickstream.decoding import LIMITS, Budget, Decoded, decode_span, fold_ticks, packed_hours
 from tickstream.errors import ObjectRejected
 from tickstream.hours import Slice
 from tickstream.ingests import Pending, Receipt, Refusal
@@ -32,15 +32,13 @@ from tickstream.items import key_of, pending_item, receipt_from, receipt_items, 
 from tickstream.messages import InlineTicks, ProcessedRange, RangePointer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from services.table import Table
-    from tickstream.bars import Bar
     from tickstream.errors import Reason
     from tickstream.ingests import Read, Source
     from tickstream.items import Item
-    from tickstream.keys import SymbolHour
     from tickstream.messages import Message
     from tickstream.ticks import RejectedRow
 
@@ -106,7 +104,7 @@ def read_range(message: Message, stores: Stores) -> Writes:
     if isinstance(message, InlineTicks):
         which = _Range(message.ingest_id, 0, message.received_ms)
         bars = fold_ticks(message.ticks, message.ingest_id, "")
-        return _writes(which, bars, len(message.ticks), 0, stores)
+        return _writes(which, Decoded(bars, len(message.ticks), ()), stores)
     which = _Range(message.ingest_id, message.span.index, message.received_ms)
     try:
         return _read_span(message, which, stores)
@@ -135,20 +133,26 @@ def _read_span(message: RangePointer, which: _Range, stores: Stores) -> Writes:
         with stores.open_rejects(rejects_key(which.ingest_id, which.index)) as rejects:
             for row in decoded.rejects:
                 rejects.add(reject_line(row))
-    return _writes(which, decoded.bars, decoded.ticks, len(decoded.rejects), stores)
+    return _writes(which, decoded, stores)
 
 
-def _writes(
-    which: _Range, bars: Mapping[SymbolHour, tuple[Bar, ...]], ticks: int, rejected: int, stores: Stores
-) -> Writes:
+def _writes(which: _Range, decoded: Decoded, stores: Stores) -> Writes:
     hours: dict[str, tuple[int, ...]] = {}
-    for symbol, hour in sorted(bars):
+    for symbol, hour in sorted(decoded.bars):
         hours[symbol] = (*hours.get(symbol, ()), hour)
     range_id = keys.range_id(which.ingest_id, which.index)
-    pieces = (Slice(symbol, hour, range_id, packed) for (symbol, hour), packed in packed_hours(bars))
+    pieces = (Slice(symbol, hour, range_id, packed) for (symbol, hour), packed in packed_hours(decoded.bars))
     items = [slice_item(piece, which.ingest_id, which.index, which.received_ms) for piece in pieces]
     items.append(pending_item(Pending(which.ingest_id, which.index, which.received_ms)))
-    receipt = Receipt(which.ingest_id, which.index, ticks, rejected, stores.now_ms(), hours)
+    receipt = Receipt(
+        which.ingest_id,
+        which.index,
+        decoded.ticks,
+        len(decoded.rejects),
+        stores.now_ms(),
+        hours,
+        skipped=decoded.skipped,
+    )
     *parts, head = receipt_items(receipt, which.received_ms)
     return Writes(tuple(items), tuple(parts), (head,), _processed(receipt, which))
 

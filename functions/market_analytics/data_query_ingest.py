@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -39,7 +40,7 @@ def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: in
     logger.append_keys(ingest_id=ingest_id)
     manifest: Manifest | None = None
     refusal: Refusal | None = None
-    done = ticks = rejected = 0
+    done = ticks = rejected = skipped = 0
     for item in table.query(keys.ingest_partition(ingest_id), attributes=PROGRESS_ATTRIBUTES):
         if sort_key_of(item) == keys.MANIFEST_SORT_KEY:
             manifest = manifest_from(item)
@@ -48,6 +49,7 @@ def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: in
         elif "parts" in item:  # part 0, whose write commits the range; only it carries counts
             commit = commit_from(item)
             done, ticks, rejected = done + 1, ticks + commit.ticks, rejected + commit.rejected
+            skipped += commit.skipped
             refusal = refusal or commit.refusal  # found only in reading it: a truncated gzip, an object deleted since
     if manifest is None or is_forgotten(manifest.received_ms, now_ms):
         # By the clock, as the table has it: of an object's ingest the manifest stays, but its receipts do not.
@@ -58,12 +60,15 @@ def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: in
         "ranges": {"total": manifest.ranges, "done": done},
         "ticks": ticks,
         "rejected": rejected + manifest.refused,
+        "skipped": skipped,
         "receivedAt": iso_8601(manifest.received_ms * keys.NS_PER_MS),
     }
     if refusal is not None:
         fields["reason"] = {"code": refusal.reason.value, "message": refusal.detail}
     if manifest.source is not None:
         fields["source"] = manifest.source.key
+    if manifest.layout is not None and manifest.layout.feed:
+        fields["feed"] = json.loads(manifest.layout.feed)["name"]
     return fields
 
 

@@ -185,9 +185,7 @@ def _positions(
     return map(Position._make, zip(times_ns, sequences, keys, etags, offsets, strict=True))
 
 
-def _columns_from(
-    small: list[list[int]], sources: int, sequences: tuple[Sequence[int], Sequence[int]]
-) -> BarColumns:
+def _columns_from(small: list[list[int]], sources: int, sequences: tuple[Sequence[int], Sequence[int]]) -> BarColumns:
     """Undo what `pack_columns` does to the numbers. Raises ValueError, TypeError."""
     if sources <= 1:
         none = [0] * len(small[0])

@@ -1,7 +1,8 @@
 """One-minute bars and their merging, which is associative, commutative and exact.
 
 Merging is what lets slices arrive in any order: open and close belong to the first and the last tick in the total
-order of ticks, (timestamp, sequence, object key or ingest id, ETag, offset); everything else is a sum, a minimum or a maximum.
+order of ticks, (timestamp, sequence, object key or ingest id, ETag, offset); everything else is a sum, a minimum or a
+maximum.
 It is not idempotent (a volume added twice is twice the volume): that no range is merged twice is the keys' work.
 """
 

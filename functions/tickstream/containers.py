@@ -122,8 +122,6 @@ def _members(archive: zipfile.ZipFile) -> Iterator[Member]:
         yield Member(info.filename, info.file_size)
 
 
-
-
 def wanted_members(members: tuple[Member, ...], pattern: str) -> tuple[Member, ...]:
     """Return those whose names a pattern is found in."""
     return tuple(one for one in members if not pattern or re.search(pattern, one.name))

@@ -128,6 +128,7 @@ class Receipt:
     """The commit of one range: its counts and the hours of each symbol that it touched.
 
     refusal: the range has no ticks and counts as one reject, because its object could not be read as ticks.
+    skipped: rows that its feed says are no trades.
     """
 
     ingest_id: str
@@ -137,6 +138,7 @@ class Receipt:
     committed_ms: int
     hours: Mapping[str, tuple[int, ...]]
     refusal: Refusal | None = None
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class Commit:
     committed_ms: int
     parts: int
     refusal: Refusal | None = None
+    skipped: int = 0
 
     @property
     def is_gone(self) -> bool:

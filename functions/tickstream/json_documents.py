@@ -54,7 +54,10 @@ def rows_within(file: Readable, property_path: str) -> Iterator[tuple[str, Any]]
 
 
 def values_at_top(file: Readable) -> dict[str, str]:
-    """Return the plain values at the top of a document, beside whatever holds its rows. Raises as `rows_within` does."""
+    """Return the plain values at the top of a document, beside whatever holds its rows.
+
+    Raises as `rows_within` does.
+    """
     found: dict[str, str] = {}
     level, name = 0, ""
     for event, value in _events(file):

@@ -1,4 +1,4 @@
-"""What an object is: its container, its format, its feed, its columns and where its rows begin, from its first 64 KiB."""
+"""What an object is: container, format, feed, columns, and where its rows begin, from its first 64 KiB."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ SNIFFED_BYTES: Final = 64 * 1024
 _PARQUET_MAGIC: Final = b"PAR1"
 _BLANKS: Final = b" \t\r\n"
 _COMMENT: Final = b"#"
-_STREAMS: Final = {Container.GZIP: GzipStream, Container.ZSTD: ZstdStream}
 
 
 def sniff(source: Source, read: Read, catalogue: Catalogue | None = None) -> Layout:
@@ -53,7 +52,9 @@ def sniff(source: Source, read: Read, catalogue: Catalogue | None = None) -> Lay
     heads = _heads(source, read, container)
     chosen = choose(Candidate(source.key, heads), known)
     if chosen is not None:
-        return Layout(chosen.format, container, chosen.columns, chosen.data_start, frozen_text(chosen.feed), chosen.delimiter)
+        return Layout(
+            chosen.format, container, chosen.columns, chosen.data_start, frozen_text(chosen.feed), chosen.delimiter
+        )
     head = heads("")
     if head is None:
         raise ObjectRejected(Reason.UNKNOWN_FORMAT, "the zip has no file in it")
@@ -88,7 +89,7 @@ def head_of(
         end = min(wanted_bytes, source.size_bytes)
         return Head(read(0, end), whole=end == source.size_bytes)
     packed = read(0, min(wanted_bytes, source.size_bytes))
-    stream = _STREAMS[container]()
+    stream = GzipStream() if container is Container.GZIP else ZstdStream()
     text, taken = stream.unpack(packed, wanted_bytes)
     # Nothing but padding may follow the text; what would be another member is unpacked no further.
     rest = packed[taken:].lstrip(b"\0") if stream.finished else packed[taken:]
@@ -142,7 +143,7 @@ def _native_layout(head: Head, container: Container, catalogue: Catalogue | None
 
 
 def start_of_member(layout: Layout, head: Head) -> int:
-    """Return where rows begin in another member of a zip. Raises ObjectRejected where it is no member of this layout."""
+    """Return where rows begin in another member of a zip. Raises ObjectRejected where its columns are others."""
     if not head.text.strip():
         return len(head.text)
     if layout.format is not Format.CSV:

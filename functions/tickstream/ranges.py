@@ -18,7 +18,8 @@ MAX_RANGES: Final = 10_000
 def plan_spans(source: Source, layout: Layout, range_bytes: int, read: Read) -> tuple[Span, ...]:
     """Cut the object into spans of `max(range_bytes, size / 10,000)` bytes; nothing to read, no span.
 
-    A packed object, and a document of JSON, is one span (0 to its packed size), Parquet is cut between row groups and counted in rows.
+    A packed object, and a document of JSON, is one span (0 to its packed size), Parquet is cut between row groups and
+    counted in rows.
     Raises ObjectRejected (corrupt_gzip, corrupt_parquet, ...).
     """
     size_bytes = source.size_bytes

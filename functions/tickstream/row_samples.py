@@ -24,7 +24,7 @@ SAMPLE_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the first rows are: how many were looked at, how many are ticks or skipped, and the first of those that are none."""
+    """What the first rows are: how many were looked at, how many are ticks or skipped, and the first of the others."""
 
     rows: int
     ticks: int

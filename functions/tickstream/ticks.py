@@ -87,7 +87,9 @@ class RejectedRow:
 def parse_symbol(text: str) -> str:
     """Return the symbol itself. Raises RowRejected."""
     if not _SYMBOL.fullmatch(text):
-        raise RowRejected(Reason.BAD_SYMBOL, "a symbol is 1 to 64 printable ASCII characters, without blanks and # , \" \\")
+        raise RowRejected(
+            Reason.BAD_SYMBOL, 'a symbol is 1 to 64 printable ASCII characters, without blanks and # , " \\'
+        )
     return text
 
 

@@ -32,12 +32,13 @@ class ZstdStream:
     def unpack(self, packed: bytes | memoryview, most_bytes: int) -> tuple[bytes, int]:
         """Unpack at most so many bytes (1 or more); return them and how many of the packed bytes they took.
 
-        What is left of the packed bytes is for the next call. While `pending` is true there is more without any. Raises ObjectRejected (corrupt_zstd).
+        What is left of the packed bytes is for the next call. While `pending` is true there is more without any.
+        Raises ObjectRejected (corrupt_zstd).
         """
         at, room, unpacked = 0, most_bytes, []
         while room and (at < len(packed) or self.pending):
             if self._unpacker is None:
-                limit = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
+                limit = {int(zstd.DecompressionParameter.window_log_max): _WINDOW_LOG}
                 self._unpacker = zstd.ZstdDecompressor(options=limit)
             fed: bytes | memoryview = b""
             if self._unpacker.needs_input:
@@ -65,4 +66,3 @@ class ZstdStream:
     def pending(self) -> bool:
         """Whether there is more to come without any further packed byte."""
         return bool(self._behind) or (self._unpacker is not None and not self._unpacker.needs_input)
-

@@ -165,9 +165,9 @@ _GET_INGEST = Operation(
     "/ingest/{ingestId}",
     "getIngest",
     "Tell how far an ingest is.",
-    "Its counts grow until it is complete. `ticks` are those in bars. Where it is `partly_rejected`, the ranges of the "
-    "object that could be read count and the others do not; of one that is `rejected` nothing counts. Ingests are "
-    "forgotten after 60 days.",
+    "Its counts grow until it is complete. `ticks` are those in bars, `skipped` the rows that are no trades by the "
+    "object's `feed`. Where it is `partly_rejected`, the ranges of the object that could be read count and the others "
+    "do not; of one that is `rejected` nothing counts. Ingests are forgotten after 60 days.",
     (Parameter("ingestId", "path", refer("IngestId"), "As POST /ingest answered it.", required=True),),
     answer=record(
         {
@@ -176,9 +176,10 @@ _GET_INGEST = Operation(
             "ranges": record({"total": COUNT, "done": COUNT}),
             "ticks": COUNT,
             "rejected": COUNT,
+            "skipped": COUNT,
             "receivedAt": refer("Utc"),
         },
-        {"reason": REASON, "source": TEXT},
+        {"reason": REASON, "source": TEXT, "feed": TEXT},
     ),
     refused={400: Refused(("bad_ingest_id", "unknown_parameter")), 404: Refused(("unknown_ingest",))},
 )

@@ -40,7 +40,7 @@ def decode_span(
     """
     budget = budget or Budget(limits)
     sink = Sink(source, limits, budget)
-    decode_into(source, layout, span, read, budget, sink)
+    decode_into(sink, source, layout, span, read)
     return sink.decoded()
 
 
@@ -60,11 +60,9 @@ def decode_pieces(
         yield sink.decoded()
 
 
-def decode_into(
-    source: Source, layout: Layout, span: Span, read: Read, budget: Budget, sink: Sink
-) -> None:
+def decode_into(sink: Sink, source: Source, layout: Layout, span: Span, read: Read) -> None:
     """Decode a span into a sink. Raises as `decode_span` does."""
-    for decode in _pieces(source, layout, span, read, budget):
+    for decode in _pieces(source, layout, span, read, sink.budget):
         decode(sink)
 
 

@@ -36,10 +36,10 @@ def block_decoder(layout: Layout, key: str, member: str = "") -> Callable[[bytes
         if layout.format is Format.CSV:
             form = csv_form(columns, layout)
             return partial(_decode, Reader(lambda _: form, parse))
-        return lambda block, offset, sink: decode_json_lines(block, offset, sink, sink.limits, columns, parse)
+        return lambda block, offset, sink: decode_json_lines(block, offset, sink, (columns, parse))
     if layout.format is Format.CSV:
         return lambda block, offset, sink: decode_csv(block, offset, layout.columns, sink, sink.limits)
-    return lambda block, offset, sink: decode_json_lines(block, offset, sink, sink.limits)
+    return decode_json_lines
 
 
 def _decode(reader: Reader, block: bytes, offset: int, sink: Sink) -> None:

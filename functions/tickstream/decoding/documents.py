@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from tickstream.decoding.outcome import Budget, Sink
     from tickstream.ingests import Layout, Read, Source
-    from tickstream.rows import ParseRow
+    from tickstream.ticks import Tick
 
 #: What a row costs beside rows of text, which are parsed once and have no names.
 _ROW_BYTES: Final = 256
 _ROWS_AT_A_TIME: Final = 20_000
 
-type Row = tuple[int, tuple[str, Any]]
+type ParseValue = Callable[[tuple[str, Any], int], Tick | Skipped]
 
 
 class _Joined:
@@ -67,11 +67,11 @@ def json_pieces(source: Source, layout: Layout, read: Read, budget: Budget) -> I
             first += len(some)
 
 
-def _decode(first: int, rows: Iterable[tuple[str, Any]], parse: ParseRow, sink: Sink) -> None:
+def _decode(first: int, rows: Iterable[tuple[str, Any]], parse: ParseValue, sink: Sink) -> None:
     for place, row in enumerate(rows, first):
         sink.budget.take_row(_ROW_BYTES)
         try:
-            tick = parse(row, place)  # type: ignore[arg-type] # a row of a document and not of text
+            tick = parse(row, place)
         except RowRejected as refusal:
             raw = json.dumps(row[1], default=str)[: sink.limits.raw_bytes].encode()
             sink.add_reject(RejectedRow(place, refusal.reason, refusal.detail, raw))
@@ -97,5 +97,3 @@ def _texts(
 def _without_bom(blocks: Iterable[bytes]) -> Iterator[bytes]:
     found = iter(blocks)
     return chain([next(found, b"").removeprefix(b"\xef\xbb\xbf")], found)
-
-

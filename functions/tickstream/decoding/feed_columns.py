@@ -1,7 +1,7 @@
 """What a feed makes of rows, in columns: exact where it answers, null where the strict path must decide.
 
-Whatever is not a plain number is decided by the strict code itself (`tickstream.feeds.readers`), once for each different
-text of a block: symbols, seconds and most prices come again and again.
+Whatever is not a plain number is decided by the strict code itself (`tickstream.feeds.readers`), once for each
+different text of a block: symbols, seconds and most prices come again and again.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from tickstream.ticks import EARLIEST_NS, LATEST_NS, PRICE_LIMIT_E9, SIZE_LIMIT_
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from polars.series.struct import StructNameSpace
+
     from tickstream.feeds.description import Number
     from tickstream.feeds.readers import RowReader
     from tickstream.ingests import Layout
 
 #: Joins the values of a row of which a template is filled: no CSV or JSON text that is proven holds one.
 _JOINT: Final = "\x00"
-#: Text before a fraction, the fraction, and what follows it: moments differ in the fraction, and are the same before it.
-_FRACTION: Final = r"\A(.*:[0-9]{2})[.,]([0-9]{1,9})([^0-9.,].*)?\z"
+#: Text before a fraction, the fraction, and what follows it: moments differ in it, and few before it.
+_FRACTION: Final = r"\A(.*:[0-9]{2}[.,])([0-9]{1,9})([^0-9.,].*)?\z"
 _INTEGER: Final = r"\A-?[0-9]{1,18}\z"
 _EPOCH: Final = r"\A[0-9]{1,19}\z"
 
@@ -62,7 +64,11 @@ class FeedColumns:
         return pl.DataFrame([series.alias(name) for name, series in columns.items()])
 
     def _each(
-        self, texts: pl.DataFrame, templates: Sequence[str], decide: Callable[[Callable[[str], str]], Any], dtype: pl.DataType
+        self,
+        texts: pl.DataFrame,
+        templates: Sequence[str],
+        decide: Callable[[Callable[[str], str]], Any],
+        dtype: pl.DataType,
     ) -> pl.Series:
         """Decide once for each different set of values that some templates need."""
         names = list(dict.fromkeys(name for one in templates for name in take_apart(one).names))
@@ -105,13 +111,14 @@ class FeedColumns:
         templates = [time.template, *([time.date.template] if time.date else [])]
         return self._each(texts, templates, self.reader.moment, pl.Int64())
 
-    def _with_fractions(self, texts: pl.DataFrame, name: str, parts: Any) -> pl.Series:
+    def _with_fractions(self, texts: pl.DataFrame, name: str, parts: StructNameSpace) -> pl.Series:
         """Decide once for each second; a row without a fraction, or with one elsewhere, is its own second."""
         fraction = parts.field("2")
-        ns = fraction.str.pad_end(9, "0").cast(pl.Int64).fill_null(0)
-        zero = parts.field("1") + ".0" + parts.field("3").fill_null("")
+        ns: pl.Series = fraction.str.pad_end(9, "0").cast(pl.Int64).fill_null(0)
+        zero = parts.field("1") + "0" + parts.field("3").fill_null("")
         whole = pl.DataFrame({name: pl.select(pl.coalesce(pl.lit(zero), pl.lit(texts[name]))).to_series()})
-        return self._each(whole, [f"{{{name}}}"], self.reader.moment, pl.Int64()) + ns
+        seconds = self._each(whole, [f"{{{name}}}"], self.reader.moment, pl.Int64())
+        return seconds + ns
 
     def _numbers(self, texts: pl.DataFrame, number: Number, role: str, limit_e9: int) -> pl.Series:
         name = self._plain(number.template, texts)

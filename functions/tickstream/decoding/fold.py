@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _INT64_MAX: Final = 2**63 - 1
 _INT128_MAX: Final = 2**127 - 1
-#: Columns of ticks: price and size in 10^-9; a size may be of 128 bits too, where one does not fit into 64. `sequence` may
-#: be left out where all are 0.
+#: Columns of ticks: price and size in 10^-9; sizes are of 128 bits where one does not fit into 64. `sequence` may be
+#: left out where all are 0.
 TICK_SCHEMA: Final = {
     "symbol": pl.String(),
     "timestamp": pl.Int64(),

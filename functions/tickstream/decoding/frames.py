@@ -6,7 +6,14 @@ from typing import Final
 
 import polars as pl
 
-from tickstream.ticks import PLAIN_PRICE_PATTERN, EARLIEST_NS, FRACTION_DIGITS, LATEST_NS, NANOSECONDS_PATTERN, PRICE_LIMIT_E9
+from tickstream.ticks import (
+    EARLIEST_NS,
+    FRACTION_DIGITS,
+    LATEST_NS,
+    NANOSECONDS_PATTERN,
+    PLAIN_PRICE_PATTERN,
+    PRICE_LIMIT_E9,
+)
 
 # Narrower than `parse_timestamp_ns` where clocks differ in what they accept (leap seconds, 24:00): those are for it.
 TIMESTAMP_PATTERN: Final = (
@@ -45,7 +52,11 @@ def timestamps_ns(proven: pl.Series) -> pl.Series:
 
 def _iso_8601_ns(text: pl.Expr) -> pl.Expr:
     # Seconds, fraction and offset apart, each exact; a day that is not in the calendar becomes null.
-    seconds = (text.str.head(10) + text.str.slice(11, 8)).str.to_datetime("%Y-%m-%d%H:%M:%S", time_unit="ms", strict=False).dt.epoch("s")
+    seconds = (
+        (text.str.head(10) + text.str.slice(11, 8))
+        .str.to_datetime("%Y-%m-%d%H:%M:%S", time_unit="ms", strict=False)
+        .dt.epoch("s")
+    )
     fraction_ns = text.str.extract(r"\.([0-9]+)").fill_null("0").str.pad_end(9, "0").cast(pl.Int64)
     hours_and_minutes = text.str.extract_groups(r":[0-9.]+([+-])([0-9]{2})(?::?([0-9]{2}))?\z")
     hours = hours_and_minutes.struct.field("2").cast(pl.Int64)

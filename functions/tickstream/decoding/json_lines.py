@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tickstream.decoding.feed_columns import FeedColumns
-    from tickstream.decoding.outcome import Limits, Sink
+    from tickstream.decoding.outcome import Sink
     from tickstream.rows import ParseRow
 
     type Finish = Callable[[pl.DataFrame], pl.DataFrame]
@@ -64,17 +64,10 @@ _CLOSING: Final = re.compile(rf"{_BLANK}\Z")
 _NANOSECONDS: Final = re.compile(NANOSECONDS_PATTERN)
 
 
-def decode_json_lines(
-    block: bytes,
-    offset: int,
-    sink: Sink,
-    limits: Limits,
-    columns: FeedColumns | None = None,
-    parse: ParseRow = parse_json_row,
-) -> None:
+def decode_json_lines(block: bytes, offset: int, sink: Sink, feed: tuple[FeedColumns, ParseRow] | None = None) -> None:
     """Decode a block of rows that begins at this offset; the last may lack its line end.
 
-    columns, parse: of a feed; the native ones by default.
+    feed: its columns, and what decides a row of it; the native format by default.
     """
     starts = joints(block)
     if starts:
@@ -86,8 +79,8 @@ def decode_json_lines(
     def offsets(places: pl.Series) -> pl.Series:
         return places + offset - added.search_sorted(places).cast(pl.Int64) if starts else places + offset
 
-    names = _Native() if columns is None else _OfFeed(columns)
-    decode_rows(block, offsets, Reader(lambda rows: _form_of(rows, names), parse), sink, limits)
+    names, parse = (_Native(), parse_json_row) if feed is None else (_OfFeed(feed[0]), feed[1])
+    decode_rows(block, offsets, Reader(lambda rows: _form_of(rows, names), parse), sink, sink.limits)
 
 
 class _Native:

@@ -171,7 +171,9 @@ def _check_size(unpacked_bytes: int, limits: Limits) -> None:
         )
 
 
-def member_texts(source: Source, layout: Layout, read: Read, budget: Budget) -> Iterator[tuple[str, int, Iterator[bytes]]]:
+def member_texts(
+    source: Source, layout: Layout, read: Read, budget: Budget
+) -> Iterator[tuple[str, int, Iterator[bytes]]]:
     """Yield name, offset and unpacked blocks of each member of a zip; the offset counts what stands before it.
 
     Each is to be read before the next. Raises ObjectRejected (corrupt_zip, encrypted, too_large), ServiceIncomplete.

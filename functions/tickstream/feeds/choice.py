@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tickstream.feeds.heading import Head, Heading
 
 _SEGMENT: Final = re.compile(r"(?:^|/)feed=([^/]*)/")
+#: What the key says where no feed is to read it.
+NATIVE: Final = "native"
 #: Rows of a document that are read to see whether a feed fits.
 _TRIED_ROWS: Final = 200
 
@@ -78,6 +80,8 @@ def choose(candidate: Candidate, catalogue: Catalogue) -> Chosen | None:
     """
     named = _SEGMENT.search(candidate.key)
     if named:
+        if named[1] == NATIVE:
+            return None
         feed = catalogue.named(named[1])
         if feed is None:
             raise ObjectRejected(Reason.UNKNOWN_FEED, f"the key says feed={named[1][:64]}, and there is no such feed")
@@ -181,14 +185,9 @@ def _fit_csv(feed: Feed, head: Head, facts: Mapping[str, str], *, is_own: bool) 
     if heading is None or _has_others(feed, heading.columns):
         return None
     missing = _without(wanted if heading.named else required_columns_of(feed), heading.columns)
-    if missing:
-        named_by_key = bool(feed.tick.match.key) and not feed.tick.match.columns
-        why = f"it has no column {', '.join(missing[:8])}; found: {', '.join(heading.columns)[:200]}"
-        is_meant = named_by_key and is_own and heading.named
-        return _Misfit(feed, why, Reason.MISSING_COLUMN) if is_meant else None
     twice = _twice(columns_of(feed), heading.columns)
-    if twice:
-        return _Misfit(feed, f"there is more than one column {twice}", Reason.DUPLICATE_COLUMN)
+    if missing or twice:
+        return _misfit_columns(feed, heading, missing, twice, is_own=is_own)
     chosen = Chosen(feed, Format.CSV, heading.columns, heading.data_start, heading.delimiter)
     rows = [line for _, line in lines_of(head, heading.data_start) if line.strip()]
     if not rows:
@@ -201,6 +200,17 @@ def _fit_csv(feed: Feed, head: Head, facts: Mapping[str, str], *, is_own: bool) 
     return _tried(
         chosen, facts, lambda reader: csv_rows(reader, heading.columns, heading.delimiter), rows, named=heading.named
     )
+
+
+def _misfit_columns(
+    feed: Feed, heading: Heading, missing: Sequence[str], twice: str, *, is_own: bool
+) -> _Misfit | None:
+    """Say what is wrong with the columns, where the file is the feed's by its key, or by all its columns."""
+    if not missing:
+        return _Misfit(feed, f"there is more than one column {twice}", Reason.DUPLICATE_COLUMN)
+    is_meant = is_own and heading.named and bool(feed.tick.match.key) and not feed.tick.match.columns
+    why = f"it has no column {', '.join(missing[:8])}; found: {', '.join(heading.columns)[:200]}"
+    return _Misfit(feed, why, Reason.MISSING_COLUMN) if is_meant else None
 
 
 def _looks_alike(feed: Feed, row: bytes, heading: Heading) -> bool:

@@ -141,10 +141,14 @@ def _faults(feed: Feed) -> Iterator[tuple[str, str]]:
     for index, condition in enumerate(tick.where):
         if (condition.among is None) == (condition.not_among is None):
             yield f"tick.where[{index}]", "one of in and notIn is wanted"
+    yield from _row_faults(feed)
+
+
+def _row_faults(feed: Feed) -> Iterator[tuple[str, str]]:
     names = [one.name.strip().casefold() for one in feed.schema.fields]
     if len(set(names)) != len(names):
         yield "schema.fields", "a name stands twice"
-    if not names and feed.dialect.header is not True and set(feed.formats) & {"csv"}:
+    if not names and feed.dialect.header is not True and "csv" in feed.formats:
         yield "schema.fields", "a file without a header needs them"
     if feed.schema.decimal_char == feed.schema.group_char:
         yield "schema.groupChar", "it is the decimalChar"

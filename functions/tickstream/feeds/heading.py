@@ -95,13 +95,10 @@ def _heading_with(head: Head, feed: Feed, delimiter: str, wanted: Sequence[str])
             values = [name.strip() for name in split_row(line.decode(feed.encoding), delimiter, dialect.quote_char)]
         except (UnicodeDecodeError, csv.Error):
             return None
-        if dialect.header is False or (dialect.header == "ignored" and looks_like(feed, values)):
+        if dialect.header is not True and not _is_header(feed, values, wanted):
             return _unnamed(feed, values, at, delimiter)
         if dialect.header == "ignored":
             return _unnamed(feed, values, end, delimiter)
-        keys = {column_key(name) for name in values}
-        if dialect.header == "optional" and not all(column_key(name) in keys for name in wanted):
-            return _unnamed(feed, values, at, delimiter)
         if len(values) > MAX_COLUMNS:
             raise ObjectRejected(
                 Reason.TOO_LARGE, f"a header names at most {MAX_COLUMNS} columns, this one {len(values)}"
@@ -110,6 +107,14 @@ def _heading_with(head: Head, feed: Feed, delimiter: str, wanted: Sequence[str])
     if head.whole and dialect.header is not True:
         return Heading(tuple(one.name for one in feed.schema.fields), len(head.text), delimiter, named=False)
     return None
+
+
+def _is_header(feed: Feed, values: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Say whether the first line of a file that may lack a header is one."""
+    if feed.dialect.header == "ignored":
+        return not looks_like(feed, values)
+    keys = {column_key(name) for name in values}
+    return feed.dialect.header == "optional" and all(column_key(name) in keys for name in wanted)
 
 
 def _unnamed(feed: Feed, values: Sequence[str], at: int, delimiter: str) -> Heading | None:

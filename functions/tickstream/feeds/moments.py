@@ -41,6 +41,7 @@ _DIRECTIVES: Final = {
     "j": "[0-9]{3}",
     "z": "(?:Z|[+-][0-9]{2}:?(?:[0-9]{2})?)",
 }
+_KNOWN: Final = "%Y %y %m %d %b %j %H %I %p %M %S %f %z %%"
 #: Two digits, or one where something else than a digit stands on both sides.
 _SHORT_DIRECTIVES: Final = "mdHMSI"
 
@@ -55,7 +56,7 @@ def format_pattern(text: str) -> re.Pattern[str]:
             continue
         name = piece[1:]
         if name in seen or (name not in _DIRECTIVES and (len(name) != 1 or name not in _SHORT_DIRECTIVES)):
-            raise ValueError(f"{piece!r} is not known or stands twice; known are %Y %y %m %d %b %j %H %I %p %M %S %f %z")
+            raise ValueError(f"{piece!r} is not known, or stands twice; known are {_KNOWN}")
         seen.add(name)
         crowded = any(_is_digits(pieces[at]) for at in (index - 1, index + 1) if 0 <= at < len(pieces))
         pattern.append(f"(?P<{name}>{_DIRECTIVES.get(name, '[0-9]{2}' if crowded else '[0-9]{1,2}')})")
@@ -140,10 +141,9 @@ def number_ns(text: str, unit: str) -> int | None:
         return None
     whole, fraction = int(match["whole"]), match["fraction"] or ""
     if unit == "auto":
-        fits = (one for one in _UNITS if EARLIEST_NS <= whole * NS_PER_UNIT[one] < LATEST_NS)
-        unit = next(fits, "ns")
+        unit = next((one for one in _UNITS if EARLIEST_NS <= whole * NS_PER_UNIT[one] < LATEST_NS), "ns")
     ns_per_unit = NS_PER_UNIT[unit]
-    part_ns, rest = divmod(int(fraction or "0") * ns_per_unit, 10 ** len(fraction))
+    part_ns, rest = divmod(int(fraction or "0") * ns_per_unit, int("1" + "0" * len(fraction)))
     if rest:
         raise RowRejected(Reason.BAD_TIMESTAMP, "a part of a nanosecond")
     return whole * ns_per_unit + part_ns
@@ -177,9 +177,7 @@ def local_moment(groups: Mapping[str, str | None]) -> tuple[int, int]:
         month = _MONTHS.index(name.lower()) + 1 if name else int(groups.get("m") or 1)
         day = datetime(year, month, int(groups.get("d") or 1))  # noqa: DTZ001 # a calendar day
         if groups.get("j"):
-            day = datetime(year, 1, 1) + timedelta(days=int(groups["j"] or 0) - 1)  # noqa: DTZ001
-            if day.year != year:
-                raise ValueError
+            day = datetime.strptime(f"{year} {groups['j']}", "%Y %j")  # noqa: DTZ007 # a calendar day
         moment = day.replace(hour=hour, minute=int(groups.get("M") or 0), second=int(groups.get("S") or 0))
     except ValueError as error:
         raise RowRejected(Reason.BAD_TIMESTAMP, "no such date or time of day") from error

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tickstream.rows import ParseRow
     from tickstream.ticks import Tick
 
+
 def row_parser(layout: Layout, key: str, member: str = "") -> ParseRow:
     """Return what decides one row of text of an object.
 
