@@ -23,10 +23,12 @@ from tickstream.keys import NS_PER_MINUTE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: The first byte of packed bars: how the rest is to be read. Bars without sequences, as most are, are written as they
-#: were before there were any.
+#: The first byte of packed bars: how the rest is to be read.
+_FORMAT: Final = b"\x03"
+#: What was written before ticks had a sequence, and is stored: the same without its columns.
 _WITHOUT_SEQUENCES: Final = b"\x02"
-_WITH_SEQUENCES: Final = b"\x03"
+#: Columns that are always there; those of sources and of sequences are left out where all in them is 0.
+_LEAST_COLUMNS: Final = 12
 # Digits hardly repeat, so that looking for repetitions costs time and saves nothing beyond the sources.
 _LEVEL: Final = 6
 _STRATEGY: Final = zlib.Z_FILTERED
@@ -89,13 +91,11 @@ def pack_columns(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> byt
     ]
     if len(sources) > 1:
         small += [at.first_source, at.last_source]
-    written = _WITHOUT_SEQUENCES
     if any(at.first_sequence) or any(at.last_sequence):
-        written = _WITH_SEQUENCES
         small += [_steps(at.first_sequence), map(sub, at.last_sequence, at.first_sequence)]
     text = json.dumps([sources, *map(_divided, small)], separators=(",", ":"))
     packer = zlib.compressobj(_LEVEL, strategy=_STRATEGY)
-    return written + packer.compress(text.encode()) + packer.flush()
+    return _FORMAT + packer.compress(text.encode()) + packer.flush()
 
 
 def decode_bars(packed: bytes) -> tuple[Bar, ...]:
@@ -152,18 +152,11 @@ def _malformed(packed: bytes, error: Exception) -> MalformedItem:
 
 def _unpacked(packed: bytes) -> tuple[BarColumns, list[tuple[str, str]]]:
     """Return columns and the table of their sources. Raises ValueError, zlib.error, IndexError, TypeError."""
-    if packed[:1] not in {_WITHOUT_SEQUENCES, _WITH_SEQUENCES}:
+    if packed[:1] not in {_FORMAT, _WITHOUT_SEQUENCES}:
         raise ValueError(f"a format of their own, which begins with {packed[:1]!r}")
     table, *small = _DECODER.decode(zlib.decompress(packed[1:]).decode())
     sources = [(source, etag) for source, etag in table]
-    columns = [_multiplied(column) for column in small]
-    none = [0] * len(columns[0])
-    sequences = (none, none)
-    if packed[:1] == _WITH_SEQUENCES:
-        *columns, steps, distances = columns
-        firsts = list(accumulate(steps))
-        sequences = (firsts, list(map(add, firsts, distances)))
-    return _columns_from(columns, len(sources), sequences), sources
+    return _columns_from([_multiplied(column) for column in small], len(sources)), sources
 
 
 def bars_of(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> tuple[Bar, ...]:
@@ -185,17 +178,20 @@ def _positions(
     return map(Position._make, zip(times_ns, sequences, keys, etags, offsets, strict=True))
 
 
-def _columns_from(small: list[list[int]], sources: int, sequences: tuple[Sequence[int], Sequence[int]]) -> BarColumns:
+def _columns_from(small: list[list[int]], sources: int) -> BarColumns:
     """Undo what `pack_columns` does to the numbers. Raises ValueError, TypeError."""
+    none = [0] * len(small[0])
     if sources <= 1:
-        none = [0] * len(small[0])
+        small = [*small[:_LEAST_COLUMNS], none, none, *small[_LEAST_COLUMNS:]]
+    if len(small) == _LEAST_COLUMNS + 2:
         small = [*small, none, none]
-    lengths = {len(column) for column in (*small, *sequences)}
+    lengths = {len(column) for column in small}
     if len(lengths) != 1:
         raise ValueError(f"columns of different lengths: {sorted(lengths)}")
     (
         minutes, closes, gaps, over_open, under_open, volume, ticks, over_low_notional,
         within_minute, durations, first_offsets, offset_distances, first_source, last_source,
+        first_sequences, sequence_distances,
     ) = small  # fmt: skip
     minute = list(accumulate(minutes))
     close_e9 = list(accumulate(closes))
@@ -203,6 +199,7 @@ def _columns_from(small: list[list[int]], sources: int, sequences: tuple[Sequenc
     low_e9 = list(map(sub, open_e9, under_open))
     first_ns = list(map(add, within_minute, (NS_PER_MINUTE * start for start in minute)))
     first_offset = list(accumulate(first_offsets))
+    first_sequence = list(accumulate(first_sequences))
     return BarColumns(
         minute=minute,
         open_e9=open_e9,
@@ -213,11 +210,11 @@ def _columns_from(small: list[list[int]], sources: int, sequences: tuple[Sequenc
         ticks=ticks,
         notional_e18=list(map(add, over_low_notional, map(mul, volume, low_e9))),
         first_ns=first_ns,
-        first_sequence=sequences[0],
+        first_sequence=first_sequence,
         first_source=first_source,
         first_offset=first_offset,
         last_ns=list(map(add, first_ns, durations)),
-        last_sequence=sequences[1],
+        last_sequence=list(map(add, first_sequence, sequence_distances)),
         last_source=last_source,
         last_offset=list(map(add, first_offset, offset_distances)),
     )

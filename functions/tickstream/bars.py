@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Position(NamedTuple):
-    """Where a tick stands in the total order. `source`: object key or ingest id; `etag`: empty for a POST."""
+    """Where a tick stands in the total order.
+
+    sequence: 0 where ticks have none. source: object key or ingest id. etag: empty for a POST.
+    """
 
     timestamp_ns: int
     sequence: int
@@ -56,10 +59,11 @@ class Bar(NamedTuple):
     def vwap_e9(self) -> int | None:
         """Volume-weighted average price in 10^-9, rounded half to even (the only rounded figure there is).
 
-        None where no volume is there to weigh by.
+        None where the volume is 0.
         """
-        if self.volume_e9 == 0:
+        if not self.volume_e9:
             return None
+        # The quotient is rounded down, also below zero, and the remainder never negative.
         quotient, remainder = divmod(self.notional_e18, self.volume_e9)
         twice = 2 * remainder
         round_up = twice > self.volume_e9 or (twice == self.volume_e9 and quotient % 2 == 1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import Reason, RowRejected
@@ -26,45 +25,35 @@ FRACTION_DIGITS: Final = 9
 EARLIEST_NS: Final = 631_152_000 * 10**9  # 1990-01-01T00:00:00Z, included
 LATEST_NS: Final = 4_102_444_800 * 10**9  # 2100-01-01T00:00:00Z, excluded
 
-#: What prices are below without their sign: as integers of 10^-9 they have 64 bits. A coin in rupiah is above 10^9.
-PRICE_LIMIT_E9: Final = 9 * 10**18
-#: What sizes are below: the smallest coins are traded by the billion.
-SIZE_LIMIT_E9: Final = 10**24
+#: Of prices, below and above zero, and of sizes, which are never negative; both excluded. A price fits 64 bits.
+PRICE_BOUND_E9: Final = 9 * 10**9 * SCALE
+SIZE_BOUND_E9: Final = 10**15 * SCALE
 
-SYMBOL_PATTERN: Final = r"[!$-+\--\[\]-~]{1,64}"
-#: A number: digits on both sides of the point, and an exponent if need be. How large it may be its value decides.
-NUMBER_PATTERN: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
-#: The plain ones, which are nearly all: nine digits keep a value below 10^9 by form alone.
-PLAIN_PRICE_PATTERN: Final = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?"
-PLAIN_SIZE_PATTERN: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+#: Printable ASCII but blank, quote, `#`, comma and backslash, as codes: Python, Rust and ECMAScript all read them so.
+SYMBOL_PATTERN: Final = r"[\x21\x24-\x2b\x2d-\x5b\x5d-\x7e]{1,64}"
+DECIMAL_PATTERN: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+#: The longest number: a DECIMAL(38, 18) with its sign and point has 40.
+MAX_DECIMAL_CHARACTERS: Final = 64
 NANOSECONDS_PATTERN: Final = r"[0-9]{1,19}"
-_DAY: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME: Final = "[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_SECONDS: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}"
 _FRACTION: Final = "[0-9]{1,9}"
 _OFFSET: Final = "Z| UTC|[+-][0-9]{2}(?::?[0-9]{2})?"
-#: As programs export moments: pandas, polars, DuckDB and PostgreSQL write a blank for the T, and shorter offsets.
-ISO_8601_PATTERN: Final = rf"{_DAY}[T ]{_TIME}(?:\.{_FRACTION})?(?:{_OFFSET})"
+ISO_8601_PATTERN: Final = rf"{_SECONDS}(?:\.{_FRACTION})?(?:{_OFFSET})"
 
 # fullmatch and [0-9], never `$` and `\d`: those let a trailing newline and other scripts' digits through.
 _SYMBOL: Final = re.compile(SYMBOL_PATTERN)
-_NUMBER: Final = re.compile(NUMBER_PATTERN)
-_PLAIN: Final = re.compile(PLAIN_PRICE_PATTERN)
-_NANOSECONDS: Final = re.compile(NANOSECONDS_PATTERN)
-_ISO_8601: Final = re.compile(
-    rf"(?P<day>{_DAY})[T ](?P<time>{_TIME})(?:\.(?P<fraction>{_FRACTION}))?(?P<offset>{_OFFSET})?"
+_DECIMAL: Final = re.compile(
+    r"(?P<sign>-?)(?P<whole>[0-9]+)(?:\.(?P<fraction>[0-9]+))?(?:[eE](?P<exponent>[+-]?[0-9]+))?"
 )
-#: The longest number: a double printed to its last digit has 24 characters, a 128-bit integer 39.
-MAX_NUMBER_CHARACTERS: Final = 64
-#: Enough for any number of so many characters, whatever its exponent.
-_EXACT: Final = Context(prec=1_200)
+_NANOSECONDS: Final = re.compile(NANOSECONDS_PATTERN)
+_ISO_8601: Final = re.compile(rf"(?P<seconds>{_SECONDS})(?:\.(?P<fraction>{_FRACTION}))?(?P<offset>{_OFFSET})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One trade.
+    """One trade. `timestamp_ns`: Unix nanoseconds; `price_e9`, `size_e9`: integers of 10^-9.
 
-    timestamp_ns: Unix nanoseconds. price_e9, size_e9: integers of 10^-9; a price may be negative (spreads), a size zero
-    (quotes, indices). sequence: decides between ticks of one nanosecond, in 64 bits with a sign.
+    sequence: orders ticks of one nanosecond before anything else does; signed 64 bits.
     """
 
     symbol: str
@@ -84,17 +73,18 @@ class RejectedRow:
     raw: bytes
 
 
+_WHAT_A_SYMBOL_IS: Final = "a symbol is 1 to 64 printable ASCII characters, no blank, quote, #, comma or backslash"
+
+
 def parse_symbol(text: str) -> str:
     """Return the symbol itself. Raises RowRejected."""
     if not _SYMBOL.fullmatch(text):
-        raise RowRejected(
-            Reason.BAD_SYMBOL, 'a symbol is 1 to 64 printable ASCII characters, without blanks and # , " \\'
-        )
+        raise RowRejected(Reason.BAD_SYMBOL, _WHAT_A_SYMBOL_IS)
     return text
 
 
 def parse_timestamp_ns(text: str) -> int:
-    """Unix nanoseconds from an integer of nanoseconds or ISO 8601 with an offset. Raises RowRejected."""
+    """Unix nanoseconds from an integer of nanoseconds or a date and time with an offset. Raises RowRejected."""
     timestamp_ns = parse_bound_ns(text)
     if timestamp_ns == LATEST_NS:
         raise _out_of_range(timestamp_ns)
@@ -116,11 +106,12 @@ def _parse_iso_8601_ns(text: str) -> int:
             Reason.BAD_TIMESTAMP,
             "a timestamp is Unix nanoseconds or ISO 8601 with an offset (2026-01-05T14:30:00Z)",
         )
-    offset = match["offset"]
-    if offset is None:
-        raise RowRejected(Reason.BAD_TIMESTAMP, "it does not say its zone: an offset is wanted (Z, +01:00)")
+    if match["offset"] is None:
+        raise RowRejected(
+            Reason.BAD_TIMESTAMP, "its time zone is missing: write an offset behind it (2026-01-05T14:30:00Z)"
+        )
     try:
-        moment = datetime.fromisoformat(f"{match['day']}T{match['time']}{'Z' if offset == ' UTC' else offset}")
+        moment = datetime.fromisoformat(match["seconds"] + match["offset"].replace(" UTC", "Z"))
     except ValueError as error:
         raise RowRejected(Reason.BAD_TIMESTAMP, "no such date or time of day") from error
     # The fraction apart: datetime keeps six digits, a tick nine.
@@ -141,45 +132,54 @@ def _out_of_range(timestamp_ns: int) -> RowRejected:
 
 
 def parse_price_e9(text: str) -> int:
-    """Integer of 10^-9 from a number of at most nine digits after the point, whatever its sign. Raises RowRejected."""
-    return _parse_e9(text, Reason.BAD_PRICE, PRICE_LIMIT_E9)
+    """Integer of 10^-9 from the text of a price. Raises RowRejected (bad_price)."""
+    return checked_price_e9(parse_decimal_e9(text, Reason.BAD_PRICE))
 
 
 def parse_size_e9(text: str) -> int:
-    """Integer of 10^-9 from a number that is not negative. Raises RowRejected."""
-    size_e9 = _parse_e9(text, Reason.BAD_SIZE, SIZE_LIMIT_E9)
-    if size_e9 < 0:
-        raise RowRejected(Reason.BAD_SIZE, "it must not be negative")
+    """Integer of 10^-9 from the text of a size. Raises RowRejected (bad_size)."""
+    return checked_size_e9(parse_decimal_e9(text, Reason.BAD_SIZE))
+
+
+def checked_price_e9(price_e9: int) -> int:
+    """Return a price that is within bounds. Raises RowRejected (bad_price)."""
+    if not -PRICE_BOUND_E9 < price_e9 < PRICE_BOUND_E9:
+        raise RowRejected(Reason.BAD_PRICE, "a price is above -9000000000 and below 9000000000")
+    return price_e9
+
+
+def checked_size_e9(size_e9: int) -> int:
+    """Return a size that is within bounds. Raises RowRejected (bad_size)."""
+    if not 0 <= size_e9 < SIZE_BOUND_E9:
+        raise RowRejected(Reason.BAD_SIZE, "a size is 0 or more and below 10^15")
     return size_e9
 
 
-def _parse_e9(text: str, reason: Reason, limit_e9: int) -> int:
-    if _PLAIN.fullmatch(text):
-        whole, _, fraction = text.partition(".")
-        value = abs(int(whole)) * SCALE + int(fraction.ljust(FRACTION_DIGITS, "0"))
-        return -value if whole[0] == "-" else value
-    return scaled_e9(decimal_of(text, reason), 0, reason, limit_e9)
+def parse_decimal_e9(text: str, reason: Reason) -> int:
+    """Integer of 10^-9 from a decimal, perhaps with an exponent. Raises RowRejected with the given reason.
 
-
-def decimal_of(text: str, reason: Reason) -> Decimal:
-    """Read a number exactly. Raises RowRejected with the given reason."""
-    if len(text) > MAX_NUMBER_CHARACTERS or not _NUMBER.fullmatch(text):
-        raise RowRejected(reason, "a number is wanted, such as -12.5 or 1.347e-05, of at most 64 characters")
-    return Decimal(text)
-
-
-def scaled_e9(value: Decimal, power_of_ten: int, reason: Reason, limit_e9: int) -> int:
-    """Return value x 10^power_of_ten as an integer of 10^-9. Raises RowRejected where it has further digits.
-
-    limit_e9: what the result is below, without its sign.
+    Exact: a digit beyond the ninth behind the point that is not zero is refused.
     """
-    shifted = value.scaleb(power_of_ten + FRACTION_DIGITS, context=_EXACT)
-    if abs(shifted) >= limit_e9:
-        raise RowRejected(reason, f"it must be below {limit_e9 // SCALE}")
-    whole = int(shifted)
-    if whole != shifted:
-        raise RowRejected(reason, f"at most {FRACTION_DIGITS} digits after the point")
-    return whole
+    match = _DECIMAL.fullmatch(text) if len(text) <= MAX_DECIMAL_CHARACTERS else None
+    if match is None:
+        raise RowRejected(
+            reason, f"a decimal is wanted (1.5, -0.25, 1e-05) of at most {MAX_DECIMAL_CHARACTERS} characters"
+        )
+    fraction = match["fraction"] or ""
+    digits = int(match["whole"] + fraction)
+    if not digits:
+        return 0
+    shift = int(match["exponent"] or 0) + FRACTION_DIGITS - len(fraction)
+    # Looked at before it is raised to: the exponent may have sixty digits. Beyond is more than any bound, or no digit.
+    if shift > MAX_DECIMAL_CHARACTERS:
+        raise RowRejected(reason, "it is far too large")
+    if shift >= 0:
+        value: int = digits * 10**shift
+    else:
+        value, rest = divmod(digits, 10 ** min(-shift, MAX_DECIMAL_CHARACTERS))
+        if rest:
+            raise RowRejected(reason, f"at most {FRACTION_DIGITS} digits behind the point, then zeros only")
+    return -value if match["sign"] else value
 
 
 def parse_tick(fields: Mapping[str, str]) -> Tick:

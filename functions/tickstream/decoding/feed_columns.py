@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tickstream.decoding.frames import decimal_e9, symbol_dtype
+from tickstream.decoding.frames import decimal_e9, narrowed, symbol_dtype
 from tickstream.decoding.plain_rows import Form
 from tickstream.errors import RowRejected
 from tickstream.feeds.documents import columns_of, required_columns_of
 from tickstream.feeds.moments import NS_PER_UNIT
 from tickstream.feeds.readers import column_key
 from tickstream.feeds.templates import take_apart
-from tickstream.ticks import EARLIEST_NS, LATEST_NS, PRICE_LIMIT_E9, SIZE_LIMIT_E9
+from tickstream.ticks import EARLIEST_NS, LATEST_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from polars.series.struct import StructNameSpace
 
     from tickstream.feeds.description import Number
-    from tickstream.feeds.readers import RowReader
+    from tickstream.feeds.readers import RowReader, Values
     from tickstream.ingests import Layout
 
 #: Joins the values of a row of which a template is filled: no CSV or JSON text that is proven holds one.
@@ -34,7 +34,6 @@ _JOINT: Final = "\x00"
 #: Text before a fraction, the fraction, and what follows it: moments differ in it, and few before it.
 _FRACTION: Final = r"\A(.*:[0-9]{2}[.,])([0-9]{1,9})([^0-9.,].*)?\z"
 _INTEGER: Final = r"\A-?[0-9]{1,18}\z"
-_EPOCH: Final = r"\A[0-9]{1,19}\z"
 
 
 class FeedColumns:
@@ -52,12 +51,11 @@ class FeedColumns:
 
     def finish(self, texts: pl.DataFrame) -> pl.DataFrame:
         """Return ticks in columns of `TICK_SCHEMA` without the offset, and `skipped`."""
-        tick = self._feed.tick
         columns = {
             "symbol": self._symbols(texts),
             "timestamp": self._timestamps(texts),
-            "price": self._numbers(texts, tick.price, "price", PRICE_LIMIT_E9),
-            "size": self._numbers(texts, tick.size, "size", SIZE_LIMIT_E9),
+            "price": self._prices(texts),
+            "size": self._sizes(texts),
             "sequence": self._sequences(texts),
             "skipped": self._skipped(texts),
         }
@@ -67,7 +65,7 @@ class FeedColumns:
         self,
         texts: pl.DataFrame,
         templates: Sequence[str],
-        decide: Callable[[Callable[[str], str]], Any],
+        decide: Callable[[Values], Any],
         dtype: pl.DataType,
     ) -> pl.Series:
         """Decide once for each different set of values that some templates need."""
@@ -86,7 +84,7 @@ class FeedColumns:
         found = pl.Series(values, dtype=dtype)
         return pl.select(pl.lit(keys).replace_strict(different, found, return_dtype=dtype)).to_series()
 
-    def _decided(self, decide: Callable[[Callable[[str], str]], Any], fields: dict[str, str]) -> Any:
+    def _decided(self, decide: Callable[[Values], Any], fields: dict[str, str]) -> Any:
         try:
             return decide(self.reader.values_of(fields))
         except RowRejected:
@@ -120,18 +118,22 @@ class FeedColumns:
         seconds = self._each(whole, [f"{{{name}}}"], self.reader.moment, pl.Int64())
         return seconds + ns
 
-    def _numbers(self, texts: pl.DataFrame, number: Number, role: str, limit_e9: int) -> pl.Series:
+    def _prices(self, texts: pl.DataFrame) -> pl.Series:
+        return self._numbers(texts, self._feed.tick.price, self.reader.price).cast(pl.Int64, strict=False)
+
+    def _sizes(self, texts: pl.DataFrame) -> pl.Series:
+        return narrowed(self._numbers(texts, self._feed.tick.size, self.reader.size))
+
+    def _numbers(self, texts: pl.DataFrame, number: Number, read: Callable[[Values], int]) -> pl.Series:
         name = self._plain(number.template, texts)
         schema = self._feed.schema
         is_plain = number.scale == 0 and number.decimals is None and not number.abs
-        wide = pl.Int64() if limit_e9 < 2**63 else pl.Int128()
         if name and is_plain and schema.decimal_char == "." and not schema.group_char:
             found = texts.select(decimal_e9(pl.col(name))).to_series()
-            if found.null_count() < texts.height or not texts.height:
+            if found.null_count() < texts.height:
                 return found
-        read = self.reader.price if role == "price" else self.reader.size
         templates = [one for one in (number.template, *(number.middle or ())) if one]
-        return self._each(texts, templates, read, wide)
+        return self._each(texts, templates, read, pl.Int128())
 
     def _sequences(self, texts: pl.DataFrame) -> pl.Series:
         sequence = self._feed.tick.sequence
@@ -156,8 +158,8 @@ class FeedColumns:
 def _epochs(texts: pl.Series, unit: str) -> pl.Series:
     """Unix nanoseconds of numbers of a unit, with or without a fraction; null where they are none, or none for sure."""
     text = pl.lit(texts)
-    whole = text.str.extract(r"\A([0-9]{1,18})(?:\.[0-9]{1,18})?\z").cast(pl.Int128)
-    fraction = text.str.extract(r"\A[0-9]{1,18}\.([0-9]{1,18})\z").fill_null("0")
+    whole = text.str.extract(r"\A([0-9]{1,19})(?:\.[0-9]{1,18})?\z").cast(pl.Int128)
+    fraction = text.str.extract(r"\A[0-9]{1,19}\.([0-9]{1,18})\z").fill_null("0")
     if unit == "auto":
         per = pl.coalesce(
             pl.when((whole * scale).is_between(EARLIEST_NS, LATEST_NS, closed="left")).then(pl.lit(scale, pl.Int128))

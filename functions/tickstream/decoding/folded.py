@@ -78,11 +78,16 @@ class FoldedBars(Mapping["SymbolHour", "tuple[Bar, ...]"]):
 
     @cached_property
     def _columns(self) -> tuple[list[int], ...]:
-        columns = {name: self._sorted[name].to_list() for name in BAR_SCHEMA if name != "symbol"}
+        columns = {name: self._numbers(name) for name in BAR_SCHEMA if name != "symbol"}
         wholes, rests = columns.pop("notional_whole"), columns.pop("notional_rest")
         notional = [whole * NOTIONAL_SCALE + rest for whole, rest in zip(wholes, rests, strict=True)]
         before = list(columns).index("first_ns")
         return (*[*columns.values()][:before], notional, *[*columns.values()][before:])
+
+    def _numbers(self, name: str) -> list[int]:
+        found = self._sorted[name]
+        # Most sources have no sequence: their zeros are made here at a tenth of the cost.
+        return [0] * found.len() if name.endswith("_sequence") and (found == 0).all() else found.to_list()
 
     def _columns_of(self, rows: slice) -> BarColumns:
         numbers = [column[rows] for column in self._columns]

@@ -49,8 +49,8 @@ _SEPARATOR: Final = b"\x01"
 #: Numbers of JSON have no leading zeros.
 _BARE_PATTERNS: Final = {
     "timestamp": r"[1-4]?[0-9]{1,18}",
-    "price": r"-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,9})?",
-    "size": r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,9})?",
+    "price": r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9}0{0,21})?",
+    "size": r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9}0{0,21})?",
 }
 #: Text between the values of a row: a regular expression is made of it.
 _MOST_BETWEEN: Final = 4096

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from tickstream.errors import Reason, RowRejected
 from tickstream.feeds.documents import columns_of, thawed
 from tickstream.feeds.moments import ISO, Clock, format_pattern, local_moment, matched_ns, number_ns, within
-from tickstream.feeds.numbers import middle_of, number_of, rounded
+from tickstream.feeds.numbers import middle_of, number_of, rounded, scaled_e9
 from tickstream.feeds.templates import take_apart
 from tickstream.rows import SKIPPED, Skipped
-from tickstream.ticks import PRICE_LIMIT_E9, SIZE_LIMIT_E9, Tick, parse_symbol, scaled_e9
+from tickstream.ticks import Tick, checked_price_e9, checked_size_e9, parse_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,14 +105,11 @@ class RowReader:
 
     def price(self, value_of: Values) -> int:
         """Return a row's price in 10^-9. Raises RowRejected."""
-        return self._price(value_of, PRICE_LIMIT_E9)
+        return checked_price_e9(self._price(value_of))
 
     def size(self, value_of: Values) -> int:
         """Return a row's size in 10^-9. Raises RowRejected."""
-        size_e9 = self._size(value_of, SIZE_LIMIT_E9)
-        if size_e9 < 0:
-            raise RowRejected(Reason.BAD_SIZE, "it must not be negative")
-        return size_e9
+        return checked_size_e9(self._size(value_of))
 
     def sequence(self, value_of: Values) -> int:
         """Return a row's sequence; 0 where the feed has none, or where it is the row's place. Raises RowRejected."""
@@ -174,28 +171,28 @@ def _blank_if_missing(value_of: Values) -> Values:
     return text_of
 
 
-def _number_reader(feed: Feed, number: Number, reason: Reason) -> Callable[[Values, int], int]:
-    """Return what reads a price or a size: of what names stand for, below a limit in 10^-9."""
+def _number_reader(feed: Feed, number: Number, reason: Reason) -> Callable[[Values], int]:
+    """Return what reads a price or a size: of what names stand for."""
 
     def one(text: str) -> Decimal:
         value = number_of(text, feed.schema, reason)
         return value if number.decimals is None else rounded(value, number.decimals, reason)
 
-    def finished(value: Decimal, limit_e9: int) -> int:
-        return scaled_e9(abs(value) if number.abs else value, number.scale, reason, limit_e9)
+    def finished(value: Decimal) -> int:
+        return scaled_e9(abs(value) if number.abs else value, number.scale, reason)
 
     if number.constant:
         constant = one(number.constant)
-        return lambda _, limit_e9: finished(constant, limit_e9)
+        return lambda _: finished(constant)
     if number.middle:
         low, high = map(take_apart, number.middle)
 
-        def middle(value_of: Values, limit_e9: int) -> int:
-            return finished(middle_of(one(low.fill(value_of)), one(high.fill(value_of))), limit_e9)
+        def middle(value_of: Values) -> int:
+            return finished(middle_of(one(low.fill(value_of)), one(high.fill(value_of))))
 
         return middle
     template = take_apart(number.template)
-    return lambda value_of, limit_e9: finished(one(template.fill(value_of)), limit_e9)
+    return lambda value_of: finished(one(template.fill(value_of)))
 
 
 def facts_of(feed: Feed, key: str, member: str = "") -> dict[str, str]:
