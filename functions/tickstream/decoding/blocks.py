@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tickstream.decoding.csv_blocks import decode_csv
-from tickstream.decoding.feed_columns import FeedColumns, csv_form
+from tickstream.decoding.feed_columns import FeedColumns, csv_forms
 from tickstream.decoding.json_lines import decode_json_lines
 from tickstream.decoding.plain_rows import Reader, decode_rows
 from tickstream.feeds.documents import thawed
@@ -34,8 +34,7 @@ def block_decoder(layout: Layout, key: str, member: str = "") -> Callable[[bytes
             # Its order is of places, which the strict path knows; another encoding is not what proven rows are in.
             return partial(_decode, Reader(lambda _: None, parse))
         if layout.format is Format.CSV:
-            form = csv_form(columns, layout)
-            return partial(_decode, Reader(lambda _: form, parse))
+            return partial(_decode, Reader(csv_forms(columns, layout), parse))
         return lambda block, offset, sink: decode_json_lines(block, offset, sink, (columns, parse))
     if layout.format is Format.CSV:
         return lambda block, offset, sink: decode_csv(block, offset, layout.columns, sink, sink.limits)

@@ -7,37 +7,37 @@ different text of a block: symbols, seconds and most prices come again and again
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tickstream.decoding.frames import decimal_e9, narrowed, symbol_dtype
-from tickstream.decoding.plain_rows import Form
+from tickstream.decoding.frames import PLAIN_DECIMAL_PATTERN, decimal_e9, narrowed, symbol_dtype
+from tickstream.decoding.plain_rows import NANOSECONDS_PATTERN, Form
 from tickstream.errors import RowRejected
-from tickstream.feeds.documents import columns_of, required_columns_of
+from tickstream.feeds.documents import columns_of, required_columns_of, templates_of
 from tickstream.feeds.moments import NS_PER_UNIT
 from tickstream.feeds.readers import column_key
 from tickstream.feeds.templates import take_apart
-from tickstream.ticks import EARLIEST_NS, LATEST_NS
+from tickstream.ticks import EARLIEST_NS, FRACTION_DIGITS, LATEST_NS, SYMBOL_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from polars.series.struct import StructNameSpace
-
-    from tickstream.feeds.description import Number
+    from tickstream.feeds.description import Number, TableSchema
     from tickstream.feeds.readers import RowReader, Values
+    from tickstream.feeds.templates import TemplateText
     from tickstream.ingests import Layout
 
 #: Joins the values of a row of which a template is filled: no CSV or JSON text that is proven holds one.
 _JOINT: Final = "\x00"
-#: Text before a fraction, the fraction, and what follows it: moments differ in it, and few before it.
+#: Text before a fraction, the fraction, and what follows it.
 _FRACTION: Final = r"\A(.*:[0-9]{2}[.,])([0-9]{1,9})([^0-9.,].*)?\z"
-_INTEGER: Final = r"\A-?[0-9]{1,18}\z"
+_SEQUENCE_PATTERN: Final = "-?[0-9]{1,18}"
 
 
 class FeedColumns:
-    """Makes ticks of columns of texts, which have the names that the feed gives them.
+    """Makes ticks of columns that have the names which the feed gives them: texts, or numbers where `typed` says so.
 
     reader: decides what columns do not.
     """
@@ -45,44 +45,68 @@ class FeedColumns:
     def __init__(self, reader: RowReader) -> None:
         self.reader = reader
         self._feed = reader.feed
-        self._missing = list(self._feed.schema.missing_values)
         self.columns = columns_of(self._feed)
         self.required = required_columns_of(self._feed)
 
-    def finish(self, texts: pl.DataFrame) -> pl.DataFrame:
-        """Return ticks in columns of `TICK_SCHEMA` without the offset, and `skipped`."""
-        columns = {
-            "symbol": self._symbols(texts),
-            "timestamp": self._timestamps(texts),
-            "price": self._prices(texts),
-            "size": self._sizes(texts),
-            "sequence": self._sequences(texts),
-            "skipped": self._skipped(texts),
+    def typed(self, *, integer_times: bool) -> dict[str, tuple[str, pl.DataType]]:
+        """Return columns that are plain enough to be read as what they are, each with its pattern and its type.
+
+        integer_times: whether times that are numbers are integers.
+        """
+        tick, schema = self._feed.tick, self._feed.schema
+        found: dict[str, tuple[str, pl.DataType]] = {}
+        if tick.symbol and not (tick.symbol.lookup or tick.symbol.replace or tick.symbol.case or tick.symbol.join):
+            found |= self._alone(tick.symbol.templates[0], SYMBOL_PATTERN, symbol_dtype())
+        if tick.timestamp.unit and tick.timestamp.since == "epoch" and integer_times:
+            found |= self._alone(tick.timestamp.template, NANOSECONDS_PATTERN, pl.Int64())
+        for number in (tick.price, tick.size):
+            if _is_plain(number, schema):
+                decimal = pl.Decimal(38, FRACTION_DIGITS)
+                found |= self._alone(number.template, PLAIN_DECIMAL_PATTERN, decimal)
+        if tick.sequence and tick.sequence.template:
+            found |= self._alone(tick.sequence.template, _SEQUENCE_PATTERN, pl.Int64())
+        return found
+
+    def _alone(self, template: str, pattern: str, dtype: pl.DataType) -> dict[str, tuple[str, pl.DataType]]:
+        """Return a column that is all of one template, is in no other, and whose missing values are no values."""
+        name = take_apart(template).only_name
+        uses = [one for _, text in templates_of(self._feed) for one in take_apart(text).names]
+        missing = self._feed.schema.missing_values
+        if name not in self.columns or uses.count(name) > 1 or any(re.fullmatch(pattern, one) for one in missing):
+            return {}
+        return {name: (pattern, dtype)} if name else {}
+
+    def finish(self, columns: pl.DataFrame) -> pl.DataFrame:
+        """Return ticks in columns of `TICK_SCHEMA` without the offset, and `skipped` where the feed has a `where`."""
+        tick = self._feed.tick
+        found = {
+            "symbol": self._symbols(columns),
+            "timestamp": self._timestamps(columns),
+            "price": self._numbers(columns, tick.price, self.reader.price).cast(pl.Int64, strict=False),
+            "size": narrowed(self._numbers(columns, tick.size, self.reader.size)),
         }
-        return pl.DataFrame([series.alias(name) for name, series in columns.items()])
+        if tick.sequence:
+            found["sequence"] = self._sequences(columns, tick.sequence.template)
+        if tick.where:
+            templates = [one.value for one in tick.where]
+            found["skipped"] = self._each(columns, templates, self.reader.is_skipped, pl.Boolean())
+        return pl.DataFrame([series.alias(name) for name, series in found.items()])
 
     def _each(
-        self,
-        texts: pl.DataFrame,
-        templates: Sequence[str],
-        decide: Callable[[Values], Any],
-        dtype: pl.DataType,
+        self, columns: pl.DataFrame, templates: Sequence[str], decide: Callable[[Values], Any], dtype: pl.DataType
     ) -> pl.Series:
         """Decide once for each different set of values that some templates need."""
         names = list(dict.fromkeys(name for one in templates for name in take_apart(one).names))
-        varying = [name for name in names if name in texts.columns]
+        varying = [name for name in names if name in columns.columns]
         if not varying:
-            return pl.Series([self._decided(decide, {})], dtype=dtype).new_from_index(0, texts.height)
+            return _repeated(self._decided(decide, {}), dtype, columns.height)
         if len(varying) == 1:
-            keys = texts[varying[0]]
+            keys = columns[varying[0]]
         else:
-            keys = texts.select(pl.concat_str(varying, separator=_JOINT)).to_series()
-        different = keys.unique()
-        values = [
-            self._decided(decide, dict(zip(varying, key.split(_JOINT), strict=True))) for key in different.to_list()
-        ]
-        found = pl.Series(values, dtype=dtype)
-        return pl.select(pl.lit(keys).replace_strict(different, found, return_dtype=dtype)).to_series()
+            keys = columns.select(pl.concat_str(varying, separator=_JOINT)).to_series()
+        return _mapped(
+            keys, lambda key: self._decided(decide, dict(zip(varying, key.split(_JOINT), strict=True))), dtype
+        )
 
     def _decided(self, decide: Callable[[Values], Any], fields: dict[str, str]) -> Any:
         try:
@@ -90,114 +114,221 @@ class FeedColumns:
         except RowRejected:
             return None
 
-    def _symbols(self, texts: pl.DataFrame) -> pl.Series:
+    def _symbols(self, columns: pl.DataFrame) -> pl.Series:
         symbol = self._feed.tick.symbol
         templates = symbol.templates if symbol else ()
-        return self._each(texts, templates, self.reader.symbol, pl.String()).cast(symbol_dtype())
+        name = take_apart(templates[0]).only_name if len(templates) == 1 else None
+        if name in columns.columns and isinstance(columns[name].dtype, pl.Categorical):
+            return columns[name]
+        return self._each(columns, templates, self.reader.symbol, pl.String()).cast(symbol_dtype())
 
-    def _timestamps(self, texts: pl.DataFrame) -> pl.Series:
+    def _timestamps(self, columns: pl.DataFrame) -> pl.Series:
         time = self._feed.tick.timestamp
-        name = self._plain(time.template, texts)
-        if name and time.unit and time.since == "epoch":
-            epochs = _epochs(texts[name], time.unit)
-            if not time.formats or epochs.null_count() < texts.height:
+        parts = take_apart(time.template)
+        name = parts.only_name
+        if name in columns.columns and columns[name].dtype == pl.Int64:
+            return pl.select(_integer_epochs(pl.lit(columns[name]), time.unit)).to_series()
+        days = take_apart(time.date.template).names if time.date else ()
+        if any(one in columns.columns for one in days):
+            return self._each(columns, [time.template, time.date.template], self.reader.moment, pl.Int64())  # type: ignore[union-attr] # there are days
+        text = self._filled(columns, parts)
+        if text is None:
+            return self._each(columns, [time.template], self.reader.moment, pl.Int64())
+        if time.unit and time.since == "epoch":
+            epochs = pl.select(_epochs(pl.lit(text), time.unit)).to_series()
+            if not time.formats or epochs.null_count() < text.len():
                 return epochs
-        if name and time.formats:
-            parts = texts[name].str.extract_groups(_FRACTION).struct
-            if parts.field("1").null_count() < texts.height:
-                return self._with_fractions(texts, name, parts)
-        templates = [time.template, *([time.date.template] if time.date else [])]
-        return self._each(texts, templates, self.reader.moment, pl.Int64())
+        day = self._decided(self.reader.day, {}) if time.date else ""
+        if day is None:
+            return _repeated(None, pl.Int64(), columns.height)
+        return self._moments(text, day)
 
-    def _with_fractions(self, texts: pl.DataFrame, name: str, parts: StructNameSpace) -> pl.Series:
-        """Decide once for each second; a row without a fraction, or with one elsewhere, is its own second."""
-        fraction = parts.field("2")
-        ns: pl.Series = fraction.str.pad_end(9, "0").cast(pl.Int64).fill_null(0)
-        zero = parts.field("1") + "0" + parts.field("3").fill_null("")
-        whole = pl.DataFrame({name: pl.select(pl.coalesce(pl.lit(zero), pl.lit(texts[name]))).to_series()})
-        seconds = self._each(whole, [f"{{{name}}}"], self.reader.moment, pl.Int64())
-        return seconds + ns
+    def _filled(self, columns: pl.DataFrame, parts: TemplateText) -> pl.Series | None:
+        """Fill a template with columns of texts; null where one is missing. None where it names no column."""
+        if not any(name in columns.columns for name in parts.names):
+            return None
+        if parts.only_name:
+            return self._present(columns, parts.only_name)
+        pieces: list[pl.Expr] = [pl.lit(parts.literals[0])]
+        for name, literal in zip(parts.names, parts.literals[1:], strict=True):
+            if name in columns.columns:
+                pieces.append(pl.lit(self._present(columns, name)))
+            else:
+                value = self._decided(lambda value_of, name=name: value_of(name), {})  # type: ignore[misc]
+                if value is None:
+                    return _repeated(None, pl.String(), columns.height)
+                pieces.append(pl.lit(value))
+            pieces.append(pl.lit(literal))
+        return columns.select(pl.concat_str(pieces)).to_series()
 
-    def _prices(self, texts: pl.DataFrame) -> pl.Series:
-        return self._numbers(texts, self._feed.tick.price, self.reader.price).cast(pl.Int64, strict=False)
+    def _present(self, columns: pl.DataFrame, name: str) -> pl.Series:
+        missing = list(self._feed.schema.missing_values)
+        return columns.select(pl.when(~pl.col(name).is_in(missing)).then(pl.col(name))).to_series()
 
-    def _sizes(self, texts: pl.DataFrame) -> pl.Series:
-        return narrowed(self._numbers(texts, self._feed.tick.size, self.reader.size))
+    def _moments(self, text: pl.Series, day: str) -> pl.Series:
+        """Read moments, once for each that differs in more than its fraction."""
 
-    def _numbers(self, texts: pl.DataFrame, number: Number, read: Callable[[Values], int]) -> pl.Series:
-        name = self._plain(number.template, texts)
-        schema = self._feed.schema
-        is_plain = number.scale == 0 and number.decimals is None and not number.abs
-        if name and is_plain and schema.decimal_char == "." and not schema.group_char:
-            found = texts.select(decimal_e9(pl.col(name))).to_series()
-            if found.null_count() < texts.height:
+        def moment(one: str) -> int | None:
+            try:
+                return self.reader.timestamp_ns(one, day)
+            except RowRejected:
+                return None
+
+        split = _split_of(text)
+        if split is None:
+            parts = text.str.extract_groups(_FRACTION).struct
+            zero = parts.field("1") + "0" + parts.field("3").fill_null("")
+            whole = pl.select(pl.coalesce(pl.lit(zero), pl.lit(text))).to_series()
+            fraction_ns = parts.field("2").str.pad_end(9, "0").cast(pl.Int64).fill_null(0)
+            return _mapped(whole, moment, pl.Int64()) + fraction_ns
+        seconds = _mapped(split.second, lambda second: moment(f"{second}{split.zero}"), pl.Int64())
+        return seconds + split.fraction_ns
+
+    def _numbers(self, columns: pl.DataFrame, number: Number, read: Callable[[Values], int]) -> pl.Series:
+        name = take_apart(number.template).only_name if number.template else None
+        if name in columns.columns and _is_plain(number, self._feed.schema):
+            column = columns[name]
+            if column.dtype != pl.String:
+                return column.to_physical()
+            found = columns.select(decimal_e9(pl.col(name))).to_series()
+            if found.null_count() < columns.height:
                 return found
         templates = [one for one in (number.template, *(number.middle or ())) if one]
-        return self._each(texts, templates, read, pl.Int128())
+        return self._each(columns, templates, read, pl.Int128())
 
-    def _sequences(self, texts: pl.DataFrame) -> pl.Series:
-        sequence = self._feed.tick.sequence
-        if sequence is None or sequence.order:
-            return pl.Series([0], dtype=pl.Int64).new_from_index(0, texts.height)
-        name = self._plain(sequence.template, texts)
-        if name:
-            column = texts[name]
-            return column.set(~column.str.contains(_INTEGER), None).cast(pl.Int64, strict=False)
-        return self._each(texts, [sequence.template], self.reader.sequence, pl.Int64())
-
-    def _skipped(self, texts: pl.DataFrame) -> pl.Series:
-        templates = [one.value for one in self._feed.tick.where]
-        return self._each(texts, templates, self.reader.is_skipped, pl.Boolean())
-
-    def _plain(self, template: str, texts: pl.DataFrame) -> str | None:
-        """Return the column that is all of a template."""
-        name = take_apart(template).only_name if template else None
-        return name if name in texts.columns else None
+    def _sequences(self, columns: pl.DataFrame, template: str) -> pl.Series:
+        name = take_apart(template).only_name
+        if name in columns.columns:
+            column = columns[name]
+            if column.dtype == pl.Int64:
+                return column
+            plain = pl.when(pl.col(name).str.contains(rf"\A{_SEQUENCE_PATTERN}\z")).then(pl.col(name))
+            return columns.select(plain.cast(pl.Int64, strict=False)).to_series()
+        return self._each(columns, [template], self.reader.sequence, pl.Int64())
 
 
-def _epochs(texts: pl.Series, unit: str) -> pl.Series:
+def _repeated(value: Any, dtype: pl.DataType, height: int) -> pl.Series:
+    return pl.Series([value], dtype=dtype).new_from_index(0, height)
+
+
+def _mapped(keys: pl.Series, decide: Callable[[str], Any], dtype: pl.DataType) -> pl.Series:
+    """Decide once for each different text."""
+    numbers = keys.cast(symbol_dtype())
+    different = numbers.unique()
+    found = pl.Series([None if key is None else decide(key) for key in different.to_list()], dtype=dtype)
+    table = pl.DataFrame({"key": different, "found": found})
+    return pl.DataFrame({"key": numbers}).join(table, on="key", how="left", maintain_order="left")["found"]
+
+
+def _is_plain(number: Number, schema: TableSchema) -> bool:
+    """Say whether a number is read as any program reads one."""
+    is_changed = number.scale != 0 or number.decimals is not None or number.abs or not number.template
+    return not is_changed and schema.decimal_char == "." and not schema.group_char
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """Moments in which only fractions of a second and what stands before them differ.
+
+    second: up to the point. fraction_ns: nanoseconds behind it, null where there are none. zero: what makes of a second
+    the text of a moment: the point, a zero, and what follows all fractions.
+    """
+
+    second: pl.Series
+    fraction_ns: pl.Series
+    zero: str
+
+
+def _split_of(text: pl.Series) -> _Split | None:
+    """Take moments apart, if all have their point, as many digits and the same end in one place."""
+    first = text.drop_nulls().head(1).to_list()
+    found = re.search(r":[0-9]{2}([.,])([0-9]{1,9})(?![0-9])", first[0]) if first else None
+    if found is None or not first[0].isascii():
+        return None
+    point, digits, end = found.start(1), len(found[2]), first[0][found.end(2) :]
+    moments = pl.lit(text)
+    fraction = moments.str.slice(point + 1, digits)
+    checks = [
+        (moments.str.len_bytes() == len(first[0])) & (moments.str.len_chars() == len(first[0])),
+        moments.str.slice(point, 1) == found[1],
+        # polars reads a sign as a part of a number.
+        ~fraction.str.starts_with("+") & ~fraction.str.starts_with("-"),
+        moments.str.ends_with(end),
+    ]
+    if not pl.select(pl.all_horizontal(check.fill_null(value=True).all() for check in checks)).item():
+        return None
+    split = pl.select(
+        second=moments.str.head(point), fraction_ns=fraction.cast(pl.Int64, strict=False) * 10 ** (9 - digits)
+    )
+    return _Split(split["second"], split["fraction_ns"], f"{found[1]}0{end}")
+
+
+def _integer_epochs(numbers: pl.Expr, unit: str) -> pl.Expr:
+    """Unix nanoseconds of integers of a unit; null beyond 64 bits."""
+    if unit == "ns":
+        return numbers
+    wide = numbers.cast(pl.Int128)
+    if unit != "auto":
+        return (wide * NS_PER_UNIT[unit]).cast(pl.Int64, strict=False)
+    return pl.coalesce(
+        *(
+            pl.when((wide * scale).is_between(EARLIEST_NS, LATEST_NS, closed="left")).then(wide * scale)
+            for scale in NS_PER_UNIT.values()
+        )
+    ).cast(pl.Int64, strict=False)
+
+
+def _epochs(text: pl.Expr, unit: str) -> pl.Expr:
     """Unix nanoseconds of numbers of a unit, with or without a fraction; null where they are none, or none for sure."""
-    text = pl.lit(texts)
     whole = text.str.extract(r"\A([0-9]{1,19})(?:\.[0-9]{1,18})?\z").cast(pl.Int128)
     fraction = text.str.extract(r"\A[0-9]{1,19}\.([0-9]{1,18})\z").fill_null("0")
     if unit == "auto":
-        per = pl.coalesce(
-            pl.when((whole * scale).is_between(EARLIEST_NS, LATEST_NS, closed="left")).then(pl.lit(scale, pl.Int128))
-            for scale in NS_PER_UNIT.values()
-        )
+        fits = [(whole * scale).is_between(EARLIEST_NS, LATEST_NS, closed="left") for scale in NS_PER_UNIT.values()]
+        scales = [pl.lit(scale, pl.Int128) for scale in NS_PER_UNIT.values()]
+        per = pl.coalesce(*(pl.when(fit).then(scale) for fit, scale in zip(fits, scales, strict=True)))
     else:
         per = pl.lit(NS_PER_UNIT[unit], pl.Int128)
-    padded = fraction.str.pad_end(18, "0").cast(pl.Int128) * per
-    exact = pl.when(padded % 10**18 == 0).then(whole * per + padded // 10**18)
-    return pl.select(exact.cast(pl.Int64, strict=False)).to_series()
+    part = fraction.str.pad_end(18, "0").cast(pl.Int128) * per
+    return pl.when(part % 10**18 == 0).then(whole * per + part // 10**18).cast(pl.Int64, strict=False)
 
 
-def csv_form(columns: FeedColumns, layout: Layout) -> Form:
-    """Return the form of rows of CSV in which every field is plain, or quoted without a quote in it."""
+def csv_forms(columns: FeedColumns, layout: Layout) -> Callable[[Sequence[str]], Form | None]:
+    """Return what finds the form of rows of CSV: every field is plain, or quoted without a quote in it."""
+    forms = [
+        _csv_form(columns, layout, typed)
+        for typed in (columns.typed(integer_times=True), columns.typed(integer_times=False), {})
+    ]
+
+    def form_of(rows: Sequence[str]) -> Form | None:
+        some = pl.Series(rows, dtype=pl.String)
+        found, form = max(
+            ((int(some.str.contains(form.pattern).sum()), form) for form in forms), key=lambda pair: pair[0]
+        )
+        return form if found else None
+
+    return form_of
+
+
+def _csv_form(columns: FeedColumns, layout: Layout, typed: Mapping[str, tuple[str, pl.DataType]]) -> Form:
     names = {column_key(name): name for name in columns.columns}
     dialect = columns.reader.feed.dialect
     wanted = tuple(names.get(column_key(name), f"ignored {at}") for at, name in enumerate(layout.columns))
-    return Form(
-        _csv_pattern(len(wanted), layout.delimiter, dialect.quote_char, dialect.comment_char),
-        wanted,
-        {name: pl.String() for name in wanted if name in columns.columns},
-        columns.finish,
-        separator=layout.delimiter,
-        quote=dialect.quote_char,
-    )
-
-
-def _csv_pattern(fields: int, delimiter: str, quote: str | None, comment: str | None) -> str:
-    """Return the regular expression of a row of so many fields that can be read in one way only."""
+    quote, delimiter = dialect.quote_char, layout.delimiter
+    mark = re.escape(quote) if quote else ""
     bare = rf"[^{_in_class(delimiter + (quote or ''))}\r\x00]*"
-    # A row that begins with the comment's character is none.
-    first = bare if comment is None else rf"(?:[^{_in_class(delimiter + (quote or '') + comment)}\r\x00]{bare})?"
-    quoted = ""
-    if quote is not None:
-        mark = re.escape(quote)
-        quoted = rf"|{mark}[^{_in_class(quote)}\r\x00]*{mark}"
-    field, first = rf"(?:{bare}{quoted})", rf"(?:{first}{quoted})"
-    return rf"\A{first}(?:{re.escape(delimiter)}{field}){{{fields - 1}}}\z"
+    fields = []
+    for at, name in enumerate(wanted):
+        if name in typed:
+            plain, quoted = typed[name][0], typed[name][0]
+        else:
+            plain, quoted = bare, rf"[^{_in_class(quote or '')}\r\x00]*"
+            if at == 0 and dialect.comment_char:
+                # A row that begins with the comment's character is none.
+                plain = rf"(?:[^{_in_class(delimiter + (quote or '') + dialect.comment_char)}\r\x00]{bare})?"
+        fields.append(rf"(?:{plain}|{mark}{quoted}{mark})" if quote else plain)
+    dtypes = {name: typed[name][1] if name in typed else pl.String() for name in wanted if name in columns.columns}
+    pattern = rf"\A{re.escape(delimiter).join(fields)}\z"
+    return Form(pattern, wanted, dtypes, columns.finish, separator=delimiter, quote=quote)
 
 
 def _in_class(characters: str) -> str:

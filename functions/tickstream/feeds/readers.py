@@ -100,8 +100,11 @@ class RowReader:
 
     def moment(self, value_of: Values) -> int:
         """Unix nanoseconds of a row. Raises RowRejected."""
-        day = self._day[0].fill(value_of) if self._day else ""
-        return self.timestamp_ns(self._moment.fill(value_of), day)
+        return self.timestamp_ns(self._moment.fill(value_of), self.day(value_of))
+
+    def day(self, value_of: Values) -> str:
+        """Return the text of the day that a row's time of day belongs to; empty where it needs none."""
+        return self._day[0].fill(value_of) if self._day else ""
 
     def price(self, value_of: Values) -> int:
         """Return a row's price in 10^-9. Raises RowRejected."""
