@@ -49,7 +49,11 @@ def sniff(source: Source, read: Read, catalogue: Catalogue | None = None) -> Lay
         refuse_what_it_is(first)
     if first.startswith(_PARQUET_MAGIC):
         return _parquet_layout(source, read, known)
-    heads = _heads(source, read, container)
+
+    def again(start: int, end: int) -> bytes:
+        return first[start:end] if end <= len(first) else read(start, end)
+
+    heads = _heads(source, again, container)
     chosen = choose(Candidate(source.key, heads), known)
     if chosen is not None:
         return Layout(

@@ -27,7 +27,7 @@ from tickstream import keys
 from tickstream.decoding import LIMITS
 from tickstream.errors import Reason, ServiceIncomplete
 from tickstream.hours import Slice
-from tickstream.ingests import Format, Layout, Refusal, Source, Span
+from tickstream.ingests import Container, Format, Layout, Refusal, Source, Span
 from tickstream.items import hour_item_from, pending_from
 from tickstream.messages import InlineTicks, RangePointer
 from tickstream.ticks import RejectedRow, Tick
@@ -217,7 +217,7 @@ def test_a_truncated_gzip_counts_nothing() -> None:
     packed = gzip.compress(GOOD)[:-10]
     whole = pointer(GOOD)
     source = Source("bucket", "t.csv.gz", "v1", "e" * 32, len(packed))
-    layout = Layout(Format.CSV, gzipped=True, columns=COLUMNS, data_start=len(HEADER))
+    layout = Layout(Format.CSV, container=Container.GZIP, columns=COLUMNS, data_start=len(HEADER))
     world = World(packed)
     event = commit_range(
         RangePointer(INGEST, NOW_MS, Span(0, 0, len(packed)), source, layout),
