@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.gzip_stream import GzipStream
 from tickstream.ingests import Format, Layout
-from tickstream.parquet_footer import PhysicalType, read_footer
+from tickstream.parquet_footer import MAGIC, PhysicalType, read_footer
 from tickstream.ticks import REQUIRED_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tickstream.ingests import Read, Source
-    from tickstream.parquet_footer import Column
+    from tickstream.parquet_footer import Column, Footer
 
 SNIFFED_BYTES: Final = 64 * 1024
 #: The header's names travel in every message, and the decoder's regular expression grows with them.
 MAX_COLUMNS: Final = 256
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-_PARQUET_MAGIC: Final = b"PAR1"
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _BLANKS: Final = b" \t\r\n"
 _TEXT: Final = {PhysicalType.BYTE_ARRAY}
@@ -39,14 +39,24 @@ def sniff(source: Source, read: Read) -> Layout:
     """Find out how to read an object. An object without anything in it is CSV without rows.
 
     Raises ObjectRejected: unknown_format, missing_column, duplicate_column, unsuitable_column, corrupt_gzip,
-    corrupt_parquet.
+    corrupt_parquet, too_large.
     """
+    return sniff_with_footer(source, read)[0]
+
+
+def sniff_with_footer(source: Source, read: Read) -> tuple[Layout, Footer | None]:
+    """Find out the same, and return with it the footer that Parquet has, so that nobody needs to read it again."""
     if source.size_bytes == 0:
-        return Layout(Format.CSV)
+        return Layout(Format.CSV), None
     head = read(0, min(SNIFFED_BYTES, source.size_bytes))
-    if head.startswith(_PARQUET_MAGIC):
-        _check_types(read_footer(source.size_bytes, read).columns)
-        return Layout(Format.PARQUET)
+    if head.startswith(MAGIC):
+        footer = read_footer(source.size_bytes, read)
+        check_types(footer.columns)
+        return Layout(Format.PARQUET), footer
+    return _sniff_text(source, head), None
+
+
+def _sniff_text(source: Source, head: bytes) -> Layout:
     if head.startswith(_GZIP_MAGIC):
         text, whole = gzip_head(source, lambda start, end: head[start:end])
         return _text_layout(text, gzipped=True, whole=whole)
@@ -110,14 +120,17 @@ def check_columns(columns: Sequence[str]) -> None:
         found = ", ".join(columns)
         shown = found if len(found) <= 200 else found[:200] + " ..."
         raise ObjectRejected(Reason.MISSING_COLUMN, f"no column {', '.join(missing)}; found: {shown}")
-    twice = sorted({column for column in columns if columns.count(column) > 1})
+    twice = sorted(column for column, count in Counter(columns).items() if count > 1)
     if twice:
         raise ObjectRejected(Reason.DUPLICATE_COLUMN, f"more than one column {', '.join(map(repr, twice))}")
 
 
-def _check_types(columns: Sequence[Column]) -> None:
-    # Only what the storage shows, so that a column of floats is refused once and for the whole object; the decoder
-    # sees the logical types and is stricter.
+def check_types(columns: Sequence[Column]) -> None:
+    """Check that a Parquet object has the required columns, each stored as a tick's may be. Raises ObjectRejected.
+
+    Only what the storage shows, so that a column of floats is refused once and for the whole object; the decoder sees
+    what values mean and is stricter.
+    """
     check_columns([column.name for column in columns])
     for column in columns:
         if column.physical_type not in _SUITABLE_TYPES.get(column.name, {column.physical_type}):
