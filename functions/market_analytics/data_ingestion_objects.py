@@ -114,7 +114,7 @@ def _plan(
             digest = hashlib.md5(head, usedforsecurity=False).hexdigest()
             ingest_id = keys.object_ingest_id(source.bucket, source.key, digest, source.size_bytes)
         layout, footer = sniff_with_footer(source, read)
-        spans = plan_spans(source, layout, range_bytes, read, footer)
+        spans = plan_spans(source, layout, range_bytes, read, footer=footer)
         fingerprint = _fingerprint(head, checksum()) if spans and len(head) < source.size_bytes else ""
     except ObjectRejected as error:
         # A result, not a failure: trying again would not help, and the manifest tells whoever asks.

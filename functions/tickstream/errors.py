@@ -45,7 +45,7 @@ class Reason(StrEnum):
     OBJECT_GONE = "object_gone"
 
 
-#: A detail is stored, logged and answered, and may quote what came from outside: names of any length, a library's words.
+#: A detail is stored, logged and answered, and may quote what came from outside: names of any length, for one.
 MAX_OBJECT_DETAIL: Final = 1_000
 MAX_ROW_DETAIL: Final = 300
 

@@ -22,7 +22,7 @@ from tickstream.ticks import REQUIRED_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import BinaryIO
+    from typing import IO
 
     from tickstream.ingests import Read
     from tickstream.parquet_footer import Column, ColumnChunk, RowGroup
@@ -36,13 +36,22 @@ _DECIMAL_BYTES: Final = 16
 _DECIMAL_DIGITS: Final = 38
 _DECIMAL_STORED: Final = {PhysicalType.INT32, PhysicalType.INT64, PhysicalType.FIXED_LEN_BYTE_ARRAY}
 #: Parquet's numbers of codecs, and what polars reads.
-_CODECS: Final = {0: "none", 1: "Snappy", 2: "gzip", 3: "LZO", 4: "Brotli", 5: "LZ4 of Hadoop", 6: "Zstandard", 7: "LZ4"}
+_CODECS: Final = {
+    0: "none",
+    1: "Snappy",
+    2: "gzip",
+    3: "LZO",
+    4: "Brotli",
+    5: "LZ4 of Hadoop",
+    6: "Zstandard",
+    7: "LZ4",
+}
 _UNREAD_CODECS: Final = {3}
 _VERSION: Final = 2
 
 
 def is_read_as_bytes(column: Column) -> bool:
-    """Say whether polars cannot read the column's values, but gives their bytes: decimals that are wide, or of any width."""
+    """Say whether polars gives a column's bytes alone: decimals that are wide or of any width, and wide integers."""
     if column.wide_integer:
         return True
     decimal = column.decimal
@@ -55,8 +64,8 @@ def is_read_as_bytes(column: Column) -> bool:
     )
 
 
-def write_extract(columns: Sequence[Column], groups: Sequence[RowGroup], read: Read, file: BinaryIO) -> None:
-    """Write the columns that ticks have of these row groups as a Parquet file. Raises ObjectRejected, ServiceIncomplete.
+def write_extract(columns: Sequence[Column], groups: Sequence[RowGroup], read: Read, file: IO[bytes]) -> None:
+    """Write a Parquet file of these row groups' columns that ticks have. Raises ObjectRejected, ServiceIncomplete.
 
     columns: of the object's schema. read: the object's bytes.
     """
@@ -87,7 +96,7 @@ def write_extract(columns: Sequence[Column], groups: Sequence[RowGroup], read: R
 
 def _check_codec(chunk: ColumnChunk) -> None:
     if chunk.codec not in _CODECS:
-        raise ObjectRejected(Reason.CORRUPT_PARQUET, f"column {chunk.name} is packed by a codec of number {chunk.codec}")
+        raise ObjectRejected(Reason.CORRUPT_PARQUET, f"column {chunk.name} is packed by no known codec: {chunk.codec}")
     if chunk.codec in _UNREAD_CODECS:
         codec = _CODECS[chunk.codec]
         raise ObjectRejected(Reason.UNSUITABLE_COLUMN, f"column {chunk.name} is packed with {codec}, which is not read")

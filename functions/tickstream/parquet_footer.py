@@ -29,7 +29,7 @@ from tickstream.thrift_compact import (
 from tickstream.ticks import REQUIRED_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tickstream.ingests import Read
 
@@ -48,6 +48,7 @@ _MAX_ROWS: Final = 2**48
 _NEAR_BYTES: Final = 1 << 18
 #: Who writes integers of 128 bits as bytes of no said meaning, the least first.
 _POLARS: Final = b"Polars"
+
 
 class PhysicalType(IntEnum):
     """How Parquet stores values, by its numbers."""
@@ -171,11 +172,9 @@ def read_part(part: FooterPart, read: Read) -> Footer:
 
 
 def part_of(footer: Footer, first: int, last: int, first_row: int) -> FooterPart:
-    """Return where the schema and the row groups numbered [first, last) stand; `first_row`: the number of their first."""
+    """Return where the schema and the row groups [first, last) stand; `first_row`: the number of their first row."""
     groups = footer.row_groups[first:last]
-    return FooterPart(
-        footer.start, footer.schema_start, footer.schema_end, groups[0].start, groups[-1].end, first_row
-    )
+    return FooterPart(footer.start, footer.schema_start, footer.schema_end, groups[0].start, groups[-1].end, first_row)
 
 
 def _read_exactly(read: Read, start: int, end: int) -> bytes:

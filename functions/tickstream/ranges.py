@@ -30,6 +30,7 @@ def plan_spans(
     layout: Layout,
     range_bytes: int,
     read: Read,
+    *,
     footer: Footer | None = None,
     max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
 ) -> tuple[Span, ...]:

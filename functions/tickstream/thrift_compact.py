@@ -37,8 +37,16 @@ class Kind(IntEnum):
     STRUCT = 12
 
 
-_BOOLEANS: Final = (Kind.TRUE, Kind.FALSE)
-_LISTS: Final = (Kind.LIST, Kind.SET)
+# Plain numbers for what is done millions of times: a member of an enumeration takes longer to find than to compare.
+_BOOLEANS: Final = (1, 2)
+_BYTE: Final = 3
+_I16: Final = 4
+_I64: Final = 6
+_DOUBLE: Final = 7
+_BINARY: Final = 8
+_LISTS: Final = (9, 10)
+_MAP: Final = 11
+_STRUCT: Final = 12
 
 
 class Unreadable(Exception):
@@ -121,50 +129,48 @@ class CompactReader:
         return self._data[at : self.at]
 
     def _skip(self, kind: int) -> None:
-        if Kind.I16 <= kind <= Kind.I64:
+        if _I16 <= kind <= _I64:
             self._varint()
-        elif kind == Kind.BINARY:
-            size = self._varint()
-            if self.at + size > len(self._data):
-                raise Unreadable("a text goes on beyond the end")
-            self.at += size
-        elif kind == Kind.STRUCT:
+        elif kind == _BINARY:
+            self._step(self._varint())
+        elif kind == _BYTE:
+            self._step(1)
+        elif kind == _DOUBLE:
+            self._step(8)
+        elif kind not in _BOOLEANS:  # the value of a boolean field is its kind
             self._enter()
+            self._skip_compound(kind)
+            self._depth -= 1
+
+    def _skip_compound(self, kind: int) -> None:
+        if kind == _STRUCT:
             while header := self._byte():
                 if not header >> 4:
                     self._varint()
-                self.left -= 1
+                self._spend(1)
                 self._skip(header & 15)
-            self._spend(0)
-            self._depth -= 1
         elif kind in _LISTS:
             header = self._byte()
             size = self._varint() if header >> 4 == 15 else header >> 4
             self._skip_items(header & 15, size)
-        elif kind == Kind.MAP:
+        elif kind == _MAP:
             if size := self._varint():
                 kinds = self._byte()
                 self._take(2 * size)
                 for _ in range(size):
                     self._skip_item(kinds >> 4)
                     self._skip_item(kinds & 15)
-        elif kind == Kind.BYTE:
-            self._step(1)
-        elif kind == Kind.DOUBLE:
-            self._step(8)
-        elif kind not in _BOOLEANS:  # the value of a boolean field is its kind
+        else:
             raise Unreadable(f"no such kind of value: {kind}")
 
     def _skip_items(self, kind: int, size: int) -> None:
         self._take(size)
-        self._enter()
         for _ in range(size):
             self._skip_item(kind)
-        self._depth -= 1
 
     def _skip_item(self, kind: int) -> None:
         # In a list a boolean is a byte.
-        self._skip(Kind.BYTE if kind in _BOOLEANS else kind)
+        self._skip(_BYTE if kind in _BOOLEANS else kind)
 
     def _byte(self) -> int:
         try:

@@ -1,7 +1,7 @@
 """Any range of any file, turned into exact minute bars and rejected rows.
 
 `decode_span` reads one span of a frozen object, `decode_pieces` does so with less memory; `fold_ticks` folds posted
-ticks; `packed_hours` packs what they give. Nothing else is for others to use.
+ticks; `packed_hours` packs what they give, `PackedBars` holds it. Nothing else is for others to use.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tickstream.decoding.csv_blocks import decode_csv
 from tickstream.decoding.fold import fold_ticks
-from tickstream.decoding.folded import packed_hours
+from tickstream.decoding.folded import PackedBars, packed_hours
 from tickstream.decoding.json_lines import decode_json_lines
 from tickstream.decoding.outcome import LIMITS, Budget, Decoded, Limits, Sink
 from tickstream.decoding.parquet import decode_frame, decode_parquet, parquet_frames
@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
     from tickstream.ingests import Layout, Read, Source, Span
 
-__all__ = ["LIMITS", "Budget", "Decoded", "Limits", "decode_pieces", "decode_span", "fold_ticks", "packed_hours"]
+__all__ = [
+    "LIMITS",
+    "Budget",
+    "Decoded",
+    "Limits",
+    "PackedBars",
+    "decode_pieces",
+    "decode_span",
+    "fold_ticks",
+    "packed_hours",
+]
 
 
 def decode_span(

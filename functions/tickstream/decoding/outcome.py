@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tickstream.decoding.fold import BarFold, tick_frame
@@ -30,6 +30,7 @@ class Limits:
     rejects, bars, hours (of symbols): how many one range may have. Megabytes of rows that are too short for a tick are
     no file of ticks; each hour of a symbol is a slice, and to write so many takes the better part of an invocation.
     parquet_rows: rows decoded at a time. single_ticks: ticks that come one by one and are folded together.
+    rejected_bytes: what is kept of all rejected rows of a range; of those beyond it only the first `brief_bytes` are.
     few_rows: so few rows of another form than most are decided one by one.
     The bounds on work, which bytes do not tell: gzip_members; idle_bytes: packed ones of which no unpacked one comes
     (headers, padding, blocks with nothing in them); strict_work: bytes of rows that are decided one by one, each
@@ -46,6 +47,8 @@ class Limits:
     hours: int = 250_000
     parquet_rows: int = 250_000
     single_ticks: int = 200_000
+    rejected_bytes: int = 64 << 20
+    brief_bytes: int = 64
     few_rows: int = 500
     gzip_members: int = 4_000_000
     idle_bytes: int = 64 << 20
@@ -121,6 +124,7 @@ class Sink:
         self.fold = BarFold(source.key, source.etag, limits.bars, limits.hours)
         self._limits = limits
         self._rejects: list[RejectedRow] = []
+        self._rejected_bytes = 0
         self._single: list[tuple[int, Tick]] = []
 
     def add_text_row(self, raw: bytes, offset: int, parse: Callable[[bytes], Tick]) -> None:
@@ -145,6 +149,9 @@ class Sink:
         """Record a row that is no tick. Raises ObjectRejected (too_large) beyond the bound."""
         if len(self._rejects) >= self._limits.rejects:
             raise ObjectRejected(Reason.TOO_LARGE, f"more than {self._limits.rejects} rejected rows in one range")
+        if self._rejected_bytes + len(row.raw) > self._limits.rejected_bytes:
+            row = replace(row, raw=row.raw[: self._limits.brief_bytes])
+        self._rejected_bytes += len(row.raw)
         self._rejects.append(row)
 
     def decoded(self) -> Decoded:

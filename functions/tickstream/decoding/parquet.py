@@ -59,7 +59,7 @@ def parquet_frames(source: Source, span: Span, read: Read, limits: Limits) -> It
     before, groups = _groups_of(footer.row_groups, span)
     _check_work(groups, span, limits)
     with NamedTemporaryFile(suffix=".parquet") as extract:
-        write_extract(footer.columns, groups, read, extract)
+        write_extract(footer.columns, groups, read, extract.file)
         extract.flush()
         for first in range(span.start, span.end, limits.parquet_rows):
             rows = min(limits.parquet_rows, span.end - first)
@@ -69,7 +69,8 @@ def parquet_frames(source: Source, span: Span, read: Read, limits: Limits) -> It
 def _groups_of(all_groups: Sequence[RowGroup], span: Span) -> tuple[int, tuple[RowGroup, ...]]:
     """Return the row groups of a span, and the number of the first row of the first of them."""
     at = span.footer.first_row if span.footer is not None else 0
-    before, groups = at, []
+    before = at
+    groups: list[RowGroup] = []
     for group in all_groups:
         if at < span.end and at + group.rows > span.start:
             before = before if groups else at
@@ -89,7 +90,9 @@ def _check_work(groups: Sequence[RowGroup], span: Span, limits: Limits) -> None:
             f"a row group's ticks are at most {limits.unpacked_bytes} bytes unpacked, here {memory_bytes}",
         )
     if span.end - span.start > MAX_RANGE_ROWS:
-        raise ObjectRejected(Reason.TOO_LARGE, f"a range is at most {MAX_RANGE_ROWS} rows, here {span.end - span.start}")
+        raise ObjectRejected(
+            Reason.TOO_LARGE, f"a range is at most {MAX_RANGE_ROWS} rows, here {span.end - span.start}"
+        )
 
 
 def _read_rows(path: str, first: int, rows: int) -> pl.DataFrame:
@@ -126,7 +129,8 @@ def _decimal_text(value: bytes | None, column: Column) -> str | None:
     scale = column.decimal.scale if column.decimal is not None else 0
     if len(value) > _LONGEST_BYTES or not 0 <= scale <= _MAX_SCALE:
         raise ObjectRejected(
-            Reason.UNSUITABLE_COLUMN, f"column {column.name} is a decimal of more digits than are read, or of scale {scale}"
+            Reason.UNSUITABLE_COLUMN,
+            f"column {column.name} is a decimal of more digits than are read, or of scale {scale}",
         )
     digits = Decimal(int.from_bytes(value, "big", signed=True)).as_tuple()
     return _shortened(f"{Decimal((digits.sign, digits.digits, -scale)):f}")
