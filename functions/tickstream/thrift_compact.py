@@ -144,11 +144,10 @@ class CompactReader:
 
     def _skip_compound(self, kind: int) -> None:
         if kind == _STRUCT:
-            while header := self._byte():
-                if not header >> 4:
-                    self._varint()
-                self._spend(1)
-                self._skip(header & 15)
+            try:
+                self._skip_fields()
+            except IndexError:
+                raise Unreadable("it ends too early") from None
         elif kind in _LISTS:
             header = self._byte()
             size = self._varint() if header >> 4 == 15 else header >> 4
@@ -162,6 +161,30 @@ class CompactReader:
                     self._skip_item(kinds & 15)
         else:
             raise Unreadable(f"no such kind of value: {kind}")
+
+    def _skip_fields(self) -> None:
+        # Most of a footer is stepped over here: no calls for the kinds that are common.
+        data, at = self._data, self.at
+        while header := data[at]:
+            at += 1
+            if header < 16:
+                self.at = at
+                self._varint()
+                at = self.at
+            kind = header & 15
+            self.left -= 1
+            if _I16 <= kind <= _I64:
+                while data[at] > 127:
+                    at += 1
+                at += 1
+            elif kind == _BINARY and data[at] < 128:
+                at += 1 + data[at]
+            elif kind not in _BOOLEANS:
+                self.at = at
+                self._skip(kind)
+                at = self.at
+        self.at = at + 1
+        self._spend(0)
 
     def _skip_items(self, kind: int, size: int) -> None:
         self._take(size)
