@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aws_lambda_powertools import Logger
 
-from file_processing.data_processor_files import LIMITS, Stores, process_file
+from file_processing.data_processor_files import Stores, process_file
 from services import settings
 from services.deadlines import Deadline
 from services.decoder_process import decode_pieces_apart
@@ -62,7 +62,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         send=send,
         now_ms=lambda: time.time_ns() // 10**6,
         in_time=lambda: deadline.remaining_s() > 0,
-        decode=partial(decode_pieces_apart, deadline=deadline, limits=LIMITS),
+        decode=partial(decode_pieces_apart, deadline=deadline),
     )
     failed = process_in_order(
         event["Records"],

@@ -70,8 +70,8 @@ LIMITS: Final = Limits(
 MAX_PARQUET_ROWS: Final = 20_000_000
 
 
-def _decode_here(source: Source, layout: Layout, span: Span, read: Read) -> Iterable[Decoded]:
-    return decode_pieces(source, layout, span, read, LIMITS)
+def _decode_here(source: Source, layout: Layout, span: Span, read: Read, budget: Budget) -> Iterable[Decoded]:
+    return decode_pieces(source, layout, span, read, budget.limits, budget=budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,7 @@ class Stores:
     send: queues a pointer for the aggregator.
     now_ms: Unix milliseconds.
     in_time: whether the invocation has time left.
-    decode: decodes a span piece by piece (`tickstream.decoding.decode_pieces` with these `LIMITS`, or the same in a
-        process of its own).
+    decode: decodes a span piece by piece (`tickstream.decoding.decode_pieces`, or the same in a process of its own).
     """
 
     statuses: StatusTable
@@ -91,7 +90,7 @@ class Stores:
     send: Callable[[FilePointer], None]
     now_ms: Callable[[], int]
     in_time: Callable[[], bool]
-    decode: Callable[[Source, Layout, Span, Read], Iterable[Decoded]] = _decode_here
+    decode: Callable[[Source, Layout, Span, Read, Budget], Iterable[Decoded]] = _decode_here
 
 
 @dataclass(frozen=True, slots=True)

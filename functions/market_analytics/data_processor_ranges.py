@@ -49,6 +49,10 @@ if TYPE_CHECKING:
 MAX_RAW_BYTES: Final = 64 * 1024
 
 
+def _decode_here(source: Source, layout: Layout, span: Span, read: Read, budget: Budget) -> Decoded:
+    return decode_span(source, layout, span, read, budget.limits, budget=budget)
+
+
 class Lines(Protocol):
     """An object that is written line by line (`services.objects.LineWriter`)."""
 
@@ -73,7 +77,7 @@ class Stores:
     open_rejects: Callable[[str], AbstractContextManager[Lines]]
     now_ms: Callable[[], int]
     in_time: Callable[[], bool] = lambda: True
-    decode: Callable[[Source, Layout, Span, Read, Budget], Decoded] = decode_with
+    decode: Callable[[Source, Layout, Span, Read, Budget], Decoded] = _decode_here
 
 
 @dataclass(frozen=True, slots=True)

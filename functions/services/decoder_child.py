@@ -7,6 +7,7 @@ the credentials, which the child was not given.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import resource
 import signal
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from tickstream.ingests import Layout, Source, Span
 
 #: What the child's Python is told to run; arguments: see `main`, and then its import path.
-MAIN: Final = "import sys; sys.path[:] = sys.argv[5:]; from services.decoder_child import main; main(sys.argv[1:5])"
+MAIN: Final = "import sys; sys.path[:] = sys.argv[4:]; from services.decoder_child import main; main(sys.argv[1:4])"
 
+#: What a read may take beyond its budget.
+CPU_SECONDS_BEYOND: Final = 2
 _PR_SET_PDEATHSIG: Final = 1
 #: Symbol-hours, and rejected rows, of one message: neither side needs to hold all of them twice.
 _HOURS_A_MESSAGE: Final = 2_000
@@ -43,6 +46,7 @@ class Word(Enum):
     PIECE = auto()
     """The piece is complete; its number of ticks."""
     DONE = auto()
+    """All of it is said; what it took: strict work, and seconds of CPU."""
     REFUSED = auto()
     """ObjectRejected: reason and detail."""
     INCOMPLETE = auto()
@@ -62,7 +66,7 @@ class Said(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What it is asked to decode; `whole`: in one piece."""
+    """What it is asked to decode. limits: with what is left of the object's budget. whole: in one piece."""
 
     source: Source
     layout: Layout
@@ -72,8 +76,8 @@ class Job(NamedTuple):
 
 
 def main(arguments: list[str]) -> None:
-    """Serve. arguments: bytes of memory, seconds of CPU time for each span, the parent's process, the socket."""
-    memory_bytes, cpu_seconds, parent_pid, socket_fd = map(int, arguments)
+    """Serve. arguments: bytes of memory, the parent's process, the socket."""
+    memory_bytes, parent_pid, socket_fd = map(int, arguments)
     _die_with(parent_pid)
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     # What aborts would leave its memory behind as a file.
@@ -84,7 +88,7 @@ def main(arguments: list[str]) -> None:
             job: Job = connection.recv()
         except (EOFError, OSError):
             return
-        _bound_cpu_time(cpu_seconds)
+        _bound_cpu_time(job.limits.cpu_s)
         connection.send(_decoded(job, connection))
 
 
@@ -97,27 +101,31 @@ def _die_with(parent_pid: int) -> None:
         os._exit(1)
 
 
-def _bound_cpu_time(seconds: int) -> None:
-    """Let the kernel end this process (SIGXCPU) once it has used so many more seconds, on all cores together."""
+def _bound_cpu_time(seconds: float) -> None:
+    """Let the kernel end this process (SIGXCPU) once it has used so much more, and some, on all cores together.
+
+    The budget looks at the clock between the reads of some rows: this is for a read that does not end.
+    """
     used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used) + 1 + seconds, hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used + seconds) + CPU_SECONDS_BEYOND, hard))
 
 
 def _decoded(job: Job, connection: Connection) -> tuple[Any, ...]:
     """Decode a span, say its pieces, and return what is to be said last."""
     from polars.exceptions import PanicException, PolarsError  # noqa: PLC0415 - here, where memory is bounded
 
-    from tickstream.decoding import decode_pieces, decode_span  # noqa: PLC0415
+    from tickstream.decoding import Budget, decode_pieces, decode_span  # noqa: PLC0415
     from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete  # noqa: PLC0415
 
     def read(start: int, end: int) -> bytes:
         connection.send((Word.READ, start, end))
         return connection.recv_bytes()
 
+    budget = Budget(job.limits)
     work = (job.source, job.layout, job.span, read, job.limits)
     try:
-        for piece in [decode_span(*work)] if job.whole else decode_pieces(*work):
+        for piece in [decode_span(*work, budget=budget)] if job.whole else decode_pieces(*work, budget=budget):
             _say(piece, connection)
     except ObjectRejected as refusal:
         return Word.REFUSED, refusal.reason, refusal.detail
@@ -127,7 +135,8 @@ def _decoded(job: Job, connection: Connection) -> tuple[Any, ...]:
         return Word.REFUSED, Reason.CORRUPT_PARQUET, f"its rows cannot be read: {error!r}"
     except Exception:  # noqa: BLE001 - said to the parent, which raises it
         return Word.FAILED, traceback.format_exc()[-_TRACE_CHARACTERS:]
-    return (Word.DONE,)
+    left = budget.left
+    return Word.DONE, job.limits.strict_work - left.strict_work, job.limits.cpu_s - left.cpu_s
 
 
 def _say(piece: Decoded, connection: Connection) -> None:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from services.decoder_child import ENDINGS, MAIN, Job, Said, Word
-from tickstream.decoding import LIMITS, Decoded, PackedBars, decode_pieces, decode_span
+from tickstream.decoding import Decoded, PackedBars, decode_pieces, decode_span
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete, TickstreamError
 from tickstream.ingests import Format
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from services.deadlines import Deadline
-    from tickstream.decoding import Limits
+    from tickstream.decoding import Budget
     from tickstream.ingests import Layout, Read, Source, Span
     from tickstream.keys import SymbolHour
     from tickstream.ticks import RejectedRow
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 #: What the child may have of the function's memory, in thirds: the rest is for this process, and for what it writes.
 _THIRDS: Final = 2
 _DEFAULT_MEMORY_MB: Final = 3072
-#: A range of ordinary ticks takes less than one, a million bad rows fifteen.
-CPU_SECONDS: Final = 45
 #: A child that has grown beyond this part of its memory is not kept: what it freed it may not have given back.
 _KEPT_PART: Final = 0.5
 #: Its last words, for whoever looks into why.
@@ -69,7 +67,7 @@ _VARIABLES: Final = {"RUST_BACKTRACE": "0"}
 
 
 def decode_apart(
-    source: Source, layout: Layout, span: Span, read: Read, *, deadline: Deadline, limits: Limits = LIMITS
+    source: Source, layout: Layout, span: Span, read: Read, budget: Budget, *, deadline: Deadline
 ) -> Decoded:
     """Decode a span as `tickstream.decoding.decode_span` does, Parquet in a process of its own.
 
@@ -77,18 +75,18 @@ def decode_apart(
     passes or somebody ends it.
     """
     if layout.format is not Format.PARQUET:
-        return decode_span(source, layout, span, read, limits)
-    (decoded,) = _kept().decode(Job(source, layout, span, limits, whole=True), read, deadline)
+        return decode_span(source, layout, span, read, budget.limits, budget=budget)
+    (decoded,) = _kept().decode(Job(source, layout, span, budget.left, whole=True), read, deadline, budget)
     return decoded
 
 
 def decode_pieces_apart(
-    source: Source, layout: Layout, span: Span, read: Read, *, deadline: Deadline, limits: Limits = LIMITS
+    source: Source, layout: Layout, span: Span, read: Read, budget: Budget, *, deadline: Deadline
 ) -> Iterator[Decoded]:
     """Decode a span as `tickstream.decoding.decode_pieces` does, and otherwise as `decode_apart`."""
     if layout.format is not Format.PARQUET:
-        return decode_pieces(source, layout, span, read, limits)
-    return _kept().decode(Job(source, layout, span, limits, whole=False), read, deadline)
+        return decode_pieces(source, layout, span, read, budget.limits, budget=budget)
+    return _kept().decode(Job(source, layout, span, budget.left, whole=False), read, deadline, budget)
 
 
 def memory_bytes_of_child() -> int:
@@ -100,12 +98,11 @@ def memory_bytes_of_child() -> int:
 class DecoderProcess:
     """A child that decodes one span after the other. It is started by the first, and again where it has ended.
 
-    memory_bytes, cpu_seconds: what it may take, of memory in all and of time for each span.
+    memory_bytes: what it may take.
     """
 
-    def __init__(self, memory_bytes: int, cpu_seconds: int = CPU_SECONDS) -> None:
+    def __init__(self, memory_bytes: int) -> None:
         self._memory_bytes = memory_bytes
-        self._cpu_seconds = cpu_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._words: IO[bytes] | None = None
@@ -115,8 +112,11 @@ class DecoderProcess:
         """Its process, where it has one."""
         return None if self._process is None else self._process.pid
 
-    def decode(self, job: Job, read: Read, deadline: Deadline) -> Iterator[Decoded]:
-        """Have a span decoded, and yield its pieces. Raises as `decode_apart` does, and whatever `read` raises."""
+    def decode(self, job: Job, read: Read, deadline: Deadline, budget: Budget) -> Iterator[Decoded]:
+        """Have a span decoded, and yield its pieces. Raises as `decode_apart` does, and whatever `read` raises.
+
+        budget: of the object; what the child takes is taken from it.
+        """
         connection = self._started()
         keep = False
         try:
@@ -140,6 +140,8 @@ class DecoderProcess:
             # In the middle of something, for whatever reason, it is of no use to the next.
             if not keep:
                 self.end()
+        if said.word is Word.DONE:
+            budget.take(*said.values)
         _raise(said)
 
     def end(self) -> None:
@@ -166,7 +168,7 @@ class DecoderProcess:
                 self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
                 # Its own code first: what is installed under that name is another's.
                 path = [str(Path(__file__).parents[1]), *sys.path]
-                bounds = [str(self._memory_bytes), str(self._cpu_seconds), str(os.getpid()), str(its_end.fileno())]
+                bounds = [str(self._memory_bytes), str(os.getpid()), str(its_end.fileno())]
                 self._process = subprocess.Popen(
                     [sys.executable, "-I", "-S", "-c", MAIN, *bounds, *path],
                     env={name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _VARIABLES,
@@ -202,7 +204,7 @@ class DecoderProcess:
         words = self._words.read().decode(errors="replace").strip()
         how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
         if asked and -code in _OWN_FAULTS:
-            bounds = f"{self._memory_bytes >> 20} MB and {self._cpu_seconds} s of one core"
+            bounds = f"{self._memory_bytes >> 20} MB and its time"
             return ObjectRejected(
                 Reason.CORRUPT_PARQUET, f"its rows cannot be read within {bounds}: decoding {how}: {words}"
             )

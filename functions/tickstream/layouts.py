@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Final
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.gzip_stream import GzipStream
 from tickstream.ingests import Format, Layout
-from tickstream.parquet_footer import MAGIC, PhysicalType, read_footer
+from tickstream.parquet.footer import read_footer
+from tickstream.parquet.row_groups import MAGIC
+from tickstream.parquet.schema import PhysicalType
 from tickstream.ticks import REQUIRED_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tickstream.ingests import Read, Source
-    from tickstream.parquet_footer import Column, Footer
+    from tickstream.parquet.footer import Footer
+    from tickstream.parquet.schema import Column
 
 SNIFFED_BYTES: Final = 64 * 1024
 #: The header's names travel in every message, and the decoder's regular expression grows with them.
@@ -133,7 +136,10 @@ def check_types(columns: Sequence[Column]) -> None:
     """
     check_columns([column.name for column in columns])
     for column in columns:
-        if column.physical_type not in _SUITABLE_TYPES.get(column.name, {column.physical_type}):
+        unsuitable = column.physical_type not in _SUITABLE_TYPES.get(column.name, {column.physical_type})
+        # A range is read without knowing the writer, whose bytes of no said meaning may be integers (`Column`).
+        bare = column.physical_type is PhysicalType.FIXED_LEN_BYTE_ARRAY and not (column.decimal or column.wide_integer)
+        if column.name in REQUIRED_COLUMNS and (unsuitable or bare):
             kind = column.physical_type.name if column.physical_type is not None else "a nested column"
             raise ObjectRejected(
                 Reason.UNSUITABLE_COLUMN,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.layouts import gzip_head
-from tickstream.parquet_footer import part_of, read_footer
+from tickstream.parquet.footer import part_of, read_footer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tickstream.ingests import Read
-    from tickstream.parquet_footer import Footer
+    from tickstream.parquet.footer import Footer
 
 #: More would make the manifest outgrow its item.
 MAX_RANGES: Final = 10_000

@@ -65,7 +65,7 @@ def decode_pieces(
     """
     budget = budget or Budget(limits)
     if layout.format is Format.PARQUET:
-        for first, frame in parquet_frames(source, span, read, limits):
+        for first, frame in parquet_frames(source, span, read, limits, budget):
             sink = Sink(source, limits, budget)
             decode_frame(frame, first, sink)
             yield sink.decoded()

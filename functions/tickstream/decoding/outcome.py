@@ -81,6 +81,17 @@ class Budget:
         self._watched_at = self._strict_left
         self._cpu_end_s = time.process_time() + limits.cpu_s
 
+    @property
+    def left(self) -> Limits:
+        """The limits with what is left of them, for another process that goes on with this object."""
+        cpu_s = max(0.0, self._cpu_end_s - time.process_time())
+        return replace(self.limits, strict_work=max(0, self._strict_left), cpu_s=round(cpu_s, 1))
+
+    def take(self, strict_work: int, cpu_s: float) -> None:
+        """Count what another process has spent on this object."""
+        self._strict_left -= strict_work
+        self._cpu_end_s -= cpu_s
+
     def take_row(self, row_bytes: int) -> None:
         """Count a row that is decided by itself. Raises as `check` does."""
         self._strict_left -= row_bytes + STRICT_ROW_BYTES

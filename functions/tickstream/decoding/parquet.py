@@ -1,6 +1,6 @@
 """Parquet: whole row groups, only the wanted columns, exact types only.
 
-What polars is given is an extract (`tickstream.parquet_extract`) in a temporary file: the columns and row groups that a
+What polars is given is an extract (`tickstream.parquet.extract`) in a temporary file: the columns and row groups that a
 range needs, and of the footer what was checked. Texts are looked at by their lengths first: a dictionary of one text of
 a megabyte makes gigabytes of a few thousand rows.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -17,17 +17,18 @@ import polars as pl
 from tickstream.decoding.frames import TIMESTAMP_PATTERN, decimal_e9, plausible, timestamps_ns
 from tickstream.errors import ObjectRejected, Reason, RowRejected
 from tickstream.layouts import check_types
-from tickstream.parquet_extract import is_read_as_bytes, write_extract
-from tickstream.parquet_footer import read_footer, read_part
+from tickstream.parquet.extract import is_read_as_bytes, write_extract
+from tickstream.parquet.footer import read_footer, read_part
 from tickstream.ranges import MAX_RANGE_ROWS
 from tickstream.ticks import FRACTION_DIGITS, REQUIRED_COLUMNS, SYMBOL_PATTERN, RejectedRow, parse_tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tickstream.decoding.outcome import Limits, Sink
+    from tickstream.decoding.outcome import Budget, Limits, Sink
     from tickstream.ingests import Read, Source, Span
-    from tickstream.parquet_footer import Column, RowGroup
+    from tickstream.parquet.row_groups import RowGroup
+    from tickstream.parquet.schema import Column
 
 _NS_PER_UNIT: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000}
 #: No field of a tick is longer.
@@ -43,11 +44,13 @@ _MAX_SCALE: Final = 100
 
 def decode_parquet(source: Source, span: Span, read: Read, sink: Sink, limits: Limits) -> None:
     """Decode the rows [start, end) of the object. Raises ObjectRejected (corrupt_parquet, unsuitable_column, ...)."""
-    for first, frame in parquet_frames(source, span, read, limits):
+    for first, frame in parquet_frames(source, span, read, limits, sink.budget):
         decode_frame(frame, first, sink)
 
 
-def parquet_frames(source: Source, span: Span, read: Read, limits: Limits) -> Iterator[tuple[int, pl.DataFrame]]:
+def parquet_frames(
+    source: Source, span: Span, read: Read, limits: Limits, budget: Budget
+) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield the wanted columns of the rows [start, end), `parquet_rows` at a time, each with its first row's number.
 
     Values that polars gives as bytes come as integers of 10^-9, or texts where they are none. Raises as
@@ -58,12 +61,13 @@ def parquet_frames(source: Source, span: Span, read: Read, limits: Limits) -> It
     columns = {column.name: column for column in footer.columns if column.name in REQUIRED_COLUMNS}
     before, groups = _groups_of(footer.row_groups, span)
     _check_work(groups, span, limits)
-    with NamedTemporaryFile(suffix=".parquet") as extract:
-        write_extract(footer.columns, groups, read, extract.file)
-        extract.flush()
+    # A file without a name: it is gone with this process, whatever that dies of.
+    with TemporaryFile(buffering=0) as extract:
+        write_extract(footer.columns, groups, read, extract)
         for first in range(span.start, span.end, limits.parquet_rows):
+            budget.check()
             rows = min(limits.parquet_rows, span.end - first)
-            yield first, _with_decimals(_read_rows(extract.name, first - before, rows), columns)
+            yield first, _with_decimals(_read_rows(f"/proc/self/fd/{extract.fileno()}", first - before, rows), columns)
 
 
 def _groups_of(all_groups: Sequence[RowGroup], span: Span) -> tuple[int, tuple[RowGroup, ...]]:
@@ -166,6 +170,7 @@ def decode_frame(frame: pl.DataFrame, first: int, sink: Sink) -> None:
 
 def _decide(values: Sequence[Any], offset: int, units: Mapping[str, int], sink: Sink) -> None:
     """Decide strictly of a row that no column could prove."""
+    sink.budget.take_row(sum(len(value) for value in values if isinstance(value, str)))
     fields = {column: _text(value, units.get(column)) for column, value in zip(REQUIRED_COLUMNS, values, strict=True)}
     try:
         tick = parse_tick({column: text for column, text in fields.items() if text is not None})

@@ -17,7 +17,7 @@ from tickstream.decoding import LIMITS, Decoded, decode_span
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.layouts import sniff
-from tickstream.parquet_footer import read_footer
+from tickstream.parquet.footer import read_footer
 from tickstream.ranges import plan_spans
 from tickstream.ticks import Tick
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
-from tickstream.parquet_footer import MAGIC, PhysicalType
-from tickstream.thrift_compact import (
+from tickstream.parquet.row_groups import MAGIC
+from tickstream.parquet.schema import PhysicalType
+from tickstream.parquet.thrift import (
     Kind,
     packed_binary,
     packed_integer,
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from typing import IO
 
     from tickstream.ingests import Read
-    from tickstream.parquet_footer import Column, ColumnChunk, RowGroup
+    from tickstream.parquet.row_groups import ColumnChunk, RowGroup
+    from tickstream.parquet.schema import Column
 
 #: Wanted bytes closer than this are read with one request: a request costs more than the bytes between.
 _GAP_BYTES: Final = 1 << 20
