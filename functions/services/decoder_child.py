@@ -49,13 +49,15 @@ class Word(Enum):
     """All of it is said; what it took: strict work, and seconds of CPU."""
     REFUSED = auto()
     """ObjectRejected: reason and detail."""
+    EXHAUSTED = auto()
+    """Its memory was not enough; the error."""
     INCOMPLETE = auto()
     """ServiceIncomplete: the message."""
     FAILED = auto()
     """Anything else that was raised: a trace."""
 
 
-ENDINGS: Final = frozenset({Word.DONE, Word.REFUSED, Word.INCOMPLETE, Word.FAILED})
+ENDINGS: Final = frozenset({Word.DONE, Word.REFUSED, Word.EXHAUSTED, Word.INCOMPLETE, Word.FAILED})
 
 
 class Said(NamedTuple):
@@ -131,7 +133,9 @@ def _decoded(job: Job, connection: Connection) -> tuple[Any, ...]:
         return Word.REFUSED, refusal.reason, refusal.detail
     except ServiceIncomplete as error:
         return Word.INCOMPLETE, str(error)
-    except (PolarsError, PanicException, MemoryError) as error:
+    except MemoryError as error:
+        return Word.EXHAUSTED, repr(error)
+    except (PolarsError, PanicException) as error:
         return Word.REFUSED, Reason.CORRUPT_PARQUET, f"its rows cannot be read: {error!r}"
     except Exception:  # noqa: BLE001 - said to the parent, which raises it
         return Word.FAILED, traceback.format_exc()[-_TRACE_CHARACTERS:]

@@ -21,9 +21,10 @@ import sys
 import tempfile
 from contextlib import suppress
 from functools import cache
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, NoReturn
 
 from services.decoder_child import ENDINGS, MAIN, Job, Said, Word
 from tickstream.decoding import Decoded, PackedBars, decode_pieces, decode_span
@@ -95,6 +96,15 @@ def memory_bytes_of_child() -> int:
     return (megabytes << 20) * _THIRDS // 3
 
 
+class _ChildDied(TickstreamError):
+    """The child died of what it read. again: a new one may not, which had read nothing else."""
+
+    def __init__(self, refusal: ObjectRejected, *, again: bool) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+        self.again = again
+
+
 class DecoderProcess:
     """A child that decodes one span after the other. It is started by the first, and again where it has ended.
 
@@ -117,6 +127,21 @@ class DecoderProcess:
 
         budget: of the object; what the child takes is taken from it.
         """
+        pieces = 0
+        while True:
+            is_new = not self._is_alive()
+            try:
+                for piece in islice(self._pieces(job, read, deadline, budget), pieces, None):
+                    pieces += 1
+                    yield piece
+            except _ChildDied as death:
+                if is_new or not death.again:
+                    raise death.refusal from None
+                # It may have died of what earlier spans left behind: a new one decides, whatever came before.
+            else:
+                return
+
+    def _pieces(self, job: Job, read: Read, deadline: Deadline, budget: Budget) -> Iterator[Decoded]:
         connection = self._started()
         keep = False
         try:
@@ -135,14 +160,18 @@ class DecoderProcess:
                 else:
                     yield Decoded(PackedBars(bars), said.values[0], tuple(rejects))
                     bars, rejects = {}, []
-            keep = said.word is not Word.FAILED and self._resident_bytes() < self._memory_bytes * _KEPT_PART
+            is_sound = said.word not in {Word.FAILED, Word.EXHAUSTED}
+            keep = is_sound and self._resident_bytes() < self._memory_bytes * _KEPT_PART
         finally:
             # In the middle of something, for whatever reason, it is of no use to the next.
             if not keep:
                 self.end()
         if said.word is Word.DONE:
             budget.take(*said.values)
-        _raise(said)
+        elif said.word is Word.EXHAUSTED:
+            raise _ChildDied(self._refusal(said.values[0]), again=True)
+        else:
+            _raise(said)
 
     def end(self) -> None:
         """End the child, now."""
@@ -157,9 +186,12 @@ class DecoderProcess:
             self._words.close()
             self._words = None
 
+    def _is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def _started(self) -> Connection:
-        if self._process is not None and self._process.poll() is not None:
-            # Between two spans, so of nothing that it read.
+        if not self._is_alive():
+            # Where it has ended, it did so between two spans, and of nothing that it read.
             self.end()
         if self._connection is None:
             own_end, its_end = socket.socketpair()
@@ -204,11 +236,12 @@ class DecoderProcess:
         words = self._words.read().decode(errors="replace").strip()
         how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
         if asked and -code in _OWN_FAULTS:
-            bounds = f"{self._memory_bytes >> 20} MB and its time"
-            return ObjectRejected(
-                Reason.CORRUPT_PARQUET, f"its rows cannot be read within {bounds}: decoding {how}: {words}"
-            )
+            return _ChildDied(self._refusal(f"decoding {how}: {words}"), again=-code != signal.SIGXCPU)
         return ServiceIncomplete(f"decoding {how}: {words}")
+
+    def _refusal(self, why: str) -> ObjectRejected:
+        bounds = f"{self._memory_bytes >> 20} MB of memory and its time"
+        return ObjectRejected(Reason.CORRUPT_PARQUET, f"its rows cannot be read within {bounds}: {why}")
 
     def _resident_bytes(self) -> int:
         with suppress(OSError):  # gone meanwhile: the next span finds that out
@@ -217,14 +250,14 @@ class DecoderProcess:
         return 0
 
 
-def _raise(said: Said) -> None:
+def _raise(said: Said) -> NoReturn:
     """Raise what the child could not."""
     match said.word:
         case Word.REFUSED:
             raise ObjectRejected(*said.values)
         case Word.INCOMPLETE:
             raise ServiceIncomplete(*said.values)
-        case Word.FAILED:
+        case _:
             raise TickstreamError(f"decoding failed: {said.values[0]}")
 
 
