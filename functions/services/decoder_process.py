@@ -30,6 +30,7 @@ from services.decoder_child import ENDINGS, MAIN, Job, Said, Word
 from tickstream.decoding import Decoded, PackedBars, decode_pieces, decode_span
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete, TickstreamError
 from tickstream.ingests import Format
+from tickstream.ticks import RejectedRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from tickstream.decoding import Budget
     from tickstream.ingests import Layout, Read, Source, Span
     from tickstream.keys import SymbolHour
-    from tickstream.ticks import RejectedRow
 
 #: What the child may have of the function's memory, in thirds: the rest is for this process, and for what it writes.
 _THIRDS: Final = 2
@@ -156,7 +156,7 @@ class DecoderProcess:
                 elif said.word is Word.BARS:
                     bars.update(said.values[0])
                 elif said.word is Word.REJECTS:
-                    rejects += said.values[0]
+                    rejects += map(_rejected_row, *said.values)
                 else:
                     yield Decoded(PackedBars(bars), said.values[0], tuple(rejects))
                     bars, rejects = {}, []
@@ -248,6 +248,10 @@ class DecoderProcess:
             pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
             return int(pages) * os.sysconf("SC_PAGESIZE")
         return 0
+
+
+def _rejected_row(offset: int, reason: str, detail: str, raw: bytes) -> RejectedRow:
+    return RejectedRow(offset, Reason(reason), detail, raw)
 
 
 def _raise(said: Said) -> NoReturn:
