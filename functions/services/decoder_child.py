@@ -150,12 +150,7 @@ def _say(piece: Decoded, connection: Connection) -> None:
         connection.send((Word.BARS, hours))
     for rejects in batched(piece.rejects, _REJECTS_A_MESSAGE, strict=False):
         # In columns: to pickle a million objects takes longer than to decode them.
-        reasons = [row.reason.value for row in rejects]
-        columns = (
-            [row.offset for row in rejects],
-            reasons,
-            [row.detail for row in rejects],
-            [row.raw for row in rejects],
-        )
-        connection.send((Word.REJECTS, *columns))
+        offsets, reasons = [row.offset for row in rejects], [row.reason.value for row in rejects]
+        details, raws = [row.detail for row in rejects], [row.raw for row in rejects]
+        connection.send((Word.REJECTS, offsets, reasons, details, raws))
     connection.send((Word.PIECE, piece.ticks))
