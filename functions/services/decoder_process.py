@@ -90,10 +90,9 @@ def decode_pieces_apart(
     return _kept().decode(Job(source, layout, span, budget.left, whole=False), read, deadline, budget)
 
 
-def memory_bytes_of_child() -> int:
-    """Return what a child may have, by the memory of the function."""
-    megabytes = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _DEFAULT_MEMORY_MB))
-    return (megabytes << 20) * _THIRDS // 3
+def memory_bytes_of_child(function_mb: int) -> int:
+    """Return what a child may have of a function's memory."""
+    return (function_mb << 20) * _THIRDS // 3
 
 
 class _ChildDied(TickstreamError):
@@ -267,7 +266,8 @@ def _raise(said: Said) -> NoReturn:
 
 @cache
 def _kept() -> DecoderProcess:
-    decoder = DecoderProcess(memory_bytes_of_child())
+    function_mb = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _DEFAULT_MEMORY_MB))
+    decoder = DecoderProcess(memory_bytes_of_child(function_mb))
     # Of a process that ends in order; where it does not, the kernel ends the child.
     atexit.register(decoder.end)
     return decoder
