@@ -149,11 +149,12 @@ def fuzz_decoding(inputs: int, seed: int, only: int | None = None) -> Decoding:
 
 
 def _look_at_good(one: ParquetFile, side: _Side, seen: Decoding) -> None:
-    if seen.finding is None and (read := _judged(None, one, side, seen)) is not None:
-        if read.bars != bars_of_files(_KEY, _ETAG):
-            seen.finding = Finding(
-                None, one.name, one.data, f"{side.name}: read wrong, {read.reason or read.bars!r:.300}"
-            )
+    if seen.finding is not None:
+        return
+    read = _judged(None, one, side, seen)
+    if read is not None and read.bars != bars_of_files(_KEY, _ETAG):
+        what = f"{side.name}: read wrong, {read.reason or read.bars!r:.300}"
+        seen.finding = Finding(None, one.name, one.data, what)
 
 
 def _look_at_damaged(
