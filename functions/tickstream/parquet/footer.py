@@ -69,6 +69,8 @@ def read_part(part: FooterPart, read: Read) -> Footer:
     part: made by whoever read the whole footer of these very bytes, and checked it.
     """
     first, last = part.schema_start, part.groups_end
+    if last - part.start > MAX_FOOTER_BYTES:
+        raise ObjectRejected(Reason.TOO_LARGE, f"a Parquet footer of {last - part.start} bytes or more")
     if 0 <= part.groups_start - part.schema_end <= _NEAR_BYTES:
         data = _read_exactly(read, first, last)
         schema, groups = data[: part.schema_end - first], data[part.groups_start - first :]

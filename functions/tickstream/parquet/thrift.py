@@ -173,6 +173,8 @@ class CompactReader:
                 at = self.at
             kind = header & 15
             self.left -= 1
+            if self.left < 0:
+                raise OverBudget
             if _I16 <= kind <= _I64:
                 while data[at] > 127:
                     at += 1
@@ -184,7 +186,6 @@ class CompactReader:
                 self._skip(kind)
                 at = self.at
         self.at = at + 1
-        self._spend(0)
 
     def _skip_items(self, kind: int, size: int) -> None:
         self._take(size)
