@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from bench.market_analytics.hostile_objects import deadly_parquet
 from services.deadlines import Deadline
 from services.decoder_child import Job
 from services.decoder_process import DecoderProcess, decode_apart, decode_pieces_apart, memory_bytes_of_child
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 
 LAYOUT = Layout(Format.PARQUET)
 DATA = packed(pl.concat([GOOD] * 100), 40)
-#: Of polars: a page that claims 2 GiB ends the process, whatever asks it to.
-DEADLY = with_chunk(packed(GOOD), "symbol", claiming_page(2**31 - 1))
+#: One bit flipped: polars allocates 2^61 bytes of it, and aborts.
+DEADLY = deadly_parquet(packed(GOOD))
+GREEDY = with_chunk(packed(GOOD), "symbol", claiming_page(2**31 - 1))
 
 
 @pytest.fixture
@@ -96,8 +98,8 @@ def test_the_child_decodes_what_this_process_would(decoder: DecoderProcess) -> N
 
 
 def test_a_file_that_ends_the_child_is_corrupt_and_the_next_is_read(decoder: DecoderProcess) -> None:
-    """2 GiB that a page claims abort the child, the file is refused, and a new child reads the next one."""
-    for data in (DATA, DEADLY, DATA, DEADLY, DEADLY, DATA):
+    """A flipped bit, or 2 GiB that a page claims, abort the child; the file is refused, a new child reads the next."""
+    for data in (DATA, DEADLY, DATA, GREEDY, DEADLY, DATA):
         if data is DATA:
             assert sum(piece.ticks for piece in decode(decoder, data)) == 300
         else:
