@@ -210,7 +210,7 @@ def span_from(values: object) -> Span:
     if not (0 <= index <= MAX_INDEX and all(0 <= value <= MAX_OBJECT_BYTES for value in values)):
         raise MalformedItem("a span is an index and offsets, none of them negative or beyond any object")
     if sorted(footer[:-1]) != footer[:-1]:
-        raise MalformedItem("a span's metadata stand in order: the footer, the schema in it, the row groups behind that")
+        raise MalformedItem("a span's metadata stand in order: footer, schema, row groups")
     return Span(index, start, end, FooterPart(*footer) if footer else None)
 
 
