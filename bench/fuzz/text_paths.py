@@ -23,7 +23,7 @@ from tickstream.ingests import Format, Source, Span
 from tickstream.keys import hour_of
 from tickstream.layouts import sniff
 from tickstream.rows import joints, judge_line, parse_csv_row, parse_json_row
-from tickstream.ticks import RejectedRow
+from tickstream.ticks import RejectedRow, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,7 +118,7 @@ def strictly(one: TextInput) -> Outcome:
         judged = judge_line(row, offset, parse, SMALL.row_bytes, SMALL.raw_bytes)
         if isinstance(judged, RejectedRow):
             rejects.append(judged)
-        elif judged is not None:
+        elif isinstance(judged, Tick):
             ticks += 1
             key = judged.symbol, hour_of(judged.timestamp_ns)
             bars[key] = merge_bars(bars.get(key, ()), [bar_of(judged, "object", "etag", offset)])

@@ -167,7 +167,7 @@ def model_of_lines(
             if len(line) > SMALL.row_bytes:
                 rejects.append((start, Reason.ROW_TOO_LONG))
             elif row:
-                ticks.append((start, parse_csv_row(row, columns) if columns else parse_json_row(row)))
+                ticks.append((start, parse_csv_row(row, columns=columns) if columns else parse_json_row(row)))
         except RowRejected as refusal:
             rejects.append((start, refusal.reason))
         start += len(line) + 1

@@ -15,7 +15,7 @@ from bench.fuzz.text_paths import disagreement
 from tests.unit.tickstream.test_bad_objects import decode, reason_of
 from tickstream.decoding import LIMITS, Budget, decode_pieces, decode_span
 from tickstream.decoding.outcome import Sink
-from tickstream.decoding.text import unpacked_rows
+from tickstream.decoding.text import rows_of_stream, unpacked_blocks
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
 from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.layouts import sniff
@@ -112,7 +112,8 @@ def test_members_make_no_blocks() -> None:
     """A gzip with a member for each row is decoded in one block, not in thousands."""
     data = gzip.compress(HEADER) + gzip.compress(b"A,%d,1,2\n" % NS) * 30_000
     source, layout, read = packed_read(data)
-    assert len(list(unpacked_rows(source, layout, read, Budget(LIMITS)))) == 1
+    blocks = unpacked_blocks(source, layout.container, read, Budget(LIMITS))
+    assert len(list(rows_of_stream(blocks, layout.data_start, layout.format, LIMITS))) == 1
     [decoded] = decode(data)
     assert decoded.ticks == 30_000
 
