@@ -38,7 +38,7 @@ def plan_spans(
     """Cut the object into spans of `max(range_bytes, size / 10,000)` bytes; nothing to read, no span.
 
     A packed object, and a document of JSON, is one span (0 to its packed size). Parquet is counted in rows and cut
-    between row groups, and within those of more than `MAX_RANGE_ROWS` rows. footer: of Parquet, where it is known already.
+    between row groups, and within those of more than `MAX_RANGE_ROWS` rows. footer: of Parquet, where it is known.
     Raises ObjectRejected (corrupt_gzip, corrupt_parquet, too_large).
     """
     size_bytes = source.size_bytes
