@@ -117,5 +117,5 @@ def bar_fields(bar: Bar) -> dict[str, Any]:
         "volume": format_scaled(bar.volume_e9),
         "ticks": bar.ticks,
         "notional": format_scaled(bar.notional_e18, 18),
-        "vwap": format_scaled(bar.vwap_e9),
+        "vwap": None if bar.vwap_e9 is None else format_scaled(bar.vwap_e9),
     }

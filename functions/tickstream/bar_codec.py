@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 #: The first byte of packed bars: how the rest is to be read.
-_FORMAT: Final = b"\x02"
+_FORMAT: Final = b"\x03"
+#: What was written before ticks had a sequence, and is stored: the same without its columns.
+_WITHOUT_SEQUENCES: Final = b"\x02"
+#: Columns that are always there; those of sources and of sequences are left out where all in them is 0.
+_LEAST_COLUMNS: Final = 12
 # Digits hardly repeat, so that looking for repetitions costs time and saves nothing beyond the sources.
 _LEVEL: Final = 6
 _STRATEGY: Final = zlib.Z_FILTERED
@@ -42,9 +46,11 @@ class BarColumns(NamedTuple):
     ticks: Sequence[int]
     notional_e18: Sequence[int]
     first_ns: Sequence[int]
+    first_sequence: Sequence[int]
     first_source: Sequence[int]
     first_offset: Sequence[int]
     last_ns: Sequence[int]
+    last_sequence: Sequence[int]
     last_source: Sequence[int]
     last_offset: Sequence[int]
 
@@ -60,9 +66,9 @@ def encode_bars(bars: Sequence[Bar]) -> bytes:
     sources: dict[tuple[str, str], int] = {}
     positions: list[Sequence[int]] = []
     for of_one in (firsts, lasts):
-        times_ns, keys, etags, offsets = zip(*of_one, strict=True)
+        times_ns, sequences, keys, etags, offsets = zip(*of_one, strict=True)
         which = [sources.setdefault(source, len(sources)) for source in zip(keys, etags, strict=True)]
-        positions += [times_ns, which, offsets]
+        positions += [times_ns, sequences, which, offsets]
     return pack_columns(BarColumns._make((*numbers, *positions)), tuple(sources))
 
 
@@ -85,6 +91,8 @@ def pack_columns(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> byt
     ]
     if len(sources) > 1:
         small += [at.first_source, at.last_source]
+    if any(at.first_sequence) or any(at.last_sequence):
+        small += [_steps(at.first_sequence), map(sub, at.last_sequence, at.first_sequence)]
     text = json.dumps([sources, *map(_divided, small)], separators=(",", ":"))
     packer = zlib.compressobj(_LEVEL, strategy=_STRATEGY)
     return _FORMAT + packer.compress(text.encode()) + packer.flush()
@@ -134,7 +142,7 @@ def merge_packed(parts: Iterable[bytes]) -> bytes:
 
 def _merged_row(one: tuple[int, ...], other: tuple[int, ...], sources: dict[tuple[str, str], int]) -> tuple[int, ...]:
     *numbers, first, last = merge_two(*bars_of(BarColumns._make(zip(one, other, strict=True)), list(sources)))
-    positions = ((at.timestamp_ns, sources[at.source, at.etag], at.offset) for at in (first, last))
+    positions = ((at.timestamp_ns, at.sequence, sources[at.source, at.etag], at.offset) for at in (first, last))
     return (*numbers, *(number for position in positions for number in position))
 
 
@@ -144,7 +152,7 @@ def _malformed(packed: bytes, error: Exception) -> MalformedItem:
 
 def _unpacked(packed: bytes) -> tuple[BarColumns, list[tuple[str, str]]]:
     """Return columns and the table of their sources. Raises ValueError, zlib.error, IndexError, TypeError."""
-    if packed[:1] != _FORMAT:
+    if packed[:1] not in {_FORMAT, _WITHOUT_SEQUENCES}:
         raise ValueError(f"a format of their own, which begins with {packed[:1]!r}")
     table, *small = _DECODER.decode(zlib.decompress(packed[1:]).decode())
     sources = [(source, etag) for source, etag in table]
@@ -154,22 +162,28 @@ def _unpacked(packed: bytes) -> tuple[BarColumns, list[tuple[str, str]]]:
 def bars_of(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> tuple[Bar, ...]:
     """Build the bars that stand in columns. Raises ValueError for columns of different lengths."""
     at = columns
-    firsts = _positions(at.first_ns, at.first_source, at.first_offset, sources)
-    lasts = _positions(at.last_ns, at.last_source, at.last_offset, sources)
+    firsts = _positions(at.first_ns, at.first_sequence, at.first_source, at.first_offset, sources)
+    lasts = _positions(at.last_ns, at.last_sequence, at.last_source, at.last_offset, sources)
     return tuple(map(Bar._make, zip(*at[:8], firsts, lasts, strict=True)))
 
 
 def _positions(
-    times_ns: Sequence[int], which: Sequence[int], offsets: Sequence[int], sources: Sequence[tuple[str, str]]
+    times_ns: Sequence[int],
+    sequences: Sequence[int],
+    which: Sequence[int],
+    offsets: Sequence[int],
+    sources: Sequence[tuple[str, str]],
 ) -> Iterable[Position]:
     keys, etags = [sources[source][0] for source in which], [sources[source][1] for source in which]
-    return map(Position._make, zip(times_ns, keys, etags, offsets, strict=True))
+    return map(Position._make, zip(times_ns, sequences, keys, etags, offsets, strict=True))
 
 
 def _columns_from(small: list[list[int]], sources: int) -> BarColumns:
     """Undo what `pack_columns` does to the numbers. Raises ValueError, TypeError."""
+    none = [0] * len(small[0])
     if sources <= 1:
-        none = [0] * len(small[0])
+        small = [*small[:_LEAST_COLUMNS], none, none, *small[_LEAST_COLUMNS:]]
+    if len(small) == _LEAST_COLUMNS + 2:
         small = [*small, none, none]
     lengths = {len(column) for column in small}
     if len(lengths) != 1:
@@ -177,6 +191,7 @@ def _columns_from(small: list[list[int]], sources: int) -> BarColumns:
     (
         minutes, closes, gaps, over_open, under_open, volume, ticks, over_low_notional,
         within_minute, durations, first_offsets, offset_distances, first_source, last_source,
+        first_sequences, sequence_distances,
     ) = small  # fmt: skip
     minute = list(accumulate(minutes))
     close_e9 = list(accumulate(closes))
@@ -184,6 +199,7 @@ def _columns_from(small: list[list[int]], sources: int) -> BarColumns:
     low_e9 = list(map(sub, open_e9, under_open))
     first_ns = list(map(add, within_minute, (NS_PER_MINUTE * start for start in minute)))
     first_offset = list(accumulate(first_offsets))
+    first_sequence = list(accumulate(first_sequences))
     return BarColumns(
         minute=minute,
         open_e9=open_e9,
@@ -194,9 +210,11 @@ def _columns_from(small: list[list[int]], sources: int) -> BarColumns:
         ticks=ticks,
         notional_e18=list(map(add, over_low_notional, map(mul, volume, low_e9))),
         first_ns=first_ns,
+        first_sequence=first_sequence,
         first_source=first_source,
         first_offset=first_offset,
         last_ns=list(map(add, first_ns, durations)),
+        last_sequence=list(map(add, first_sequence, sequence_distances)),
         last_source=last_source,
         last_offset=list(map(add, first_offset, offset_distances)),
     )

@@ -1,7 +1,8 @@
 """One-minute bars and their merging, which is associative, commutative and exact.
 
 Merging is what lets slices arrive in any order: open and close belong to the first and the last tick in the total
-order of ticks, (timestamp, object key or ingest id, ETag, offset); everything else is a sum, a minimum or a maximum.
+order of ticks, (timestamp, sequence, object key or ingest id, ETag, offset); everything else is a sum, a minimum or a
+maximum.
 It is not idempotent (a volume added twice is twice the volume): that no range is merged twice is the keys' work.
 """
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
 
 class Position(NamedTuple):
-    """Where a tick stands in the total order. `source`: object key or ingest id; `etag`: empty for a POST."""
+    """Where a tick stands in the total order.
+
+    sequence: 0 where ticks have none. source: object key or ingest id. etag: empty for a POST.
+    """
 
     timestamp_ns: int
+    sequence: int
     source: str
     etag: str
     offset: int
@@ -51,8 +56,14 @@ class Bar(NamedTuple):
         return self.minute // MINUTES_PER_HOUR
 
     @property
-    def vwap_e9(self) -> int:
-        """Volume-weighted average price in 10^-9, rounded half to even (the only rounded figure there is)."""
+    def vwap_e9(self) -> int | None:
+        """Volume-weighted average price in 10^-9, rounded half to even (the only rounded figure there is).
+
+        None where the volume is 0.
+        """
+        if not self.volume_e9:
+            return None
+        # The quotient is rounded down, also below zero, and the remainder never negative.
         quotient, remainder = divmod(self.notional_e18, self.volume_e9)
         twice = 2 * remainder
         round_up = twice > self.volume_e9 or (twice == self.volume_e9 and quotient % 2 == 1)
@@ -61,7 +72,7 @@ class Bar(NamedTuple):
 
 def bar_of(tick: Tick, source: str, etag: str, offset: int) -> Bar:
     """Build the bar of a single tick."""
-    position = Position(tick.timestamp_ns, source, etag, offset)
+    position = Position(tick.timestamp_ns, tick.sequence, source, etag, offset)
     return Bar(
         minute=tick.timestamp_ns // NS_PER_MINUTE,
         open_e9=tick.price_e9,

@@ -22,7 +22,7 @@ from tickstream.strict_fields import (
     quoted,
     read_fields,
 )
-from tickstream.ticks import NOTIONAL_SCALE, Tick, parse_symbol
+from tickstream.ticks import PRICE_BOUND_E9, SIZE_BOUND_E9, Tick, parse_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,10 @@ class RangePointer:
 
 @dataclass(frozen=True, slots=True)
 class InlineTicks:
-    """Ticks of one POST, already validated, each with its position in the request: one range, index 0."""
+    """Ticks of one POST, already validated, each with its position in the request: one range, index 0.
+
+    Their sequence is 0: a message has no field for it.
+    """
 
     ingest_id: str
     received_ms: int
@@ -127,8 +130,8 @@ def _ticks_from(fields: Fields) -> tuple[tuple[int, Tick], ...]:
     symbols = fields.texts("symbol", MAX_NAME_BYTES, MAX_TICKS)
     columns = (
         fields.wholes("timestamp_ns", 0, MAX_TIMESTAMP_NS, MAX_TICKS),
-        fields.wholes("price_e9", 1, NOTIONAL_SCALE - 1, MAX_TICKS),
-        fields.wholes("size_e9", 1, NOTIONAL_SCALE - 1, MAX_TICKS),
+        fields.wholes("price_e9", 1 - PRICE_BOUND_E9, PRICE_BOUND_E9 - 1, MAX_TICKS),
+        fields.wholes("size_e9", 0, SIZE_BOUND_E9 - 1, MAX_TICKS),
     )
     try:
         for symbol in dict.fromkeys(symbols):

@@ -25,30 +25,42 @@ FRACTION_DIGITS: Final = 9
 EARLIEST_NS: Final = 631_152_000 * 10**9  # 1990-01-01T00:00:00Z, included
 LATEST_NS: Final = 4_102_444_800 * 10**9  # 2100-01-01T00:00:00Z, excluded
 
-SYMBOL_PATTERN: Final = r"[A-Z0-9.\-/_]{1,32}"
-# Nine integer digits keep a value below 10^9 by form alone; no sign, no exponent, digits on both sides of the point.
-DECIMAL_PATTERN: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+#: Of prices, below and above zero, and of sizes, which are never negative; both excluded. A price fits 64 bits.
+PRICE_BOUND_E9: Final = 9 * 10**9 * SCALE
+SIZE_BOUND_E9: Final = 10**15 * SCALE
+
+#: Printable ASCII but blank, quote, `#`, comma and backslash, as codes: Python, Rust and ECMAScript all read them so.
+SYMBOL_PATTERN: Final = r"[\x21\x24-\x2b\x2d-\x5b\x5d-\x7e]{1,64}"
+DECIMAL_PATTERN: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+#: The longest number: a DECIMAL(38, 18) with its sign and point has 40.
+MAX_DECIMAL_CHARACTERS: Final = 64
 NANOSECONDS_PATTERN: Final = r"[0-9]{1,19}"
-_SECONDS: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_SECONDS: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}"
 _FRACTION: Final = "[0-9]{1,9}"
-_OFFSET: Final = "Z|[+-][0-9]{2}:[0-9]{2}"
+_OFFSET: Final = "Z| UTC|[+-][0-9]{2}(?::?[0-9]{2})?"
 ISO_8601_PATTERN: Final = rf"{_SECONDS}(?:\.{_FRACTION})?(?:{_OFFSET})"
 
 # fullmatch and [0-9], never `$` and `\d`: those let a trailing newline and other scripts' digits through.
 _SYMBOL: Final = re.compile(SYMBOL_PATTERN)
-_DECIMAL: Final = re.compile(DECIMAL_PATTERN)
+_DECIMAL: Final = re.compile(
+    r"(?P<sign>-?)(?P<whole>[0-9]+)(?:\.(?P<fraction>[0-9]+))?(?:[eE](?P<exponent>[+-]?[0-9]+))?"
+)
 _NANOSECONDS: Final = re.compile(NANOSECONDS_PATTERN)
-_ISO_8601: Final = re.compile(rf"(?P<seconds>{_SECONDS})(?:\.(?P<fraction>{_FRACTION}))?(?P<offset>{_OFFSET})")
+_ISO_8601: Final = re.compile(rf"(?P<seconds>{_SECONDS})(?:\.(?P<fraction>{_FRACTION}))?(?P<offset>{_OFFSET})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One trade. `timestamp_ns`: Unix nanoseconds; `price_e9`, `size_e9`: integers of 10^-9."""
+    """One trade. `timestamp_ns`: Unix nanoseconds; `price_e9`, `size_e9`: integers of 10^-9.
+
+    sequence: orders ticks of one nanosecond before anything else does; signed 64 bits.
+    """
 
     symbol: str
     timestamp_ns: int
     price_e9: int
     size_e9: int
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +73,18 @@ class RejectedRow:
     raw: bytes
 
 
+_WHAT_A_SYMBOL_IS: Final = "a symbol is 1 to 64 printable ASCII characters, no blank, quote, #, comma or backslash"
+
+
 def parse_symbol(text: str) -> str:
     """Return the symbol itself. Raises RowRejected."""
     if not _SYMBOL.fullmatch(text):
-        raise RowRejected(Reason.BAD_SYMBOL, "a symbol is 1 to 32 characters of A-Z 0-9 . - / _")
+        raise RowRejected(Reason.BAD_SYMBOL, _WHAT_A_SYMBOL_IS)
     return text
 
 
 def parse_timestamp_ns(text: str) -> int:
-    """Unix nanoseconds from an integer of nanoseconds or ISO 8601 with an offset. Raises RowRejected."""
+    """Unix nanoseconds from an integer of nanoseconds or a date and time with an offset. Raises RowRejected."""
     timestamp_ns = parse_bound_ns(text)
     if timestamp_ns == LATEST_NS:
         raise _out_of_range(timestamp_ns)
@@ -91,8 +106,12 @@ def _parse_iso_8601_ns(text: str) -> int:
             Reason.BAD_TIMESTAMP,
             "a timestamp is Unix nanoseconds or ISO 8601 with an offset (2026-01-05T14:30:00Z)",
         )
+    if match["offset"] is None:
+        raise RowRejected(
+            Reason.BAD_TIMESTAMP, "its time zone is missing: write an offset behind it (2026-01-05T14:30:00Z)"
+        )
     try:
-        moment = datetime.fromisoformat(match["seconds"] + match["offset"])
+        moment = datetime.fromisoformat(match["seconds"] + match["offset"].replace(" UTC", "Z"))
     except ValueError as error:
         raise RowRejected(Reason.BAD_TIMESTAMP, "no such date or time of day") from error
     # The fraction apart: datetime keeps six digits, a tick nine.
@@ -112,15 +131,47 @@ def _out_of_range(timestamp_ns: int) -> RowRejected:
     return RowRejected(Reason.TIMESTAMP_OUT_OF_RANGE, detail)
 
 
-def parse_decimal_e9(text: str, reason: Reason) -> int:
-    """Integer of 10^-9 from a plain decimal above 0 and below 10^9. Raises RowRejected with the given reason."""
-    if not _DECIMAL.fullmatch(text):
-        raise RowRejected(reason, "a plain decimal is wanted: digits, at most 9 before and 9 after the point")
-    whole, _, fraction = text.partition(".")
-    value = int(whole) * SCALE + int(fraction.ljust(FRACTION_DIGITS, "0"))
-    if value == 0:
-        raise RowRejected(reason, "it must be above 0")
+def parse_price_e9(text: str) -> int:
+    """Integer of 10^-9 from the text of a price. Raises RowRejected (bad_price)."""
+    value = parse_decimal_e9(text, Reason.BAD_PRICE)
+    if not -PRICE_BOUND_E9 < value < PRICE_BOUND_E9:
+        raise RowRejected(Reason.BAD_PRICE, "a price is above -9000000000 and below 9000000000")
     return value
+
+
+def parse_size_e9(text: str) -> int:
+    """Integer of 10^-9 from the text of a size. Raises RowRejected (bad_size)."""
+    value = parse_decimal_e9(text, Reason.BAD_SIZE)
+    if not 0 <= value < SIZE_BOUND_E9:
+        raise RowRejected(Reason.BAD_SIZE, "a size is 0 or more and below 10^15")
+    return value
+
+
+def parse_decimal_e9(text: str, reason: Reason) -> int:
+    """Integer of 10^-9 from a decimal, perhaps with an exponent. Raises RowRejected with the given reason.
+
+    Exact: a digit beyond the ninth behind the point that is not zero is refused.
+    """
+    match = _DECIMAL.fullmatch(text) if len(text) <= MAX_DECIMAL_CHARACTERS else None
+    if match is None:
+        raise RowRejected(
+            reason, f"a decimal is wanted (1.5, -0.25, 1e-05) of at most {MAX_DECIMAL_CHARACTERS} characters"
+        )
+    fraction = match["fraction"] or ""
+    digits = int(match["whole"] + fraction)
+    if not digits:
+        return 0
+    shift = int(match["exponent"] or 0) + FRACTION_DIGITS - len(fraction)
+    # Looked at before it is raised to: the exponent may have sixty digits. Beyond is more than any bound, or no digit.
+    if shift > MAX_DECIMAL_CHARACTERS:
+        raise RowRejected(reason, "it is far too large")
+    if shift >= 0:
+        value: int = digits * 10**shift
+    else:
+        value, rest = divmod(digits, 10 ** min(-shift, MAX_DECIMAL_CHARACTERS))
+        if rest:
+            raise RowRejected(reason, f"at most {FRACTION_DIGITS} digits behind the point, then zeros only")
+    return -value if match["sign"] else value
 
 
 def parse_tick(fields: Mapping[str, str]) -> Tick:
@@ -134,8 +185,8 @@ def parse_tick(fields: Mapping[str, str]) -> Tick:
     return Tick(
         symbol=parse_symbol(fields["symbol"]),
         timestamp_ns=parse_timestamp_ns(fields["timestamp"]),
-        price_e9=parse_decimal_e9(fields["price"], Reason.BAD_PRICE),
-        size_e9=parse_decimal_e9(fields["size"], Reason.BAD_SIZE),
+        price_e9=parse_price_e9(fields["price"]),
+        size_e9=parse_size_e9(fields["size"]),
     )
 
 

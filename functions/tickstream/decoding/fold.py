@@ -1,7 +1,7 @@
 """Ticks of one source folded into minute bars, in columns from end to end: a range of a busy market has 50,000 bars.
 
-Integers only, and proven not to overflow: polars wraps around without a word. A sum of price times size may need more
-than 128 bits, so it is kept in two columns, `notional_whole` times 10^18 plus `notional_rest`.
+Integers only, and proven not to overflow: polars wraps around without a word. Price times size may need more than 128
+bits, so its sum is kept in two columns, `notional_whole` times 10^18 plus `notional_rest`, which is never negative.
 """
 
 from __future__ import annotations
@@ -25,17 +25,23 @@ if TYPE_CHECKING:
 
 _INT64_MAX: Final = 2**63 - 1
 _INT128_MAX: Final = 2**127 - 1
-#: Columns of ticks: price and size in 10^-9; by the grammar both are below 10^18.
+#: Columns of ticks: price and size in 10^-9, within the bounds of the grammar. `size` may be of 128 bits, and is where
+#: one of them needs it. `sequence` may be left out where all are 0.
 TICK_SCHEMA: Final = {
     "symbol": pl.String(),
     "timestamp": pl.Int64(),
     "price": pl.Int64(),
     "size": pl.Int64(),
+    "sequence": pl.Int64(),
     "offset": pl.Int64(),
 }
-#: A tick's place within its minute and its row, in one integer: nanoseconds (36 bits) before the row's number.
-_ROW_BITS: Final = 27
+#: A tick's place within its minute and its row, in one integer: nanoseconds (36 bits) before the row's number. So many
+#: rows at most are folded at a time that the sums of what `_SIZE_SPLIT` leaves fit 128 bits: 9 x 10^30 each.
+_ROW_BITS: Final = 24
 _MAX_ROWS: Final = 2**_ROW_BITS
+#: Cuts a size in two, each below it, where price times size might not fit.
+_SIZE_SPLIT: Final = 10**12
+_UPPER_IN_WHOLE: Final = NOTIONAL_SCALE // _SIZE_SPLIT
 #: A symbol's number and a minute (27 bits up to the year 2100) in one integer.
 _MINUTE_SPAN: Final = 2**32
 _POSITION_SPAN: Final = 2**62
@@ -106,6 +112,9 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
     grouping by names, and minimum and maximum find first and last tick without sorting. Rows stand in the order of
     their offsets, so ticks of one nanosecond stay in it.
     """
+    if _has_sequences(ticks, "sequence"):
+        # Then their rows stand in the order of their sequences.
+        ticks = ticks.sort("timestamp", "sequence", maintain_order=True)
     symbol = ticks["symbol"]
     if symbol.dtype == pl.String:
         symbol = symbol.cast(symbol_dtype())
@@ -117,11 +126,12 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
         place=(pl.col("timestamp") - minute * NS_PER_MINUTE) * _MAX_ROWS + pl.int_range(pl.len(), dtype=pl.Int64),
     )
     # As narrow as the largest possible sum allows.
-    size = pl.col("size") if _maximum(ticks, "size") * ticks.height <= _INT64_MAX else pl.col("size").cast(pl.Int128)
-    # A product is below 10^36, which always fits. Where their sum might not, it is split before it is added up.
-    notional = pl.col("price").cast(pl.Int128) * pl.col("size").cast(pl.Int128)
-    fits = _maximum(ticks, "price") * _maximum(ticks, "size") * ticks.height <= _INT128_MAX
-    whole, rest = (pl.lit(0, pl.Int128), notional) if fits else (notional // NOTIONAL_SCALE, notional % NOTIONAL_SCALE)
+    size = pl.col("size") if _largest(ticks, "size") * ticks.height <= _INT64_MAX else pl.col("size").cast(pl.Int128)
+    wide_price, wide_size = pl.col("price").cast(pl.Int128), pl.col("size").cast(pl.Int128)
+    if _largest(ticks, "price") * _largest(ticks, "size") * ticks.height <= _INT128_MAX:
+        upper, lower = pl.lit(0, pl.Int128), wide_price * wide_size
+    else:
+        upper, lower = wide_price * (wide_size // _SIZE_SPLIT), wide_price * (wide_size % _SIZE_SPLIT)
     folded = (
         keyed.lazy()
         .group_by("key")
@@ -132,12 +142,17 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
             pl.col("price").min().alias("low"),
             size.sum().alias("volume"),
             pl.len().alias("ticks"),
-            whole.sum().alias("whole"),
-            rest.sum().alias("rest"),
+            upper.sum().alias("upper"),
+            lower.sum().alias("lower"),
         )
         .collect(engine="streaming")
     )
     first_row, last_row = folded["first"] % _MAX_ROWS, folded["last"] % _MAX_ROWS
+    sequence = (
+        ticks["sequence"] if "sequence" in ticks.columns else pl.repeat(0, ticks.height, dtype=pl.Int64, eager=True)
+    )
+    # Divisions round down, so that what is left is never negative.
+    rest = pl.col("upper") % _UPPER_IN_WHOLE * _SIZE_SPLIT + pl.col("lower")
     return folded.select(
         symbol.gather(first_row).cast(pl.String),
         minute=pl.col("key") % _MINUTE_SPAN,
@@ -148,27 +163,26 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
         volume=pl.col("volume").cast(pl.Int128),
         ticks=pl.col("ticks").cast(pl.Int64),
         # What is left of a rest is below 10^18: however many bars are merged, no sum outgrows 128 bits.
-        notional_whole=pl.col("whole") + pl.col("rest") // NOTIONAL_SCALE,
-        notional_rest=pl.col("rest") % NOTIONAL_SCALE,
+        notional_whole=pl.col("upper") // _UPPER_IN_WHOLE + rest // NOTIONAL_SCALE,
+        notional_rest=rest % NOTIONAL_SCALE,
         first_ns=ticks["timestamp"].gather(first_row),
+        first_sequence=sequence.gather(first_row),
         first_offset=ticks["offset"].gather(first_row),
         last_ns=ticks["timestamp"].gather(last_row),
+        last_sequence=sequence.gather(last_row),
         last_offset=ticks["offset"].gather(last_row),
     )
 
 
 def _merged(bars: pl.DataFrame) -> pl.DataFrame:
     """Merge bars of one symbol and minute; the columns' version of `bars.merge_two`."""
-    # Time and offset in one number: both are below 2^62.
-    first = pl.col("first_ns").cast(pl.Int128) * _POSITION_SPAN + pl.col("first_offset")
-    last = pl.col("last_ns").cast(pl.Int128) * _POSITION_SPAN + pl.col("last_offset")
     return (
         bars.lazy()
-        .with_columns(first=first, last=last)
+        .with_columns(first=_place(bars, "first"), last=_place(bars, "last"))
         .group_by("symbol", "minute")
         .agg(
-            pl.col("open", "first_ns", "first_offset").min_by("first"),
-            pl.col("close", "last_ns", "last_offset").max_by("last"),
+            pl.col("open", "first_ns", "first_sequence", "first_offset").min_by("first"),
+            pl.col("close", "last_ns", "last_sequence", "last_offset").max_by("last"),
             pl.col("high").max(),
             pl.col("low").min(),
             pl.col("volume", "ticks", "notional_whole", "notional_rest").sum(),
@@ -178,18 +192,34 @@ def _merged(bars: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _place(bars: pl.DataFrame, end: str) -> pl.Expr:
+    """Return a number for the place of each bar's first or last tick in the order of ticks."""
+    if _has_sequences(bars, f"{end}_sequence"):
+        order = pl.arg_sort_by(f"{end}_ns", f"{end}_sequence", f"{end}_offset")
+        return pl.lit(bars.select(order).to_series().arg_sort())
+    # Time and offset in one number: both are below 2^62.
+    return pl.col(f"{end}_ns").cast(pl.Int128) * _POSITION_SPAN + pl.col(f"{end}_offset")
+
+
+def _has_sequences(frame: pl.DataFrame, column: str) -> bool:
+    return column in frame.columns and bool((frame[column] != 0).any())
+
+
 def tick_frame(positioned: Sequence[tuple[int, Tick]]) -> pl.DataFrame:
     """Put ticks, each with its offset, into columns in the order given."""
     ticks = [tick for _, tick in positioned]
+    sizes = [tick.size_e9 for tick in ticks]
+    wide = max(sizes, default=0) > _INT64_MAX
     return pl.DataFrame(
         {
             "symbol": [tick.symbol for tick in ticks],
             "timestamp": [tick.timestamp_ns for tick in ticks],
             "price": [tick.price_e9 for tick in ticks],
-            "size": [tick.size_e9 for tick in ticks],
+            "size": sizes,
+            "sequence": [tick.sequence for tick in ticks],
             "offset": [offset for offset, _ in positioned],
         },
-        schema=TICK_SCHEMA,
+        schema={**TICK_SCHEMA, "size": pl.Int128()} if wide else TICK_SCHEMA,
     )
 
 
@@ -201,5 +231,7 @@ def fold_ticks(positioned: Iterable[tuple[int, Tick]], source: str, etag: str) -
     return fold.bars()
 
 
-def _maximum(ticks: pl.DataFrame, column: str) -> int:
-    return int(ticks[column].max() or 0)  # type: ignore[arg-type] # a column of integers
+def _largest(ticks: pl.DataFrame, column: str) -> int:
+    """Return the largest distance from zero in a column of integers."""
+    found = ticks[column]
+    return max(abs(int(found.min() or 0)), abs(int(found.max() or 0)))  # type: ignore[arg-type] # integers

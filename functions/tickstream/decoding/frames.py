@@ -6,13 +6,16 @@ from typing import Final
 
 import polars as pl
 
-from tickstream.ticks import DECIMAL_PATTERN, EARLIEST_NS, FRACTION_DIGITS, LATEST_NS, NANOSECONDS_PATTERN
+from tickstream.ticks import EARLIEST_NS, FRACTION_DIGITS, LATEST_NS, NANOSECONDS_PATTERN, PRICE_BOUND_E9
 
 # Narrower than `parse_timestamp_ns` where clocks differ in what they accept (leap seconds, 24:00): those are for it.
 TIMESTAMP_PATTERN: Final = (
-    rf"(?:{NANOSECONDS_PATTERN}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    r"(?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]))"
+    rf"(?:{NANOSECONDS_PATTERN}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(?:\.[0-9]{1,9})?(?:Z| UTC|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))"
 )
+#: Narrower than `parse_decimal_e9` too: no exponent, and so few digits that a value fits 128 bits. Of what stands
+#: behind the ninth digit of a fraction, polars takes no notice: only zeros may.
+PLAIN_DECIMAL_PATTERN: Final = r"-?[0-9]{1,15}(?:\.[0-9]{1,9}0{0,21})?"
 
 
 def symbol_dtype() -> pl.Categorical:
@@ -24,8 +27,8 @@ def plausible() -> pl.Expr:
     """Say of each row whether its numbers are within the bounds of a tick; a value that is not there is not."""
     return (
         pl.col("timestamp").is_between(EARLIEST_NS, LATEST_NS, closed="left")
-        & (pl.col("price") > 0)
-        & (pl.col("size") > 0)
+        & pl.col("price").is_between(-PRICE_BOUND_E9, PRICE_BOUND_E9, closed="none")
+        & (pl.col("size") >= 0)
     ).fill_null(value=False)
 
 
@@ -39,16 +42,18 @@ def timestamps_ns(proven: pl.Series) -> pl.Series:
     integers = proven.cast(pl.Int64, strict=False)
     if integers.null_count() == proven.null_count():
         return integers
-    return pl.select(pl.coalesce(integers, _iso_8601_ns(pl.lit(proven)))).to_series().alias(proven.name)
+    blank = proven.str.contains(" ", literal=True)
+    text = proven.str.replace(" ", "T", literal=True) if blank.any() else proven
+    return pl.select(pl.coalesce(integers, _iso_8601_ns(pl.lit(text)))).to_series().alias(proven.name)
 
 
 def _iso_8601_ns(text: pl.Expr) -> pl.Expr:
     # Seconds, fraction and offset apart, each exact; a day that is not in the calendar becomes null.
     seconds = text.str.head(19).str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="ms", strict=False).dt.epoch("s")
     fraction_ns = text.str.extract(r"\.([0-9]+)").fill_null("0").str.pad_end(9, "0").cast(pl.Int64)
-    hours_and_minutes = text.str.extract_groups(r"([+-])([0-9]{2}):([0-9]{2})\z")
+    hours_and_minutes = text.str.extract_groups(r"([+-])([0-9]{2})(?::?([0-9]{2}))?\z")
     hours = hours_and_minutes.struct.field("2").cast(pl.Int64)
-    minutes = hours_and_minutes.struct.field("3").cast(pl.Int64)
+    minutes = hours_and_minutes.struct.field("3").cast(pl.Int64).fill_null(0)
     sign = pl.when(hours_and_minutes.struct.field("1") == "-").then(-1).otherwise(1)
     offset_seconds = (sign * (hours * 3600 + minutes * 60)).fill_null(0)
     # In 128 bits: the year 9999 does not wrap around into our century.
@@ -56,6 +61,12 @@ def _iso_8601_ns(text: pl.Expr) -> pl.Expr:
 
 
 def decimal_e9(text: pl.Expr) -> pl.Expr:
-    """Int64 of 10^-9 from text; null where it does not have the form of a decimal, which keeps it below 10^18."""
-    value = text.cast(pl.Decimal(38, FRACTION_DIGITS), strict=False).to_physical().cast(pl.Int64, strict=False)
-    return pl.when(text.str.contains(rf"\A{DECIMAL_PATTERN}\z")).then(value)
+    """Int128 of 10^-9 from text; null where it does not have the form of a plain decimal."""
+    value = text.cast(pl.Decimal(38, FRACTION_DIGITS), strict=False).to_physical().cast(pl.Int128)
+    return pl.when(text.str.contains(rf"\A{PLAIN_DECIMAL_PATTERN}\z")).then(value)
+
+
+def narrowed(sizes: pl.Series) -> pl.Series:
+    """Return sizes in 64 bits where all of them fit, as nearly all do: they are added up in half the time."""
+    narrow = sizes.cast(pl.Int64, strict=False)
+    return narrow if narrow.null_count() == sizes.null_count() else sizes

@@ -34,8 +34,8 @@ _SEPARATOR: Final = b"\x01"
 #: Numbers of JSON have no leading zeros.
 _BARE_PATTERNS: Final = {
     "timestamp": r"[1-4]?[0-9]{1,18}",
-    "price": r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,9})?",
-    "size": r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,9})?",
+    "price": r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9}0{0,21})?",
+    "size": r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9}0{0,21})?",
 }
 #: Text between the values of a row: a regular expression is made of it.
 _MOST_BETWEEN: Final = 4096
@@ -107,7 +107,7 @@ def _parts_of(row: str) -> _Parts | None:
 def _value_pattern(column: str, value: str) -> tuple[str, str]:
     """Return the quote around values like this one, and their pattern, empty where they are no part of a tick."""
     if not value.startswith('"'):
-        return "", _BARE_PATTERNS.get(column, "") if value[0].isdigit() else ""
+        return "", _BARE_PATTERNS.get(column, "") if value[0] in "-0123456789" else ""
     if column == "timestamp" and _NANOSECONDS.fullmatch(value[1:-1]):
         return '"', NANOSECONDS_PATTERN
     return '"', FIELD_PATTERNS[column]

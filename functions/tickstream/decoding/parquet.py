@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tickstream.decoding.frames import TIMESTAMP_PATTERN, decimal_e9, plausible, timestamps_ns
+from tickstream.decoding.frames import TIMESTAMP_PATTERN, decimal_e9, narrowed, plausible, timestamps_ns
 from tickstream.decoding.text import read_all
 from tickstream.errors import ObjectRejected, Reason, RowRejected
 from tickstream.layouts import check_columns
 from tickstream.parquet_footer import read_footer
-from tickstream.ticks import REQUIRED_COLUMNS, SYMBOL_PATTERN, RejectedRow, parse_tick
+from tickstream.ticks import (
+    FRACTION_DIGITS,
+    PRICE_BOUND_E9,
+    REQUIRED_COLUMNS,
+    SCALE,
+    SIZE_BOUND_E9,
+    SYMBOL_PATTERN,
+    RejectedRow,
+    parse_tick,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,10 +110,11 @@ def decode_frame(frame: pl.DataFrame, first: int, sink: Sink) -> None:
     exact = frame.select(
         _symbol(schema["symbol"]),
         _timestamp(schema["timestamp"]),
-        _decimal("price", schema["price"]),
-        _decimal("size", schema["size"]),
+        _decimal("price", schema["price"], PRICE_BOUND_E9).cast(pl.Int64, strict=False),
+        _decimal("size", schema["size"], SIZE_BOUND_E9),
         pl.int_range(first, first + frame.height, dtype=pl.Int64).alias("offset"),
     )
+    exact = exact.with_columns(narrowed(exact["size"]))
     good = exact.select(plausible() & pl.col("symbol").is_not_null()).to_series()
     sink.fold.add_frame(exact.filter(good))
     units = {name: _NS_PER_UNIT[dtype.time_unit] for name, dtype in schema.items() if isinstance(dtype, pl.Datetime)}
@@ -136,13 +146,18 @@ def _timestamp(dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, (pl.Int64, pl.UInt64)):
         return column.cast(pl.Int64, strict=False)
     if isinstance(dtype, pl.Datetime):
+        if dtype.time_zone is None:
+            raise ObjectRejected(
+                Reason.UNSUITABLE_COLUMN,
+                "column timestamp has no time zone: write it as UTC, or as an integer of Unix nanoseconds",
+            )
         ns_per_unit = _NS_PER_UNIT[dtype.time_unit]
         # In 128 bits: a millisecond of the year 300,000 does not wrap around into our century.
         return (column.to_physical().cast(pl.Int128) * ns_per_unit).cast(pl.Int64, strict=False)
     raise _unsuitable("timestamp", dtype, "a timestamp, an integer of nanoseconds or a string")
 
 
-def _decimal(name: str, dtype: pl.DataType) -> pl.Expr:
+def _decimal(name: str, dtype: pl.DataType, bound_e9: int) -> pl.Expr:
     column = pl.col(name)
     if isinstance(dtype, pl.String):
         return decimal_e9(column)
@@ -154,12 +169,13 @@ def _decimal(name: str, dtype: pl.DataType) -> pl.Expr:
         units = column.cast(pl.Int128)
     else:
         raise _unsuitable(name, dtype, "a decimal, an integer or a string (floats are not exact)")
-    # Below 10^9 first: then nothing that is multiplied can wrap around.
-    within = units.is_between(1, 10 ** min(9 + scale, 38) - 1)
-    if scale <= 9:
-        return pl.when(within).then(units * pl.lit(10 ** (9 - scale), dtype=pl.Int128)).cast(pl.Int64)
-    divisor = pl.lit(10 ** (scale - 9), dtype=pl.Int128)
-    return pl.when(within & (units % divisor == 0)).then(units // divisor).cast(pl.Int64)
+    # Within the bound first: then nothing that is multiplied can wrap around. A sign is looked at later.
+    most = min(bound_e9 * 10**scale // SCALE, 10**38)
+    within = units.is_between(-most, most, closed="none")
+    if scale <= FRACTION_DIGITS:
+        return pl.when(within).then(units * pl.lit(10 ** (FRACTION_DIGITS - scale), dtype=pl.Int128))
+    divisor = pl.lit(10 ** (scale - FRACTION_DIGITS), dtype=pl.Int128)
+    return pl.when(within & (units % divisor == 0)).then(units // divisor)
 
 
 def _unsuitable(name: str, dtype: pl.DataType, wanted: str) -> ObjectRejected:

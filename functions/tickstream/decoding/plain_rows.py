@@ -1,10 +1,10 @@
 """Rows of text in blocks: polars for the rows that are proven to be plain, the strict path for every other row.
 
-polars is fast and forgiving: it lets `1e3`, `+1` and a tenth digit pass, and a stray quote makes it swallow lines.
+polars is fast and forgiving: it lets `+1`, `1.` and a tenth digit pass, and a stray quote makes it swallow lines.
 So a block is first cut into physical lines, by LF alone, and each line is held against one regular expression, the
 `Form` in which most of them seem to be written, made of the very patterns of `tickstream.ticks`. Lines that match can
-be read in one way only, and only they go to polars' CSV reader. What is left is held against the next form. Zero prices
-and times out of range, which no pattern shows, are looked for in the numbers. Where polars refuses proven lines after
+be read in one way only, and only they go to polars' CSV reader. What is left is held against the next form. Numbers and
+times out of range, which no pattern shows, are looked for in the numbers. Where polars refuses proven lines after
 all, or makes another number of rows of them, they were not proven. Odd rows cost themselves only.
 """
 
@@ -15,8 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from tickstream.decoding.frames import TIMESTAMP_PATTERN, plausible, symbol_dtype, timestamps_ns
-from tickstream.ticks import DECIMAL_PATTERN, FRACTION_DIGITS, SYMBOL_PATTERN
+from tickstream.decoding.frames import (
+    PLAIN_DECIMAL_PATTERN,
+    TIMESTAMP_PATTERN,
+    narrowed,
+    plausible,
+    symbol_dtype,
+    timestamps_ns,
+)
+from tickstream.ticks import FRACTION_DIGITS, SYMBOL_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,8 +37,8 @@ NANOSECONDS_PATTERN: Final = r"[1-4]?[0-9]{1,18}"
 FIELD_PATTERNS: Final = {
     "symbol": SYMBOL_PATTERN,
     "timestamp": TIMESTAMP_PATTERN,
-    "price": DECIMAL_PATTERN,
-    "size": DECIMAL_PATTERN,
+    "price": PLAIN_DECIMAL_PATTERN,
+    "size": PLAIN_DECIMAL_PATTERN,
 }
 _LOOKED_AT: Final = 32
 #: Forms that a block is held against, and the share of the rest that one must have for another to be tried.
@@ -135,7 +142,7 @@ def _add(
 
 
 def _parse(block: bytes | None, rows: pl.Series, form: Form) -> pl.DataFrame | None:
-    """Parse proven rows: symbol (of `symbol_dtype`), timestamp (null where it is beyond reach), price, size.
+    """Parse proven rows: symbol (of `symbol_dtype`), timestamp and price (null where they are beyond reach), size.
 
     None where polars does not make of them what was proven.
     """
@@ -171,8 +178,9 @@ def _parse(block: bytes | None, rows: pl.Series, form: Form) -> pl.DataFrame | N
     return named.select(
         "symbol",
         timestamps_ns(named["timestamp"]),
-        pl.col("price").to_physical().cast(pl.Int64),
-        pl.col("size").to_physical().cast(pl.Int64),
+        # Null, and so no tick, beyond 64 bits.
+        pl.col("price").to_physical().cast(pl.Int64, strict=False),
+        narrowed(named["size"].to_physical()),
     ).rechunk()
 
 

@@ -16,30 +16,43 @@ from tickstream.bars import Bar, Position, bar_of, merge_bars, merge_two, resamp
 from tickstream.decoding import fold_ticks, packed_hours
 from tickstream.decoding.fold import BarFold, tick_frame
 from tickstream.errors import MalformedItem
-from tickstream.ticks import Tick
+from tickstream.ticks import PRICE_BOUND_E9, SIZE_BOUND_E9, Tick
 
 if TYPE_CHECKING:
     import random
 
 START_NS = 1_767_625_200 * 10**9
-SCALED = st.integers(1, 10**18 - 1)
+#: Two bars, the second alone, and none, as they were packed before ticks had a sequence.
+OF_BEFORE = bytes.fromhex(
+    "02789c7590c10ec2300c43ffa5670fe2b4a5cbb74439c0c401711ce2fb39ac9dd0103ebed89615774fafc7f25ccfd7d3b2be13d29d2930e0"
+    "6d404d117042ad5ca4a88001afc8ad8a8a888860caad0acdcccc024e706e55bab0f1995a66db3d95e34c48c0153d8062476d95ba37ee9dbf"
+    "a6060d3891bf06fc0fb5a3455ac06b9f54c75c1b24a308a616706222330a034e6c3f2108467c0097404ddc"
+)
+ONE_SOURCE_OF_BEFORE = bytes.fromhex(
+    "02789c7d8d310a80301004ff72f5a2d9108d79cb728dc1422c23bedf4a1015a71d869164fb5ab7d6cf5d6d87c19668ee502c690c29127468"
+    "001d2a2f408788f025a7bf267ecb1c9ee4dbe21a810e2582ee27bd152d7f"
+)
+NOTHING_OF_BEFORE = bytes.fromhex("02789c8b8e8ed589362409c70200800b0e6d")
+PRICES = st.one_of(st.integers(-3, 3), st.integers(1 - PRICE_BOUND_E9, PRICE_BOUND_E9 - 1))
+SIZES = st.one_of(st.integers(0, 10**12), st.integers(0, SIZE_BOUND_E9 - 1))
+SEQUENCES = st.one_of(st.just(0), st.integers(-2, 2), st.integers(-(2**63), 2**63 - 1))
 # Few times, sources and offsets: ties everywhere, while no two ticks stand in the same place.
 PLACED_TICKS = st.dictionaries(
     st.tuples(st.sampled_from(["a.csv", "b.csv"]), st.sampled_from(["", "e1"]), st.integers(0, 5)),
-    st.tuples(st.integers(0, 3).map(lambda step: START_NS + step * 40 * 10**9), SCALED, SCALED),
+    st.tuples(st.integers(0, 3).map(lambda step: START_NS + step * 40 * 10**9), PRICES, SIZES, SEQUENCES),
     min_size=1,
     max_size=20,
 )
 
 
-def single_bars(placed: dict[tuple[str, str, int], tuple[int, int, int]]) -> list[Bar]:
+def single_bars(placed: dict[tuple[str, str, int], tuple[int, int, int, int]]) -> list[Bar]:
     """The bar of each tick alone."""
     return [bar_of(Tick("A", *values), *place) for place, values in placed.items()]
 
 
 @given(PLACED_TICKS, st.randoms(use_true_random=False))
 def test_merging_in_any_order_and_grouping_gives_the_same_bars(
-    placed: dict[tuple[str, str, int], tuple[int, int, int]], shuffled: random.Random
+    placed: dict[tuple[str, str, int], tuple[int, int, int, int]], shuffled: random.Random
 ) -> None:
     """Merged one by one, in groups, or in another order: the same bars, field by field as computed from the ticks."""
     bars = single_bars(placed)
@@ -68,7 +81,7 @@ def test_merging_in_any_order_and_grouping_gives_the_same_bars(
 
 @given(PLACED_TICKS)
 def test_merging_two_is_commutative_and_associative(
-    placed: dict[tuple[str, str, int], tuple[int, int, int]],
+    placed: dict[tuple[str, str, int], tuple[int, int, int, int]],
 ) -> None:
     """The order of two and the brackets around three do not matter."""
     bars = single_bars(placed)
@@ -79,7 +92,7 @@ def test_merging_two_is_commutative_and_associative(
 
 @given(PLACED_TICKS, st.sampled_from([1, 5, 15, 60, 1440]))
 def test_resampling_is_the_merge_of_the_minutes(
-    placed: dict[tuple[str, str, int], tuple[int, int, int]], minutes: int
+    placed: dict[tuple[str, str, int], tuple[int, int, int, int]], minutes: int
 ) -> None:
     """A longer bar starts at a multiple of its length since 1970 and loses no tick."""
     bars = merge_bars(single_bars(placed))
@@ -90,25 +103,29 @@ def test_resampling_is_the_merge_of_the_minutes(
     assert longer[-1].last == bars[-1].last
 
 
-@given(SCALED, st.integers(1, 10**30))
+@given(
+    st.one_of(st.integers(1, 4), st.integers(1, 10**26)), st.one_of(st.integers(-9, 9), st.integers(-(10**30), 10**30))
+)
 def test_vwap_is_rounded_half_to_even(volume: int, notional: int) -> None:
-    """The volume-weighted price agrees with Decimal at ample precision."""
-    bar = Bar(0, 1, 1, 1, 1, volume, 1, notional, Position(0, "", "", 0), Position(0, "", "", 0))
+    """The volume-weighted price agrees with Decimal at ample precision, below zero too."""
+    at = Position(0, 0, "", "", 0)
+    bar = Bar(0, 1, 1, 1, 1, volume, 1, notional, at, at)
     with localcontext(prec=100):
         assert bar.vwap_e9 == (Decimal(notional) / volume).quantize(Decimal(1), ROUND_HALF_EVEN)
+    assert bar._replace(volume_e9=0).vwap_e9 is None
 
 
 @given(PLACED_TICKS)
-def test_notional_agrees_with_decimal(placed: dict[tuple[str, str, int], tuple[int, int, int]]) -> None:
+def test_notional_agrees_with_decimal(placed: dict[tuple[str, str, int], tuple[int, int, int, int]]) -> None:
     """Price times size, summed, is exact to the eighteenth digit."""
     with localcontext(prec=100):
-        products = (Decimal(price).scaleb(-9) * Decimal(size).scaleb(-9) for _, price, size in placed.values())
+        products = (Decimal(price).scaleb(-9) * Decimal(size).scaleb(-9) for _, price, size, _ in placed.values())
         total = sum(products, start=Decimal(0))
         assert sum(bar.notional_e18 for bar in merge_bars(single_bars(placed))) == total.scaleb(18)
 
 
 @given(PLACED_TICKS)
-def test_packing_gives_equal_bars_back(placed: dict[tuple[str, str, int], tuple[int, int, int]]) -> None:
+def test_packing_gives_equal_bars_back(placed: dict[tuple[str, str, int], tuple[int, int, int, int]]) -> None:
     """Bars of any size, in any order, survive the item."""
     bars = tuple(single_bars(placed))
     assert decode_bars(encode_bars(bars)) == bars
@@ -117,7 +134,7 @@ def test_packing_gives_equal_bars_back(placed: dict[tuple[str, str, int], tuple[
 
 @given(PLACED_TICKS, st.lists(st.integers(0, 3), min_size=20, max_size=20), st.data())
 def test_packed_bars_merge_like_bars(
-    placed: dict[tuple[str, str, int], tuple[int, int, int]], part_of: list[int], data: st.DataObject
+    placed: dict[tuple[str, str, int], tuple[int, int, int, int]], part_of: list[int], data: st.DataObject
 ) -> None:
     """Whatever is merged in whatever order, packed or not, the bars are equal; merged again, so are the bytes."""
     parts: dict[int, list[Bar]] = {}
@@ -135,8 +152,9 @@ def test_packed_bars_merge_like_bars(
         b"",
         b"no bars",
         zlib.compress(b"[[],[1]]"),
-        *(b"\x02" + packed for packed in (b"no zlib", zlib.compress(b"\xff"))),
-        *(b"\x02" + zlib.compress(text) for text in (b"{", b"{}", b"[1]", b"[[]]", b"[[],[]]", b"[[],[1,1.5]]")),
+        *(b"\x03" + packed for packed in (b"no zlib", zlib.compress(b"\xff"))),
+        b"\x04" + zlib.compress(b"[[]]"),
+        *(b"\x03" + zlib.compress(text) for text in (b"{", b"{}", b"[1]", b"[[]]", b"[[],[]]", b"[[],[1,1.5]]")),
     ],
 )
 def test_what_is_not_packed_bars_is_refused(packed: bytes) -> None:
@@ -147,17 +165,47 @@ def test_what_is_not_packed_bars_is_refused(packed: bytes) -> None:
         merge_packed([encode_bars(()), packed])
 
 
+def test_bars_that_were_stored_before_ticks_had_a_sequence_are_read() -> None:
+    """Bytes of the format of before give their bars, with sequences of 0, and merge with those of today."""
+    minute = START_NS // 60 // 10**9
+    one = Bar(
+        minute, 187_500_000_000, 188_010_000_000, 187_490_000_000, 187_510_000_000, 1_250_000_000_000, 17,
+        234_401_250_000_000_000_000_000,
+        Position(START_NS + 5, 0, "ticks/a.csv", "e1", 120),
+        Position(START_NS + 59 * 10**9, 0, "ticks/b.csv", "e2", 7),
+    )  # fmt: skip
+    most = 10**18 - 1
+    other = Bar(
+        minute + 1, most, most, 1, 5, most, 2, most**2 + 5,
+        Position(START_NS + 60 * 10**9, 0, "ticks/b.csv", "e2", 99),
+        Position(START_NS + 60 * 10**9, 0, "ticks/b.csv", "e2", 140),
+    )  # fmt: skip
+    assert decode_bars(OF_BEFORE) == (one, other)
+    assert decode_bars(ONE_SOURCE_OF_BEFORE) == (other,)
+    assert decode_bars(NOTHING_OF_BEFORE) == ()
+    later = bar_of(Tick("A", START_NS + 60 * 10**9, -7, 1, -1), "k", "e", 0)
+    merged = merge_packed([ONE_SOURCE_OF_BEFORE, encode_bars([later]), NOTHING_OF_BEFORE])
+    assert decode_bars(merged) == (merge_two(other, later),)
+    assert merge_packed([OF_BEFORE]) == encode_bars([one, other])
+
+
+def test_sequences_cost_nothing_where_there_are_none() -> None:
+    """Bars whose ticks have no sequence are as many bytes as they were before."""
+    for packed in (OF_BEFORE, ONE_SOURCE_OF_BEFORE, NOTHING_OF_BEFORE):
+        assert encode_bars(decode_bars(packed)) == b"\x03" + packed[1:]
+
+
 def test_columns_of_different_lengths_are_refused() -> None:
     """A column that lacks a value does not make shorter bars."""
-    packed = encode_bars([bar_of(Tick("A", START_NS, 1, 1), "k", "e", 0)])
-    for column in range(12):
+    packed = encode_bars([bar_of(Tick("A", START_NS, 1, 1, 5), "k", "e", 0)])
+    for column in range(14):
         columns = json.loads(zlib.decompress(packed[1:]))
         columns[1 + column] = [1]
         with pytest.raises(MalformedItem):
             decode_bars(packed[:1] + zlib.compress(json.dumps(columns).encode()))
 
 
-@given(st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 200), SCALED, SCALED), max_size=30), st.data())
+@given(st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 200), PRICES, SIZES), max_size=30), st.data())
 def test_folding_posted_ticks_is_the_merge_of_their_bars(
     rows: list[tuple[str, int, int, int]], data: st.DataObject
 ) -> None:
@@ -173,26 +221,46 @@ def test_folding_posted_ticks_is_the_merge_of_their_bars(
         assert found == expected
 
 
-HUGE = st.integers(10**17, 10**18 - 1)
+ROWS = st.tuples(st.sampled_from("AB"), st.integers(0, 5), PRICES, SIZES, SEQUENCES)
 
 
-@given(
-    st.lists(
-        st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 5), st.one_of(SCALED, HUGE), HUGE), max_size=60),
-        max_size=5,
-    )
-)
+@given(st.lists(st.lists(ROWS, max_size=60), max_size=5))
 def test_blocks_of_any_size_of_numbers_fold_like_single_ticks(
-    blocks: list[list[tuple[str, int, int, int]]],
+    blocks: list[list[tuple[str, int, int, int, int]]],
 ) -> None:
-    """Whether sums of a block fit into 128 bits, of all blocks do, or neither: the bars are those of the ticks."""
+    """Whatever fits into 64 or 128 bits, whichever block has sequences: the bars are those of the ticks."""
     fold, expected, place = BarFold("k", "e", max_bars=10, max_hours=10), dict[str, tuple[Bar, ...]](), 0
     for block in blocks:
-        ticks = [Tick(symbol, START_NS + step * 40 * 10**9, price, size) for symbol, step, price, size in block]
-        fold.add_frame(tick_frame(list(enumerate(ticks, start=place))))
+        ticks = [Tick(symbol, START_NS + step * 40 * 10**9, *values) for symbol, step, *values in block]
+        frame = tick_frame(list(enumerate(ticks, start=place)))
+        if not any(tick.sequence for tick in ticks):
+            frame = frame.drop("sequence")
+        fold.add_frame(frame)
         for tick in ticks:
             expected[tick.symbol] = merge_bars(expected.get(tick.symbol, ()), [bar_of(tick, "k", "e", place)])
             place += 1
     found = {symbol: bars for (symbol, _), bars in fold.bars().items()}
     assert found == expected
     assert {hour: decode_bars(packed) for hour, packed in packed_hours(fold.bars())} == dict(fold.bars())
+
+
+def test_the_largest_sums_do_not_wrap_around() -> None:
+    """A thousand ticks of the largest price and size, and of the smallest, have the notional that they have."""
+    for price in (PRICE_BOUND_E9 - 1, 1 - PRICE_BOUND_E9):
+        tick = Tick("A", START_NS, price, SIZE_BOUND_E9 - 1)
+        [[bar]] = fold_ticks([(place, tick) for place in range(1_000)], "k", "e").values()
+        assert bar.notional_e18 == 1_000 * price * (SIZE_BOUND_E9 - 1)
+        assert bar.volume_e9 == 1_000 * (SIZE_BOUND_E9 - 1)
+        assert bar.vwap_e9 == price
+
+
+@pytest.mark.parametrize("sequences", [(2, 1), (-1, -(2**63))])
+def test_the_sequence_orders_ticks_of_one_nanosecond(sequences: tuple[int, int]) -> None:
+    """Of ticks of one nanosecond the lowest sequence opens, wherever it stands, in one frame or in several."""
+    ticks = [Tick("A", START_NS, 10 + place, 1, sequence) for place, sequence in enumerate(sequences)]
+    [[bar]] = fold_ticks(enumerate(ticks), "k", "e").values()
+    assert (bar.open_e9, bar.close_e9) == (11, 10)
+    fold = BarFold("k", "e", max_bars=10, max_hours=10)
+    for place, tick in enumerate(ticks):
+        fold.add_frame(tick_frame([(place, tick)]))
+    assert dict(fold.bars()) == {("A", bar.hour): (bar,)}
