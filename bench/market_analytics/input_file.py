@@ -77,6 +77,7 @@ def _text(path: Path, folder: Path, truth: Path) -> int:
         pl.DataFrame(list(batch), schema=_FIELDS, orient="row").write_parquet(taken)
         with duckdb.connect() as connection:
             connection.read_parquet(str(taken)).create_view("taken")
+            connection.execute(_MACROS)
             connection.sql(_JUDGE).write_parquet(str(part_path(truth, rows)))
         rows += len(batch)
     return rows
@@ -142,7 +143,11 @@ def _parquet(path: Path, truth: Path) -> int:
             raise InputError(f"{path} has no column {', '.join(missing)}")
         if inexact := [name for name in ("price", "size") if types[name] in {"FLOAT", "DOUBLE"}]:
             raise InputError(f"{path}: {', '.join(inexact)} is of floats, which cannot be exact")
-        connection.execute(_TAKE_MOMENTS if types["timestamp"].startswith("TIMESTAMP") else _TAKE)
+        moments = types["timestamp"].startswith("TIMESTAMP")
+        if moments and "TIME ZONE" not in types["timestamp"]:
+            raise InputError(f"{path}: column timestamp has no time zone")
+        connection.execute(_TAKE_MOMENTS if moments else _TAKE)
+        connection.execute(_MACROS)
         connection.sql(_JUDGE).write_parquet(str(part_path(truth, 0)))
         return len(connection.sql('SELECT "offset" FROM taken'))
 
@@ -153,27 +158,49 @@ CREATE VIEW taken AS SELECT file_row_number AS "offset", 0 AS length, NULL::VARC
 """
 _TAKE_MOMENTS: Final = _TAKE.replace("timestamp::VARCHAR", "epoch_ns(timestamp)::VARCHAR")
 
+# Digits behind the ninth of a fraction, and what an exponent does, are decided on the text: it is cut, or zeros are put
+# behind it. Text is at most 64 characters long here, and a number of more than 30 digits beyond every bound.
+_MACROS: Final = r"""
+CREATE MACRO digits_of(number) AS
+    ltrim(regexp_extract(number, '^-?(\d+)', 1) || regexp_extract(number, '\.(\d+)', 1), '0');
+CREATE MACRO shift_of(number) AS 9 - length(regexp_extract(number, '\.(\d+)', 1))
+    + CASE WHEN number SIMILAR TO '.*[eE].*'
+        THEN coalesce(TRY_CAST(regexp_extract(number, '[eE]\+?(-?\d+)$', 1) AS INTEGER),
+            CASE WHEN number SIMILAR TO '.*[eE]-.*' THEN -100000 ELSE 100000 END)
+        ELSE 0 END;
+CREATE MACRO shifted(digits, shift) AS CASE
+    WHEN digits = '' THEN '0'
+    WHEN length(digits) + shift > 30 THEN NULL
+    WHEN shift >= 0 THEN digits || repeat('0', shift::BIGINT)
+    WHEN length(digits) <= -shift THEN NULL
+    WHEN ltrim(right(digits, -shift::BIGINT), '0') = '' THEN left(digits, length(digits) + shift::BIGINT)
+    END;
+CREATE MACRO scaled(number) AS CASE
+    WHEN length(number) <= 64 AND regexp_full_match(number, '-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?')
+        THEN CASE WHEN number LIKE '-%' THEN -1 ELSE 1 END * shifted(digits_of(number), shift_of(number))::HUGEINT
+    END;
+"""
+
 # Faults in the order in which the pipeline promises to look for them. Numbers are built from their digits: a cast of
 # 1.10 to a float would be the very fault that this is to find.
 _JUDGE: Final = r"""
 WITH matched AS (
     SELECT *,
-        regexp_full_match(symbol, '[A-Z0-9./_-]{1,32}') AS symbol_good,
+        regexp_full_match(symbol, '[!-~]{1,64}') AND NOT regexp_matches(symbol, '[#,"\\]') AS symbol_good,
         regexp_full_match(timestamp, '[0-9]{1,19}') AS in_ns,
-        regexp_full_match(timestamp, '\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)') AS in_iso,
-        regexp_full_match(price, '[0-9]{1,9}(\.[0-9]{1,9})?') AS price_formed,
-        regexp_full_match(size, '[0-9]{1,9}(\.[0-9]{1,9})?') AS size_formed
+        regexp_extract(timestamp,
+            '^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:(Z| UTC)|([+-]\d\d)(?::?(\d\d))?)$',
+            ['day', 'time', 'fraction', 'utc', 'hours', 'minutes']) AS parts,
+        scaled(price) AS price_scaled,
+        scaled(size) AS size_scaled
     FROM taken
 ), numbers AS (
     SELECT *,
         CASE WHEN in_ns THEN TRY_CAST(timestamp AS HUGEINT)
-            WHEN in_iso THEN epoch_us(TRY_CAST(regexp_replace(timestamp, '\.\d+', '') AS TIMESTAMPTZ))::HUGEINT * 1000
-                + rpad(regexp_extract(timestamp, '\.(\d+)', 1), 9, '0')::HUGEINT
-        END AS at_ns,
-        CASE WHEN price_formed THEN split_part(price, '.', 1)::BIGINT * 1000000000
-            + rpad(split_part(price, '.', 2), 9, '0')::BIGINT END AS price_scaled,
-        CASE WHEN size_formed THEN split_part(size, '.', 1)::BIGINT * 1000000000
-            + rpad(split_part(size, '.', 2), 9, '0')::BIGINT END AS size_scaled
+            WHEN parts.day != '' THEN epoch_us(TRY_CAST(parts.day || ' ' || parts.time
+                || CASE WHEN parts.utc != '' THEN '+00:00' ELSE parts.hours || ':' || rpad(parts.minutes, 2, '0') END
+                AS TIMESTAMPTZ))::HUGEINT * 1000 + rpad(parts.fraction, 9, '0')::HUGEINT
+        END AS at_ns
     FROM matched
 ), judged AS (
     SELECT *, CASE
@@ -183,15 +210,16 @@ WITH matched AS (
         WHEN NOT symbol_good THEN 'bad_symbol'
         WHEN at_ns IS NULL THEN 'bad_timestamp'
         WHEN at_ns < 631152000000000000 OR at_ns >= 4102444800000000000 THEN 'timestamp_out_of_range'
-        WHEN coalesce(price_scaled, 0) = 0 THEN 'bad_price'
-        WHEN coalesce(size_scaled, 0) = 0 THEN 'bad_size'
+        WHEN price_scaled IS NULL OR abs(price_scaled) >= 9000000000000000000 THEN 'bad_price'
+        WHEN size_scaled IS NULL OR size_scaled < 0 OR size_scaled >= 1000000000000000000000000 THEN 'bad_size'
         END AS reason
     FROM numbers
 )
 SELECT 0::INTEGER AS source, "offset"::BIGINT AS "offset", length::BIGINT AS length, reason::VARCHAR AS reason,
     CASE WHEN reason IS NULL THEN symbol END AS symbol,
     CASE WHEN reason IS NULL THEN at_ns::BIGINT END AS timestamp_ns,
-    CASE WHEN reason IS NULL THEN price_scaled END AS price_e9,
-    CASE WHEN reason IS NULL THEN size_scaled END AS size_e9
+    0::BIGINT AS sequence,
+    CASE WHEN reason IS NULL THEN price_scaled::BIGINT END AS price_e9,
+    CASE WHEN reason IS NULL THEN size_scaled::DECIMAL(38, 0) END AS size_e9
 FROM judged ORDER BY "offset"
 """

@@ -60,8 +60,8 @@ def test_m21_rejected_rows_are_kept_with_reason_place_and_text() -> None:
     assert (event.ticks, event.rejected) == (1, 2)
     lines = world.rejects[rejects_key(INGEST, 0)]
     assert [line["reason"] for line in lines] == ["bad_price", "not_utf8"]
-    assert lines[0]["offset"] == MIXED.index(b"AAPL,1767623400000000000,0")
-    assert lines[0]["raw"] == "AAPL,1767623400000000000,0,100"
+    assert lines[0]["offset"] == MIXED.index(b"AAPL,1767623400000000000,+1")
+    assert lines[0]["raw"] == "AAPL,1767623400000000000,+1,100"
     assert "raw" not in lines[1]
     assert lines[1]["raw_base64"]
 

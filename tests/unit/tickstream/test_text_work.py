@@ -85,7 +85,7 @@ def test_one_odd_line_end_costs_its_row_alone(columns: str) -> None:
 
 def test_what_polars_refuses_was_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where polars fails on proven rows, or makes another number of them, they are decided one by one."""
-    data = HEADER + b"A,%d,1,2\n" % NS * 3 + b"a,%d,1,2\n" % NS
+    data = HEADER + b"A,%d,1,2\n" % NS * 3 + b"a b,%d,1,2\n" % NS
     [expected] = decode(data)
     read_csv = pl.read_csv
 
@@ -201,7 +201,7 @@ def test_anything_else_after_a_member_is_damage(tail: bytes) -> None:
 def test_rows_behind_each_other_have_their_own_offsets() -> None:
     """`{...}{...}` on one line, as Firehose puts objects, are rows with the offsets of their first bytes."""
     good = b'{"symbol":"A","timestamp":%d,"price":1,"size":2}' % NS
-    bad = b'{"symbol":"a","timestamp":%d,"price":1,"size":2}' % NS
+    bad = b'{"symbol":"a b","timestamp":%d,"price":1,"size":2}' % NS
     text = b'{"symbol":"A","c":"}{","timestamp":%d,"price":1,"size":2}' % NS
     data = good + bad + text + b"\n" + bad + good + b"\r\n" + good + bad
     for packed in (data, gzip.compress(data)):
