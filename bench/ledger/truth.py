@@ -22,6 +22,7 @@ SCHEMA: Final = {
     "timestamp_ns": pl.Int64,
     "price_e9": pl.Int64,
     "size_e9": pl.Int64,
+    "sequence": pl.Int64,
     "reason": pl.String,
 }
 
@@ -32,7 +33,9 @@ class ObjectFile:
 
     rows: the corrupt ones too; etag: MD5 in hex; text_path: the unpacked text, none for Parquet. intended_s: when it is
     to be sent, in seconds from the start of the schedule. repeat: 1 for a second upload of an object that is uploaded
-    anyway (same ordinal, key and bytes), whose rows are then 0: it brings none.
+    anyway (same ordinal, key and bytes), whose rows are then 0: it brings none. skipped: those of its rows that a feed
+    says are no trades. feed: the name of the feed that must read it, empty where that is no matter. refusal: the reason
+    for which it must be refused as a whole, empty where it must not.
     """
 
     ordinal: int
@@ -44,6 +47,9 @@ class ObjectFile:
     text_path: Path | None
     intended_s: float = 0.0
     repeat: int = 0
+    skipped: int = 0
+    feed: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +75,7 @@ def part_path(folder: Path, ordinal: int) -> Path:
 def write_part(folder: Path, ordinal: int, rows: pl.DataFrame) -> Path:
     """Store the truth of one source (or of several, under the ordinal of the first)."""
     path = part_path(folder, ordinal)
+    if "sequence" not in rows.columns:
+        rows = rows.with_columns(pl.lit(0).alias("sequence"))
     rows.select([pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()]).write_parquet(path, compression="lz4")
     return path
