@@ -190,7 +190,7 @@ class FeedColumns:
             column = columns[name]
             if column.dtype != pl.String:
                 return column.to_physical()
-            found = columns.select(decimal_e9(pl.col(name))).to_series()
+            found = pl.select(decimal_e9(pl.lit(self._present(columns, name)))).to_series()
             if found.null_count() < columns.height:
                 return found
         templates = [one for one in (number.template, *(number.middle or ())) if one]
@@ -202,8 +202,9 @@ class FeedColumns:
             column = columns[name]
             if column.dtype == pl.Int64:
                 return column
-            plain = pl.when(pl.col(name).str.contains(rf"\A{_SEQUENCE_PATTERN}\z")).then(pl.col(name))
-            return columns.select(plain.cast(pl.Int64, strict=False)).to_series()
+            text = pl.lit(self._present(columns, name))
+            plain = pl.when(text.str.contains(rf"\A{_SEQUENCE_PATTERN}\z")).then(text)
+            return pl.select(plain.cast(pl.Int64, strict=False)).to_series()
         return self._each(columns, [template], self.reader.sequence, pl.Int64())
 
 

@@ -140,7 +140,7 @@ def _add(
         skipped = ticks["skipped"]
         sink.skipped += int(skipped.sum())
         ticks, lines = ticks.filter(~skipped).drop("skipped"), lines.filter(~skipped)
-    good = ticks.select(plausible()).to_series()
+    good = ticks.select(plausible() & pl.all_horizontal(pl.all().is_not_null())).to_series()
     if good.all():
         sink.fold.add_frame(ticks)
         return lines.clear()
