@@ -65,7 +65,7 @@ def take_in(
         try:
             taken, refusal = reader.read(installed() if catalogue is None else catalogue), ""
         except (Refused, ObjectRejected) as refused:
-            taken, refusal = _Taken(NATIVE, 0, 0), str(getattr(refused.reason, "value", refused.reason))
+            taken, refusal = _Taken("", 0, 0), str(refused)
             reader.write_nothing()
         text_path = reader.text_path
     except (OSError, duckdb.Error) as error:
