@@ -84,12 +84,16 @@ class Trial(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run was asked for, beside its trial. `results`: the folder of the result files."""
+    """What a run was asked for, beside its trial.
+
+    results: the folder of the result files. feeds: a folder of feeds that the functions get beside the built-in ones.
+    """
 
     environment: str
     results: Path
     keep: bool
     target: TargetChoice
+    feeds: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,11 @@ def carried_out(
         lint = stack.enter_context(Lint(template_path))
         with reporter.phase("bundle"):
             build = deployment.assemble(
-                options.environment, template, pipeline=trial.pipeline, architecture=target.architecture
+                options.environment,
+                template,
+                pipeline=trial.pipeline,
+                architecture=target.architecture,
+                feeds=options.feeds,
             )
         with reporter.phase(f"make {trial.unit}"):
             trial.prepare(folder)

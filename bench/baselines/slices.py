@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.errors import InputError, WorkloadError
 from bench.ledger.truth import ObjectFile
-from bench.market_analytics.input_file import take_in
+from bench.own_file.taking import take_in
 from bench.synthetic.factory import Factory
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ def of_input(path: Path, ticks: int, folder: Path, *, symbol: str | None = None)
     """Return the first ticks of a file of the user's own, of one symbol or of all. Raises InputError."""
     truth = folder / "truth"
     truth.mkdir(parents=True)
-    text_path = take_in(path, folder, truth).text_path
+    taken = take_in(path, folder, truth)
+    text_path = taken.text_path
+    if taken.refusal:
+        raise InputError(f"{path} is refused: {taken.refusal}")
     if text_path is None:
         raise InputError(f"{path} is Parquet, and the naive design reads CSV")
     return of_file(text_path, ticks, folder, symbol=symbol, about=f"{path.name}, {symbol or 'all symbols'}")

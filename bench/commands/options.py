@@ -15,6 +15,7 @@ from generator.environment import Environment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bench.own_file.asked import OwnFile
     from bench.run import RunOptions, Trial
 
     type Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
@@ -22,9 +23,23 @@ if TYPE_CHECKING:
 MARKET: Final = "market-analytics"
 FILES: Final = "file-processing"
 
+#: Of S3.
+_LONGEST_KEY_BYTES: Final = 1024
 _RESULTS: Final = Path("bench/results")
 _OPTIONS_OF: Final = {
-    MARKET: ("workload", "ticks", "symbols", "posts", "input", "range_bytes", "compaction_threshold", "faults"),
+    MARKET: (
+        "workload",
+        "ticks",
+        "symbols",
+        "posts",
+        "input",
+        "key",
+        "feed",
+        "feeds",
+        "range_bytes",
+        "compaction_threshold",
+        "faults",
+    ),
     FILES: ("files", "poison", "curable"),
 }
 
@@ -119,7 +134,13 @@ def run_options(options: argparse.Namespace) -> RunOptions:
     """Return what a run was asked for, beside its trial. Raises GeneratorError for a bad name, TargetError."""
     from bench.run import RunOptions  # noqa: PLC0415 - see bench.commands
 
-    return RunOptions(Environment(options.env).name, options.results, options.keep, target_choice(options))
+    return RunOptions(
+        Environment(options.env).name,
+        options.results,
+        options.keep,
+        target_choice(options),
+        getattr(options, "feeds", None),
+    )
 
 
 def trial_of(options: argparse.Namespace) -> Trial:
@@ -152,22 +173,45 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         raise BenchError("either --input or --workload says what is sent")
     if options.input is not None and not options.input.is_file():
         raise BenchError(f"there is no file {options.input}")
-    if options.input is not None:
-        try:
-            # Its name is part of an object's key.
-            str(options.input.name).encode()
-        except UnicodeEncodeError as error:
-            raise BenchError(f"the name of {str(options.input)!a} is no UTF-8") from error
     objects = options.input is not None or workload.posts.share < 1
+    own_file = _own_file(options)
     wants_faults = bool(getattr(options, "faults", None))
     return MarketTrial(
         workload,
         stack_parameters(options),
-        input_path=options.input,
+        own_file=own_file,
         ticks_a_second=options.rate,
         stall_s=options.stall,
         faults=FaultPlan.of(options.faults, workload.seed, objects=objects) if wants_faults else None,
     )
+
+
+def _own_file(options: argparse.Namespace) -> OwnFile | None:
+    """Return the user's own file and its key. Raises BenchError, FeedError."""
+    asked = {name: getattr(options, name, None) for name in ("key", "feed", "feeds")}
+    if options.input is None:
+        if foreign := [name for name, value in asked.items() if value is not None]:
+            raise BenchError(f"--{foreign[0]} is of --input")
+        return None
+    from bench.own_file.asked import OwnFile  # noqa: PLC0415
+    from tickstream.feeds.catalogue import catalogue_of  # noqa: PLC0415
+    from tickstream.feeds.documents import FeedError  # noqa: PLC0415
+
+    own_file = OwnFile.of(options.input, **asked)
+    try:
+        # Its name is part of an object's key.
+        key_bytes = len(own_file.key.encode())
+    except UnicodeEncodeError as error:
+        raise BenchError(f"the name of {str(options.input)!a} is no UTF-8") from error
+    if key_bytes > _LONGEST_KEY_BYTES:
+        raise BenchError(f"a key has at most {_LONGEST_KEY_BYTES:,} bytes, this one {key_bytes:,}")
+    try:
+        catalogue = catalogue_of(own_file.feeds)
+    except FeedError as error:
+        raise BenchError(str(error)) from error
+    if options.feed is not None and options.feed != "native" and catalogue.named(options.feed) is None:
+        raise BenchError(f"there is no feed {options.feed}: see `tickstream feed list`")
+    return own_file
 
 
 def _file_trial(options: argparse.Namespace) -> Trial:

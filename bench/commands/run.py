@@ -28,6 +28,7 @@ def add(commands: Commands) -> None:
             "run --workload smoke",
             "run --ticks 1000000 --symbols 500",
             "run --workload dirty --faults all",
+            "run --input trades.csv.gz --feed massive-us-stocks-trades",
             "run --pipeline file-processing --files 500",
             "run --target endpoint --endpoint-url http://127.0.0.1:4566",
         ),
@@ -41,7 +42,11 @@ def add(commands: Commands) -> None:
     files.add_argument("--files", type=int, metavar="N", help="(default: 500)")
     files.add_argument("--poison", type=float, metavar="FRACTION", help="files on which a stage fails for good (0.02)")
     files.add_argument("--curable", type=float, metavar="FRACTION", help="files on which a stage fails twice (0.02)")
-    parser.add_argument("--input", type=Path, metavar="FILE", help="a tick file of your own instead of synthetic ticks")
+    own = parser.add_argument_group("a file of your own")
+    own.add_argument("--input", type=Path, metavar="FILE", help="what is sent instead of synthetic ticks")
+    own.add_argument("--key", help="the object's key (default: ticks/input/ and the file's name)")
+    own.add_argument("--feed", metavar="NAME", help="the feed that is to read it, put into the key")
+    own.add_argument("--feeds", type=Path, metavar="DIR", help="feeds of your own, which the functions get")
     parser.add_argument("--keep", action="store_true", help="leave the target and the stack running afterwards")
     parser.add_argument(
         "--rate", type=float, metavar="TICKS", help="ticks a second to send (default: the workload's schedule)"

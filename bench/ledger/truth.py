@@ -33,7 +33,9 @@ class ObjectFile:
 
     rows: the corrupt ones too; etag: MD5 in hex; text_path: the unpacked text, none for Parquet. intended_s: when it is
     to be sent, in seconds from the start of the schedule. repeat: 1 for a second upload of an object that is uploaded
-    anyway (same ordinal, key and bytes), whose rows are then 0: it brings none.
+    anyway (same ordinal, key and bytes), whose rows are then 0: it brings none. skipped: those of its rows that a feed
+    says are no trades. feed: the name of the feed that must read it, empty where that is no matter. refusal: why
+    it must be refused as a whole (`REASON: DETAIL`), empty where it must not.
     """
 
     ordinal: int
@@ -45,6 +47,9 @@ class ObjectFile:
     text_path: Path | None
     intended_s: float = 0.0
     repeat: int = 0
+    skipped: int = 0
+    feed: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

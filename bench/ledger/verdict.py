@@ -4,7 +4,8 @@ attempted: rows that were sent. acknowledged: rows whose sending the service con
 nobody was told so. recovered: those of them of which some try had no answer. indeterminate: rows that had no answer
 and are not there, which nobody promised. ok: ticks that are in the bar where they belong. lost: ticks missing from a
 bar. duplicated: ticks too many in a bar. unexpected: ticks in bars that should not be there. rejected: corrupt rows
-that were recorded with the right reason. dead-lettered: ticks whose range waits in a dead-letter queue (they are not
+that were recorded with the right reason. skipped: rows that a feed says are no trades. refused: rows of objects of
+which nothing was taken, for a reason that the pipeline named. dead-lettered: ticks whose range waits in a dead-letter queue (they are not
 lost: redriving them completes their ingests).
 """
 
@@ -65,4 +66,6 @@ def judge_acknowledged(outcomes: Sequence[Sent], attempted: int) -> Check:
         detail += f"; {len(faults):,} refused, the first: {faults[0].fault}"
     if doubtful:
         detail += f"; {doubtful:,} rows without an answer that did not arrive either"
-    return Check("acknowledged", not faults and known + doubtful == attempted and known > 0, detail)
+    # Of an object without a row there is nothing to count, and it must be taken all the same.
+    something = known > 0 or (attempted == 0 and bool(outcomes))
+    return Check("acknowledged", not faults and known + doubtful == attempted and something, detail)

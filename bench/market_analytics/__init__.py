@@ -1,6 +1,5 @@
 """Market analytics in the bench: ticks go in through S3 and the API, and every bar must be the oracle's.
 
-input_file      a file of the user's own, and its truth
 load            sending a workload and waiting for it
 fault_plan      the faults of a run: rules, their occasions, the redrive after the cure
 recording/      what is measured of a run
@@ -12,6 +11,7 @@ table_reader    reading back the table, rejects and dead letters
 api_reader      reading back bars through the API
 indeterminate   pieces whose answer never came: the table tells
 compare         findings from two sides: pure, so that each can be shown to fail
+whole_refusals  objects that were refused as a whole
 checks          gathering both sides of every check
 trial           one run
 """

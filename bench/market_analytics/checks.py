@@ -21,6 +21,7 @@ from bench.market_analytics.hostile_objects import rejects_without, without
 from bench.market_analytics.indeterminate import resolved
 from bench.market_analytics.oracle import coarser
 from bench.market_analytics.table_reader import RecordedReject, read_dead_letters, read_rejects, read_table
+from bench.market_analytics.whole_refusals import judge_feeds, judge_refused, of_ingests_but, refused_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +91,15 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     aside = evidence.planted_ingests
     table = without(read_table(target, outputs.table_name), aside)
     outcomes = resolved(evidence.ledger.outcomes(), table, evidence.oracle)
-    kept = [one for one in outcomes if one.acknowledged]
+    acknowledged = [one for one in outcomes if one.acknowledged]
+    refused_whole = refused_in(table, acknowledged)
+    judged_whole = (
+        *judge_refused(acknowledged, refused_whole, evidence.pieces),
+        *judge_feeds(table, acknowledged, evidence.pieces),
+    )
+    kept = [one for one in acknowledged if one.ordinal not in refused_whole]
+    aside = aside | {one.ingest_id for one in acknowledged if one.ordinal in refused_whole}
+    table = of_ingests_but(table, aside)
     oracle = evidence.oracle.among(origins_of(kept))
     expected = oracle.bars()
     planted = oracle.planted()
@@ -106,6 +115,8 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
         "duplicated": stored.duplicated,
         "unexpected": stored.unexpected,
         "rejected": recorded.matched + refused.matched,
+        "skipped": sum(receipt.skipped for receipt in table.receipts.values()),
+        "refused": sum(one.rows for one in acknowledged if one.ordinal in refused_whole),
         "dead-lettered": dead_lettered,
         "dead letters": len(dead_letters),
         "bars": sum(len(bars) for bars in expected.values()),
@@ -116,13 +127,14 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     checks = (
         judge_acknowledged(outcomes, evidence.attempted),
         Check("everything processed", evidence.completion.complete, evidence.completion.explanation),
+        *judged_whole,
         _bars("bars in DynamoDB", stored),
         _bars("bars through POST /bars", by_post),
         _bars(f"bars through GET /bars ({symbols} symbols)", by_get),
         _intervals(by_interval),
         _rejects("rejected rows", recorded),
         _rejects("refused in answers", refused),
-        _receipts(kept, table, planted),
+        _receipts(kept, table, planted, evidence.pieces),
         _statuses(api, kept),
         *([judge_announced(table, evidence.journal)] if evidence.journal else []),
         _rollups(table),
@@ -261,22 +273,36 @@ def _dead_lettered_ticks(
     return total
 
 
-def _receipts(kept: Sequence[Sent], table: TableState, planted: Sequence[PlantedReject]) -> Check:
-    """Per ingest: the receipts' counts are the rows that were sent, good and corrupt apart."""
+def _receipts(
+    kept: Sequence[Sent],
+    table: TableState,
+    planted: Sequence[PlantedReject],
+    pieces: Sequence[ObjectFile | PostBody],
+) -> Check:
+    """Per ingest: the receipts' counts are the rows that were sent: good, corrupt and no trades."""
     corrupt = Counter(row.ordinal for row in planted)
+    no_trades = {piece.ordinal: getattr(piece, "skipped", 0) for piece in pieces}
     ticks: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     for (ingest_id, _), receipt in table.receipts.items():
         ticks[ingest_id] += receipt.ticks
         rejected[ingest_id] += receipt.rejected
+        skipped[ingest_id] += receipt.skipped
     wrong = []
     known = {entry.ingest_id for entry in kept if entry.ingest_id}
     for entry in kept:
         # A POST's refused ticks were answered and travel no further.
-        want = (entry.rows - corrupt[entry.ordinal], 0 if entry.is_post else corrupt[entry.ordinal])
-        got = (ticks[entry.ingest_id], rejected[entry.ingest_id]) if entry.ingest_id else (0, 0)
+        of_no_trades = no_trades.get(entry.ordinal, 0)
+        good = entry.rows - corrupt[entry.ordinal] - of_no_trades
+        want = (good, 0 if entry.is_post else corrupt[entry.ordinal], of_no_trades)
+        counted = (ticks, rejected, skipped) if entry.ingest_id else ()
+        got = tuple(count[entry.ingest_id] for count in counted) or (0, 0, 0)
         if want != got:
-            wrong.append(f"{entry.source or entry.ordinal}: {got[0]} ticks and {got[1]} rejected instead of {want}")
+            wrong.append(
+                f"{entry.source or entry.ordinal}: {got[0]} ticks, {got[1]} rejected and {got[2]} skipped "
+                f"instead of {want}"
+            )
     strange = len({ingest_id for ingest_id, _ in table.receipts} - known)
     detail = f"{len(table.receipts):,} ranges committed, {len(wrong):,} ingests with wrong counts, {strange} unknown"
     return Check("receipts", not wrong and not strange, detail + (f"; {wrong[0]}" if wrong else ""))
@@ -290,7 +316,7 @@ def _statuses(api: ApiClient, kept: Sequence[Sent]) -> Check:
     for entry in asked:
         answer = api.get(f"/ingest/{entry.ingest_id}")
         body = answer.body if isinstance(answer.body, dict) else {}
-        counted = body.get("ticks", 0) + body.get("rejected", 0)
+        counted = body.get("ticks", 0) + body.get("rejected", 0) + body.get("skipped", 0)
         if answer.status != 200 or body.get("state") != "complete" or counted != entry.rows:
             wrong.append(f"{entry.source}: {answer.status} {str(answer.body)[:160]}")
     detail = f"{len(asked)} ingests asked for, {len(wrong)} not complete with all their rows"
@@ -307,6 +333,7 @@ def _rollups(table: TableState) -> Check:
 
 def _account(counts: Mapping[str, int]) -> Check:
     """Every acknowledged row is in exactly one place."""
-    places = counts["ok"] + counts["lost"] + counts["rejected"] + counts["dead-lettered"]
-    detail = f"ok + lost + rejected + dead-lettered = {places:,} of {counts['acknowledged']:,} acknowledged"
+    names = ("ok", "lost", "rejected", "skipped", "refused", "dead-lettered")
+    places = sum(counts[name] for name in names)
+    detail = f"{' + '.join(names)} = {places:,} of {counts['acknowledged']:,} acknowledged"
     return Check("every row accounted for", places == counts["acknowledged"] and not counts["lost"], detail)

@@ -8,16 +8,17 @@ from bench.ledger.api_client import ApiClient
 from bench.market_analytics.checks import Evidence, late_bars, verdict_of
 from bench.market_analytics.facts import pushed_facts
 from bench.market_analytics.fault_plan import LATE_CHECK, FaultPlan
-from bench.market_analytics.input_file import take_in
 from bench.market_analytics.load import Deployed, Pushed, push
 from bench.market_analytics.oracle import Oracle
 from bench.market_analytics.progress_display import ProgressDisplay
 from bench.market_analytics.recording.idle import idle_facts
 from bench.measure.stored import stored_facts
+from bench.own_file.taking import take_in
 from bench.stack import deployment
 from bench.stack.dev_stack import how_to_try
 from bench.synthetic.factory import Factory
 from bench.targets import Capability
+from tickstream.feeds.catalogue import catalogue_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bench.ledger.sent import Ledger
     from bench.ledger.truth import ObjectFile, PostBody
     from bench.ledger.verdict import Check, Verdict
+    from bench.own_file.asked import OwnFile
     from bench.report.console import Reporter
     from bench.targets import Target
     from bench.workloads import Workload
@@ -38,7 +40,7 @@ _ROW_BYTES: Final = 50
 class MarketTrial:
     """See `bench.run.Trial`.
 
-    parameters: of the stack. input_path: the user's own file, sent instead of the workload's ticks. ticks_a_second: a
+    parameters: of the stack. own_file: the user's own file, sent instead of the workload's ticks. ticks_a_second: a
     schedule in place of the workload's. stall_s: see `bench.market_analytics.completion.wait_until_processed`. faults:
     what the run is put under, if anything.
     """
@@ -51,7 +53,7 @@ class MarketTrial:
         workload: Workload,
         parameters: Mapping[str, str],
         *,
-        input_path: Path | None = None,
+        own_file: OwnFile | None = None,
         ticks_a_second: float | None = None,
         stall_s: float = DEFAULT_STALL_S,
         faults: FaultPlan | None = None,
@@ -59,7 +61,7 @@ class MarketTrial:
         self.seed = workload.seed
         self.parameters = {**(faults.parameters if faults else {}), **parameters}
         self._workload = workload
-        self._input_path = input_path
+        self._own_file = own_file
         self._rate = ticks_a_second
         self._stall_s = stall_s
         self._plan = faults
@@ -74,7 +76,7 @@ class MarketTrial:
     @property
     def ticks(self) -> int:
         """See Trial; of a file of the user's own only its size is known."""
-        return self._input_path.stat().st_size // _ROW_BYTES if self._input_path else self._workload.ticks
+        return self._own_file.path.stat().st_size // _ROW_BYTES if self._own_file else self._workload.ticks
 
     @property
     def needs(self) -> tuple[tuple[Capability, str], ...]:
@@ -85,8 +87,10 @@ class MarketTrial:
         """See Trial."""
         self._truth, objects = folder / "truth", folder / "objects"
         self._truth.mkdir()
-        if self._input_path is not None:
-            self._pieces = (take_in(self._input_path, folder, self._truth),)
+        if self._own_file is not None:
+            own = self._own_file
+            catalogue = catalogue_of(own.feeds) if own.feeds else None
+            self._pieces = (take_in(own.path, folder, self._truth, key=own.key, catalogue=catalogue),)
             return
         objects.mkdir()
         self._pieces = tuple(Factory(self._workload, objects, self._truth).make())
@@ -141,7 +145,7 @@ class MarketTrial:
 
     def facts(self) -> dict[str, Any]:
         """See Trial."""
-        sent = {"input_file": self._input_path.name} if self._input_path else self._workload.facts()
+        sent = self._own_file.facts() if self._own_file else self._workload.facts()
         return {
             "workload": {**sent, "ticks_a_second": self._rate},
             **pushed_facts(self._pushed),

@@ -67,12 +67,20 @@ def generate(environment: str, pipeline: str = PIPELINE) -> str:
 
 
 def assemble(
-    environment: str, template: str | None = None, *, pipeline: str = PIPELINE, architecture: str | None = None
+    environment: str,
+    template: str | None = None,
+    *,
+    pipeline: str = PIPELINE,
+    architecture: str | None = None,
+    feeds: Path | None = None,
 ) -> Build:
-    """Build the bundles for an architecture (default: this machine's); the template, if not given, is generated."""
+    """Build the bundles for an architecture (default: this machine's); the template, if not given, is generated.
+
+    feeds: a folder of feeds that the functions get beside the built-in ones.
+    """
     architecture = architecture or host_architecture()
     # A folder for each pipeline: building one replaces what was there.
-    bundles = build_bundles(pipeline, architecture, BUNDLES / pipeline)
+    bundles = build_bundles(pipeline, architecture, BUNDLES / pipeline, feeds=feeds)
     return Build(pipeline, template or generate(environment, pipeline), bundles, architecture)
 
 
