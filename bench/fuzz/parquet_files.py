@@ -140,7 +140,7 @@ def _of_pyarrow() -> Iterator[ParquetFile]:
     yield _pyarrow("pyarrow decimals of 256 bits", _with(flat, "price", flat["price"].cast(pa.decimal256(60, 20))))
     yield _pyarrow(
         "pyarrow microseconds",
-        _with(flat, "timestamp", flat["timestamp"].cast(pa.timestamp("ns")).cast(pa.timestamp("us"))),
+        _with(flat, "timestamp", flat["timestamp"].cast(pa.timestamp("ns", "UTC")).cast(pa.timestamp("us", "UTC"))),
     )
 
 
@@ -160,7 +160,7 @@ def _of_duckdb() -> Iterator[ParquetFile]:
         database.execute("CREATE TABLE t (symbol VARCHAR, timestamp BIGINT, price DECIMAL(18, 4), size INTEGER)")
         database.executemany("INSERT INTO t VALUES (?, ?, ?, ?)", rows)
         wide = "SELECT symbol, timestamp, price::DECIMAL(38, 10) AS price, size::VARCHAR AS size FROM t"
-        times = "SELECT symbol, make_timestamp_ns(timestamp) AS timestamp, price, size FROM t"
+        times = "SELECT symbol, make_timestamptz(timestamp // 1000) AS timestamp, price, size FROM t"
         for name, query, how in (
             *(
                 (codec, "FROM t", f"CODEC '{codec}'")

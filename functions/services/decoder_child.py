@@ -44,7 +44,7 @@ class Word(Enum):
     REJECTS = auto()
     """More rejected rows of a piece: their offsets, reasons, details and texts."""
     PIECE = auto()
-    """The piece is complete; its number of ticks."""
+    """The piece is complete; its number of ticks, and of rows that are no trades."""
     DONE = auto()
     """All of it is said; what it took: strict work, and seconds of CPU."""
     REFUSED = auto()
@@ -153,4 +153,4 @@ def _say(piece: Decoded, connection: Connection) -> None:
         offsets, reasons = [row.offset for row in rejects], [row.reason.value for row in rejects]
         details, raws = [row.detail for row in rejects], [row.raw for row in rejects]
         connection.send((Word.REJECTS, offsets, reasons, details, raws))
-    connection.send((Word.PIECE, piece.ticks))
+    connection.send((Word.PIECE, piece.ticks, piece.skipped))

@@ -157,7 +157,8 @@ class DecoderProcess:
                 elif said.word is Word.REJECTS:
                     rejects += map(_rejected_row, *said.values)
                 else:
-                    yield Decoded(PackedBars(bars), said.values[0], tuple(rejects))
+                    ticks, skipped = said.values
+                    yield Decoded(PackedBars(bars), ticks, tuple(rejects), skipped)
                     bars, rejects = {}, []
             is_sound = said.word not in {Word.FAILED, Word.EXHAUSTED}
             keep = is_sound and self._resident_bytes() < self._memory_bytes * _KEPT_PART

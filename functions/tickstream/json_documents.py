@@ -70,6 +70,35 @@ def values_at_top(file: Readable) -> dict[str, str]:
     return found
 
 
+def is_one_document(head: bytes) -> bool:
+    """Say whether the first value of a text goes on beyond its first line, as no line of JSON lines does."""
+    first, end, rest = head.partition(b"\n")
+    if not end or not rest.strip():
+        return False
+    try:
+        # A line that is a value, or none at all, says nothing of the next one.
+        for _ in ijson.basic_parse(_Bytes(first), use_float=False):
+            pass
+    except IncompleteJSONError as error:
+        return "premature EOF" in str(error) or "incomplete" in str(error).lower()
+    except (JSONError, UnicodeDecodeError, ArithmeticError):
+        return False
+    return False
+
+
+class _Bytes:
+    """Bytes as a file."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most so many bytes; none at the end."""
+        taken = self._data if size < 0 else self._data[:size]
+        self._data = self._data[len(taken) :]
+        return taken
+
+
 def _events(file: Readable) -> Iterator[Event]:
     try:
         yield from ijson.basic_parse(file, buf_size=_READ_BYTES, use_float=False)

@@ -17,6 +17,7 @@ from tickstream.feeds.refusals import like_a_feed, refuse_what_it_is
 from tickstream.feeds.templates import take_apart
 from tickstream.gzip_stream import GzipStream
 from tickstream.ingests import Container, Format, Layout
+from tickstream.json_documents import is_one_document
 from tickstream.parquet.footer import of_native, read_footer
 from tickstream.parquet.row_groups import MAGIC
 from tickstream.parquet.schema import PhysicalType
@@ -137,7 +138,7 @@ def _parquet_layout(source: Source, read: Read, catalogue: Catalogue) -> tuple[L
         integers = tuple(column.physical_type in _INTEGERS for column in columns)
         chosen = choose(Candidate(source.key, lambda _: None, ParquetHead(names, integers)), catalogue)
         if chosen is None:
-            check_types(columns, catalogue)
+            check_columns(names, catalogue)
             layouts.append(Layout(Format.PARQUET))
             return of_native(columns)
         check_feed_types(chosen.feed, columns)
@@ -147,6 +148,9 @@ def _parquet_layout(source: Source, read: Read, catalogue: Catalogue) -> tuple[L
         return frozenset(of_feed)
 
     footer = read_footer(source.size_bytes, read, wanted)
+    if not layouts[0].feed:
+        # What its writer means by its bytes is known only now.
+        check_types(footer.columns)
     return layouts[0], footer
 
 
@@ -158,6 +162,10 @@ def _native_layout(head: Head, container: Container, catalogue: Catalogue | None
         if head.whole:
             return Layout(Format.CSV, container, data_start=len(text))
         raise ObjectRejected(Reason.UNKNOWN_FORMAT, f"nothing but blanks in the first {len(text)} bytes")
+    if text[first : first + 1] == b"[" or (text[first : first + 1] == b"{" and is_one_document(text[first:])):
+        raise ObjectRejected(
+            Reason.UNKNOWN_FORMAT, "it is one JSON document: a feed of your own (format json) says where its rows are"
+        )
     if text[first : first + 1] == b"{":
         return Layout(Format.JSON_LINES, container, data_start=start)
     for at, line in lines_of(head, start):
@@ -193,22 +201,28 @@ def start_of_member(layout: Layout, head: Head) -> int:
 def _header(line: bytes, catalogue: Catalogue | None) -> tuple[str, ...]:
     try:
         text = line.decode()
-        columns = [column_key(name) for name in next(csv.reader([text], strict=True))]
+        names = next(csv.reader([text], strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ObjectRejected(Reason.UNKNOWN_FORMAT, f"its first line is no CSV header: {error}") from error
-    if not text.isprintable() or text[0] in "[<":
+    if not text.replace("\t", "").isprintable() or text[0] == "<":
         raise ObjectRejected(Reason.UNKNOWN_FORMAT, "it is neither CSV with a header, JSON lines nor Parquet")
-    if len(columns) > MAX_COLUMNS:
-        raise ObjectRejected(Reason.TOO_LARGE, f"a header names at most {MAX_COLUMNS} columns, this one {len(columns)}")
-    check_columns(columns, catalogue)
-    return tuple(columns)
+    if len(names) > MAX_COLUMNS:
+        raise ObjectRejected(Reason.TOO_LARGE, f"a header names at most {MAX_COLUMNS} columns, this one {len(names)}")
+    columns = tuple(column_key(name) for name in names)
+    check_columns(columns, catalogue, names)
+    return columns
 
 
-def check_columns(columns: Sequence[str], catalogue: Catalogue | None = None) -> None:
-    """Check that the required columns are there and none stands twice. Raises ObjectRejected."""
+def check_columns(
+    columns: Sequence[str], catalogue: Catalogue | None = None, written: Sequence[str] | None = None
+) -> None:
+    """Check that the required columns are there and none stands twice. Raises ObjectRejected.
+
+    written: the columns as they are written, for a person.
+    """
     missing = [column for column in REQUIRED_COLUMNS if column not in columns]
     if missing:
-        found = ", ".join(columns)
+        found = ", ".join(columns if written is None else written)
         shown = found if len(found) <= 200 else found[:200] + " ..."
         hint = like_a_feed(columns, catalogue) if catalogue else ""
         raise ObjectRejected(Reason.MISSING_COLUMN, f"no column {', '.join(missing)}; found: {shown}{hint}")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tickstream.errors import MalformedItem
 from tickstream.files import FilePointer, decode_pointer, encode_pointer, group_of
-from tickstream.ingests import Format, Layout, Source
+from tickstream.ingests import Container, Format, Layout, Source
 from tickstream.notifications import object_created
 
 names = st.text(min_size=1, max_size=30)
@@ -21,7 +21,9 @@ pointers = st.builds(
     names,
     st.integers(0, 9),
     st.integers(0, 10**13),
-    st.builds(Layout, st.sampled_from(Format), st.booleans(), st.lists(names).map(tuple), st.integers(0, 10**5)),
+    st.builds(
+        Layout, st.sampled_from(Format), st.sampled_from(Container), st.lists(names).map(tuple), st.integers(0, 10**5)
+    ),
 )
 
 

@@ -165,7 +165,7 @@ def test_a_death_is_decided_by_a_new_child(decoder: DecoderProcess) -> None:
 
 def test_the_budget_is_the_object_s(decoder: DecoderProcess) -> None:
     """What a child spends is taken from what the object may cost, and what is left is all that the next range has."""
-    bad = packed(pl.concat([GOOD.with_columns(symbol=pl.lit("bad"))] * 20), 30)
+    bad = packed(pl.concat([GOOD.with_columns(symbol=pl.lit("b d"))] * 20), 30)
     source, spans = spans_of(bad)
     budget = Budget(LIMITS)
     for number, span in enumerate(spans, 1):

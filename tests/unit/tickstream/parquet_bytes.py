@@ -99,7 +99,8 @@ def with_chunk(data: bytes, name: str, edit: Callable[[bytes], bytes], **said: A
     new = replace(old, start=len(data), data_start=old.data_start + moved, end=end, **said)
     chunks = tuple(new if one is old else one for one in group.chunks)
     stored, file = data + edited, io.BytesIO()
-    write_extract(footer.columns, [replace(group, chunks=chunks)], lambda start, end: stored[start:end], file)
+    wanted = [column for column in footer.columns if column.name in {chunk.name for chunk in chunks}]
+    write_extract(wanted, [replace(group, chunks=chunks)], lambda start, end: stored[start:end], file)
     return file.getvalue()
 
 

@@ -120,7 +120,7 @@ def test_rows_that_take_no_bytes_are_read_range_by_range() -> None:
 
 def test_strict_work_of_parquet_rows_is_counted() -> None:
     """Rows that are decided one by one cost the object's budget."""
-    data = packed(pl.concat([GOOD.with_columns(symbol=pl.lit("bad"))] * 4_000))
+    data = packed(pl.concat([GOOD.with_columns(symbol=pl.lit("b d"))] * 4_000))
     source = Source("bucket", "key", "v1", "etag", len(data))
     work = (source, Layout(Format.PARQUET), Span(0, 0, 12_000), lambda start, end: data[start:end])
     with pytest.raises(ObjectRejected) as refusal:
@@ -157,8 +157,8 @@ def test_decimals_and_dictionaries_are_read_exactly(column: pa.Array) -> None:
 
 
 def test_a_wide_decimal_that_is_no_price_is_one_row_s_fault() -> None:
-    """Negative, too precise and too large ones are rejected with their digits, their neighbours are read."""
-    prices = [Decimal("1"), Decimal("-1"), Decimal("1E-20"), Decimal("1E30"), None, Decimal("2")]
+    """Too precise and too large ones are rejected with their digits, their neighbours are read."""
+    prices = [Decimal("1"), Decimal("-1E10"), Decimal("1E-20"), Decimal("1E30"), None, Decimal("2")]
     [decoded] = decode(written(arrow(6, price=pa.array(prices, pa.decimal256(76, 20)))))
     assert decoded.ticks == 2
     assert [row.offset for row in decoded.rejects] == [1, 2, 3, 4]

@@ -15,6 +15,7 @@ from tickstream.hours import Rollup, Segment, Slice
 from tickstream.ingests import (
     RETENTION_SECONDS,
     Activity,
+    Container,
     Format,
     Layout,
     Manifest,
@@ -48,7 +49,9 @@ COUNTS = st.integers(0, 10**9)
 SPANS = st.builds(Span, COUNTS, COUNTS, COUNTS)
 TEXTS = st.text(max_size=40)
 SOURCES = st.builds(Source, TEXTS, TEXTS, TEXTS, TEXTS, COUNTS)
-LAYOUTS = st.builds(Layout, st.sampled_from(Format), st.booleans(), st.lists(TEXTS, max_size=6).map(tuple), COUNTS)
+LAYOUTS = st.builds(
+    Layout, st.sampled_from(Format), st.sampled_from(Container), st.lists(TEXTS, max_size=6).map(tuple), COUNTS
+)
 MANIFESTS = st.builds(
     Manifest,
     ingest_id=INGESTS,
