@@ -27,7 +27,19 @@ FILES: Final = "file-processing"
 _LONGEST_KEY_BYTES: Final = 1024
 _RESULTS: Final = Path("bench/results")
 _OPTIONS_OF: Final = {
-    MARKET: ("workload", "ticks", "symbols", "posts", "input", "key", "feed", "feeds", "range_bytes", "compaction_threshold", "faults"),
+    MARKET: (
+        "workload",
+        "ticks",
+        "symbols",
+        "posts",
+        "input",
+        "key",
+        "feed",
+        "feeds",
+        "range_bytes",
+        "compaction_threshold",
+        "faults",
+    ),
     FILES: ("files", "poison", "curable"),
 }
 

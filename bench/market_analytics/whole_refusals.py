@@ -66,9 +66,7 @@ def judge_refused(
     return (Check(CHECK, not wrong, "; ".join(said[:5])),) if said else ()
 
 
-def judge_feeds(
-    table: TableState, kept: Sequence[Sent], pieces: Sequence[ObjectFile | PostBody]
-) -> tuple[Check, ...]:
+def judge_feeds(table: TableState, kept: Sequence[Sent], pieces: Sequence[ObjectFile | PostBody]) -> tuple[Check, ...]:
     """Compare the feed that each manifest froze with the one whose truth was made."""
     wanted = {piece.ordinal: piece.feed for piece in pieces if isinstance(piece, ObjectFile) and piece.feed}
     right, wrong = 0, []

@@ -44,7 +44,9 @@ class FeedRows:
         for part in _PARTS:
             self._make(connection, part)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE located AS {self._located()}")
-        connection.execute("CREATE OR REPLACE TEMP TABLE minutes AS SELECT DISTINCT minute FROM located WHERE minute IS NOT NULL")
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE minutes AS SELECT DISTINCT minute FROM located WHERE minute IS NOT NULL"
+        )
         zone = self._feed.time.get("zone", "")
         fixed = moments.fixed_offset_s(zone)
         # Nobody's zone: then no time without an offset is one.
@@ -160,8 +162,12 @@ class FeedRows:
         joined = "located LEFT JOIN offsets USING (minute)"
         for part in _PARTS:
             if _is_made(feed.tick[part]):
-                joined += f" LEFT JOIN made_{part} ON made_{part}.texts = [{', '.join(_columns(feed.tick[part], part))}]"
-        layers = Layers(f"(SELECT * EXCLUDE (texts) FROM {joined})" if " ON " in joined else f"(SELECT * FROM {joined})")
+                joined += (
+                    f" LEFT JOIN made_{part} ON made_{part}.texts = [{', '.join(_columns(feed.tick[part], part))}]"
+                )
+        layers = Layers(
+            f"(SELECT * EXCLUDE (texts) FROM {joined})" if " ON " in joined else f"(SELECT * FROM {joined})"
+        )
         layers.add(utc_s="local_s - CASE WHEN has_offset THEN written_s ELSE ahead_s END", symbol=self._symbol())
         layers.add(at_ns="coalesce(exact_ns, utc_s::HUGEINT * 1000000000 + fraction_ns)")
         for part, within in (("price", PRICE_WITHIN), ("size", SIZE_WITHIN)):

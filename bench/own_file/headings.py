@@ -106,7 +106,9 @@ def _heading(head: bytes, feed: Description, delimiter: str, wanted: Sequence[st
         if is_header and feed.header != "ignored":
             return Heading(names, end, delimiter)
         known = tuple(name for name, _ in feed.fields)
-        return Heading(known[: len(names)], end if is_header else begin, delimiter) if len(names) <= len(known) else None
+        return (
+            Heading(known[: len(names)], end if is_header else begin, delimiter) if len(names) <= len(known) else None
+        )
     return Heading(tuple(name for name, _ in feed.fields), len(head), delimiter) if feed.header is not True else None
 
 

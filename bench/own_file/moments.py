@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _PER_UNIT: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 EARLIEST_NS: Final = 631_152_000 * 10**9
 LATEST_NS: Final = 4_102_444_800 * 10**9
-_MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTHS: Final = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _OFFSET: Final = "[+-][0-9]{2}:?(?:[0-9]{2})?"
 _ISO: Final = (
     "(?P<Y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})"
@@ -79,7 +79,9 @@ class Groups:
 
     def whole(self, name: str, otherwise: int = 0) -> str:
         """SQL of the number that the group holds."""
-        return f"coalesce(TRY_CAST({self.text(name)} AS INTEGER), {otherwise})" if name in self._names else str(otherwise)
+        return (
+            f"coalesce(TRY_CAST({self.text(name)} AS INTEGER), {otherwise})" if name in self._names else str(otherwise)
+        )
 
     @property
     def has_offset(self) -> bool:
@@ -98,7 +100,9 @@ class Groups:
         day = _date(year, month, self.whole("d", 1))
         if "j" in self._names:
             first, number = _date(year, "1", "1"), self.whole("j")
-            day = f"CASE WHEN {number} > 0 AND year({first} + ({number} - 1)) = {year} THEN {first} + ({number} - 1) END"
+            day = (
+                f"CASE WHEN {number} > 0 AND year({first} + ({number} - 1)) = {year} THEN {first} + ({number} - 1) END"
+            )
         hour = self.whole("H") if "H" in self._names else self.whole("I")
         if "p" in self._names:
             noon = f"CASE lower({self.text('p')}) WHEN 'pm' THEN 12 ELSE 0 END"
@@ -128,7 +132,9 @@ def _field(name: str) -> str:
 
 
 def _date(year: str, month: str, day: str) -> str:
-    parts = " || '-' || ".join(f"lpad(({one})::VARCHAR, {width}, '0')" for one, width in ((year, 4), (month, 2), (day, 2)))
+    parts = " || '-' || ".join(
+        f"lpad(({one})::VARCHAR, {width}, '0')" for one, width in ((year, 4), (month, 2), (day, 2))
+    )
     return f"TRY_CAST({parts} AS DATE)"
 
 

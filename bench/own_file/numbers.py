@@ -33,7 +33,10 @@ def add_number(layers: Layers, name: str, text: str, *, scale: int = 0, absolute
     # The exponent of a zero may be any; of another number one that is too long for an integer is beyond all bounds.
     exponent = f"CASE WHEN {n}.exponent = '' THEN 0 ELSE TRY_CAST(ltrim({n}.exponent, '+') AS BIGINT) END"
     layers.add(
-        **{f"{n}_digits": f"ltrim({n}.whole || {n}.fraction, '0')", f"{n}_exponent": f"least(greatest({exponent}, -1000000), 1000000)"}
+        **{
+            f"{n}_digits": f"ltrim({n}.whole || {n}.fraction, '0')",
+            f"{n}_exponent": f"least(greatest({exponent}, -1000000), 1000000)",
+        }
     )
     digits = f"rtrim({n}_digits, '0')"
     places = f"{n}_exponent + length({n}_digits) - length({digits}) - length({n}.fraction) + {scale + 9}"

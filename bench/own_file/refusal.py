@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(Exception):  # noqa: N818 - it is no error: the truth of a file may be that it is refused
+class Refused(Exception):
     """A file must be refused as a whole. reason: the pipeline's code, such as `missing_column`."""
 
     def __init__(self, reason: str, detail: str) -> None:

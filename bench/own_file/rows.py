@@ -31,7 +31,7 @@ type Fields = tuple[str | None, ...]
 type Row = tuple[Any, ...]
 
 
-class Fault(Exception):  # noqa: N818 - what a row is called that is none
+class Fault(Exception):
     """A row that cannot be taken apart; its text is the reason."""
 
 

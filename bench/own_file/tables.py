@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bench.own_file.description import Description
 
 _INTEGERS: Final = frozenset(
-    "TINYINT SMALLINT INTEGER BIGINT UTINYINT USMALLINT UINTEGER UBIGINT HUGEINT UHUGEINT".split()
+    ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT", "UHUGEINT"]
 )
 _FLOATS: Final = frozenset({"FLOAT", "DOUBLE"})
 
@@ -37,7 +37,9 @@ class Table:
             described = connection.execute("DESCRIBE file").fetchall()
         except duckdb.Error as error:
             raise Refused("corrupt_parquet", str(error)[:200]) from error
-        self.types: dict[str, str] = {name: str(kind).upper() for name, kind, *_ in described if name != "file_row_number"}
+        self.types: dict[str, str] = {
+            name: str(kind).upper() for name, kind, *_ in described if name != "file_row_number"
+        }
 
     @property
     def integers(self) -> tuple[bool, ...]:
@@ -58,7 +60,11 @@ class Table:
             fits = kind == "VARCHAR" or kind.startswith("ENUM")
             if name == "timestamp":
                 # A time without a zone is of nobody knows where.
-                fits = fits or kind in {"BIGINT", "UBIGINT"} or kind.startswith(("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"))
+                fits = (
+                    fits
+                    or kind in {"BIGINT", "UBIGINT"}
+                    or kind.startswith(("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"))
+                )
             elif name != "symbol":
                 fits = fits or kind in _INTEGERS or kind.startswith("DECIMAL")
             if not fits:

@@ -64,6 +64,8 @@ def take_in(
         reader = _Reader(path, folder / f"input-{ordinal}.txt", part_path(truth, ordinal), key, ordinal)
         try:
             taken, refusal = reader.read(installed() if catalogue is None else catalogue), ""
+            if not taken.rows:
+                reader.write_nothing()
         except (Refused, ObjectRejected) as refused:
             taken, refusal = _Taken("", 0, 0), str(refused)
             reader.write_nothing()
@@ -71,7 +73,16 @@ def take_in(
     except (OSError, duckdb.Error) as error:
         raise InputError(f"{path} cannot be read as a tick file: {error}") from error
     return ObjectFile(
-        ordinal, key, path, taken.rows, size_bytes, etag, text_path, skipped=taken.skipped, feed=taken.feed, refusal=refusal
+        ordinal,
+        key,
+        path,
+        taken.rows,
+        size_bytes,
+        etag,
+        text_path,
+        skipped=taken.skipped,
+        feed=taken.feed,
+        refusal=refusal,
     )
 
 
@@ -129,7 +140,9 @@ class _Reader:
         is_document = chosen is not None and chosen.format is Format.JSON
         # Rows of a document have no place in a text.
         self.text_path = None if is_document else packed.unpacked
-        found = self._native(texts) if feed is None else self._of_feed(texts, feed, chosen.format if chosen else Format.CSV)
+        found = (
+            self._native(texts) if feed is None else self._of_feed(texts, feed, chosen.format if chosen else Format.CSV)
+        )
         return _Taken(feed.name if feed else NATIVE, sum(one.rows for one in found), sum(one.skipped for one in found))
 
     def _native(self, texts: Iterable[Text]) -> list[_Taken]:
