@@ -10,6 +10,7 @@ from bench.commands import (
     cost,
     down,
     fuzz,
+    fuzz_parquet,
     fuzz_text,
     mutants,
     perf,
@@ -20,4 +21,19 @@ from bench.commands import (
     up,
 )
 
-COMMANDS = (run, up, down, redrive, report, compare, cost, baselines, mutants, fuzz, fuzz_text, permissions, perf)
+COMMANDS = (
+    run,
+    up,
+    down,
+    redrive,
+    report,
+    compare,
+    cost,
+    baselines,
+    mutants,
+    fuzz,
+    fuzz_text,
+    fuzz_parquet,
+    permissions,
+    perf,
+)

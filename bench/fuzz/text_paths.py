@@ -23,7 +23,7 @@ from tickstream.ingests import Format, Source, Span
 from tickstream.keys import hour_of
 from tickstream.layouts import sniff
 from tickstream.rows import joints, judge_line, parse_csv_row, parse_json_row
-from tickstream.ticks import RejectedRow
+from tickstream.ticks import RejectedRow, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +106,7 @@ def strictly(one: TextInput) -> Outcome:
     """Read an object row by row."""
     try:
         layout = sniff(_source(one.data), partial(_read, one.data))
-        text = _unpacked(one.data) if layout.gzipped else one.data
+        text = _unpacked(one.data) if layout.whole else one.data
     except ObjectRejected as error:
         return Outcome({}, 0, (), error.reason)
     except (OSError, EOFError, zlib.error):
@@ -118,7 +118,7 @@ def strictly(one: TextInput) -> Outcome:
         judged = judge_line(row, offset, parse, SMALL.row_bytes, SMALL.raw_bytes)
         if isinstance(judged, RejectedRow):
             rejects.append(judged)
-        elif judged is not None:
+        elif isinstance(judged, Tick):
             ticks += 1
             key = judged.symbol, hour_of(judged.timestamp_ns)
             bars[key] = merge_bars(bars.get(key, ()), [bar_of(judged, "object", "etag", offset)])
@@ -161,8 +161,8 @@ def _by_ranges(one: TextInput) -> Outcome:
     """Decode as DataProcessor does, in ranges that are cut anywhere."""
     data, source = one.data, _source(one.data)
     layout = sniff(source, partial(_read, data))
-    bounds = [0, len(data)] if layout.gzipped else [layout.data_start, len(data)]
-    if not layout.gzipped:
+    bounds = [0, len(data)] if layout.whole else [layout.data_start, len(data)]
+    if not layout.whole:
         bounds = sorted({*bounds, *(cut for cut in one.cuts if layout.data_start < cut < len(data))})
     spans = [Span(index, start, end) for index, (start, end) in enumerate(pairwise(bounds)) if start < end]
     return _together([decode_span(source, layout, span, partial(_read, data), SMALL) for span in spans])
@@ -172,7 +172,7 @@ def _by_pieces(one: TextInput) -> Outcome:
     """Decode as data-processor does, piece by piece."""
     data, source = one.data, _source(one.data)
     layout = sniff(source, partial(_read, data))
-    span = Span(0, 0 if layout.gzipped else layout.data_start, len(data))
+    span = Span(0, 0 if layout.whole else layout.data_start, len(data))
     if span.start == span.end:
         return _together([])
     return _together(list(decode_pieces(source, layout, span, partial(_read, data), SMALL)))

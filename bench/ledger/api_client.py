@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bench.targets import Target
 
-_DECIMAL: Final = re.compile(r"(?P<whole>[0-9]+)(?:\.(?P<fraction>[0-9]+))?")
+_DECIMAL: Final = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]+)(?:\.(?P<fraction>[0-9]+))?")
 _TIMEOUT = urllib3.Timeout(connect=5, read=35)
 
 
@@ -83,4 +83,4 @@ def scaled(text: object, digits: int) -> int:
         raise TypeError(f"{text!r} is not a decimal as text")
     if not (match := _DECIMAL.fullmatch(text)) or len(match["fraction"] or "") > digits:
         raise ValueError(f"{text} is not a plain decimal of at most {digits} digits after the point")
-    return int(match["whole"] + (match["fraction"] or "").ljust(digits, "0"))
+    return int(match["sign"] + match["whole"] + (match["fraction"] or "").ljust(digits, "0"))

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA: Final = {
-    "source": pl.Int32,  # ordinal of the object or request
-    "offset": pl.Int64,  # bytes (unpacked where gzipped), row number in Parquet, position in a POST
-    "length": pl.Int64,  # bytes of the row without its line end; 0 where rows are no text
-    "symbol": pl.String,
-    "timestamp_ns": pl.Int64,
-    "price_e9": pl.Int64,
-    "size_e9": pl.Int64,
-    "sequence": pl.Int64,
-    "reason": pl.String,
+    "source": pl.Int32(),  # ordinal of the object or request
+    "offset": pl.Int64(),  # bytes (unpacked where gzipped), row number in Parquet, position in a POST
+    "length": pl.Int64(),  # bytes of the row without its line end; 0 where rows are no text
+    "symbol": pl.String(),
+    "timestamp_ns": pl.Int64(),
+    "sequence": pl.Int64(),  # before source and offset in the order of ticks
+    "price_e9": pl.Int64(),
+    "size_e9": pl.Decimal(38, 0),  # wider than 64 bits, and what DuckDB reads of 128
+    "reason": pl.String(),
 }
 
 
@@ -73,9 +73,9 @@ def part_path(folder: Path, ordinal: int) -> Path:
 
 
 def write_part(folder: Path, ordinal: int, rows: pl.DataFrame) -> Path:
-    """Store the truth of one source (or of several, under the ordinal of the first)."""
+    """Store the truth of one source (or of several, under the ordinal of the first). `sequence` may be left out."""
     path = part_path(folder, ordinal)
     if "sequence" not in rows.columns:
-        rows = rows.with_columns(pl.lit(0).alias("sequence"))
+        rows = rows.with_columns(sequence=pl.lit(0, pl.Int64))
     rows.select([pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()]).write_parquet(path, compression="lz4")
     return path

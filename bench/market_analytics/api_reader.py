@@ -101,7 +101,7 @@ def _bar(entry: Mapping[str, Any]) -> tuple[int, AnsweredBar]:
         volume_e9=scaled(entry["volume"], 9),
         ticks=int(entry["ticks"]),
         notional_e18=scaled(entry["notional"], 18),
-        vwap_e9=scaled(entry["vwap"], 9),
+        vwap_e9=None if entry["vwap"] is None else scaled(entry["vwap"], 9),
     )
     return start // _MINUTE, bar
 

@@ -31,7 +31,7 @@ FIELDS: Final = ("open_e9", "high_e9", "low_e9", "close_e9", "volume_e9", "ticks
 
 @dataclass(frozen=True, slots=True)
 class AnsweredBar:
-    """A bar as the API answered it; numbers as in `ExpectedBar`, VWAP in 10^-9."""
+    """A bar as the API answered it; numbers as in `ExpectedBar`, VWAP in 10^-9, None where there is none."""
 
     open_e9: int
     high_e9: int
@@ -40,7 +40,7 @@ class AnsweredBar:
     volume_e9: int
     ticks: int
     notional_e18: int
-    vwap_e9: int
+    vwap_e9: int | None
 
 
 type ReadBar = Bar | AnsweredBar
@@ -132,7 +132,8 @@ def _differences(symbol: str, minute: int, want: ExpectedBar, have: ReadBar) -> 
         if getattr(want, name) != getattr(have, name)
     ]
     # round() of a Fraction is exact and half to even.
-    if not found and (vwap_e9 := round(Fraction(want.notional_e18, want.volume_e9))) != have.vwap_e9:
+    vwap_e9 = round(Fraction(want.notional_e18, want.volume_e9)) if want.volume_e9 else None
+    if not found and vwap_e9 != have.vwap_e9:
         found.append(Mismatch(symbol, minute, "vwap_e9", str(vwap_e9), str(have.vwap_e9)))
     return found
 

@@ -58,10 +58,7 @@ class HostileObject:
 
 
 def hostile_objects() -> tuple[HostileObject, ...]:
-    """Make them all; it takes a moment.
-
-    Not among them, until it costs its own object only: Parquet that is damaged so that polars panics or aborts.
-    """
+    """Make them all; it takes a moment."""
     rows = [f"{SYMBOL},{_FIRST_NS + at},1.5,100".encode() for at in range(_MEMBERS)]
     plain = _HEADER + b"".join(row + b"\n" for row in rows[:_ROWS])
     windows = plain.replace(b"\n", b"\r\n")
@@ -76,6 +73,7 @@ def hostile_objects() -> tuple[HostileObject, ...]:
         HostileObject("nothing known.bin", bytes(range(256)) * 40, reason=Reason.UNKNOWN_FORMAT),
         HostileObject("cut off.parquet", parquet[:-4], reason=Reason.CORRUPT_PARQUET),
         HostileObject("its pages overwritten.parquet", _overwritten(parquet), reason=Reason.CORRUPT_PARQUET),
+        HostileObject("one bit flipped.parquet", deadly_parquet(parquet), reason=Reason.CORRUPT_PARQUET),
         HostileObject(
             "a footer of 2 GiB.parquet", parquet[:-8] + b"\xff\xff\xff\x7fPAR1", reason=Reason.CORRUPT_PARQUET
         ),
@@ -96,6 +94,13 @@ def _parquet(rows: int) -> bytes:
     }
     pl.DataFrame(columns).write_parquet(written)
     return written.getvalue()
+
+
+def deadly_parquet(parquet: bytes) -> bytes:
+    """Flip the sign of the number of values in the first data page: polars allocates 2^61 bytes, and aborts."""
+    # Of the page's header, the third field's end, and the first of what is in the next: the number, as a varint.
+    at = parquet.index(b"\x2c\x15") + 2
+    return parquet[:at] + bytes([parquet[at] ^ 1]) + parquet[at + 1 :]
 
 
 def _overwritten(parquet: bytes) -> bytes:

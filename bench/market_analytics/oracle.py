@@ -1,6 +1,7 @@
 """What the bars must be: SQL over the truth table, in another engine than the pipeline's, sharing no code with it.
 
-Sums are HUGEINT (128 bits, an overflow is an error), prices and sizes integers of 10^-9: exact to the last digit.
+Sums are HUGEINT (128 bits, an overflow is an error), prices and sizes integers of 10^-9: exact to the last digit. Price
+times size may be wider: the size is cut in two, and the halves' sums are put together here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 type BarTable = Mapping[str, Mapping[int, "ExpectedBar"]]
 
 _MEMORY: Final = "768MB"
+#: Cuts a size into `size // SIZE_SPLIT` and `size % SIZE_SPLIT`.
+SIZE_SPLIT: Final = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +111,8 @@ class Oracle:
         with self._open() as connection:
             cursor = connection.execute(_BARS)
             while rows := cursor.fetchmany(50_000):
-                for symbol, minute, *values in rows:
-                    bars.setdefault(symbol, {})[minute] = ExpectedBar(*values)
+                for symbol, minute, *values, upper, lower in rows:
+                    bars.setdefault(symbol, {})[minute] = ExpectedBar(*values, notional_e18=upper * SIZE_SPLIT + lower)
         return bars
 
     def planted(self) -> list[PlantedReject]:
@@ -147,23 +150,22 @@ class Oracle:
         return int(row[0]) if row else 0
 
 
-# The total order (timestamp, source, ETag, offset) as one number: 63 bits, 21 bits, 43 bits. Wider values would not
-# fit a HUGEINT, and the multiplication would fail instead of wrapping.
-_BARS: Final = """
+# The total order is (timestamp, sequence, source, ETag, offset): more bits than any number here has, so it is a row.
+_BARS: Final = f"""
 WITH good AS (
-    SELECT symbol, timestamp_ns // 60000000000 AS minute, price_e9, size_e9,
-        (timestamp_ns::HUGEINT * 2097152 + place) * 8796093022208 + "offset" AS position
+    SELECT symbol, timestamp_ns // 60000000000 AS minute, price_e9::HUGEINT AS price_e9, size_e9::HUGEINT AS size_e9,
+        (timestamp_ns, sequence, place, "offset") AS position
     FROM sent WHERE reason IS NULL
 )
 SELECT symbol, minute,
     arg_min(price_e9, position), max(price_e9), min(price_e9), arg_max(price_e9, position),
-    sum(size_e9::HUGEINT), count(*), sum(price_e9::HUGEINT * size_e9::HUGEINT)
+    sum(size_e9), count(*), sum(price_e9 * (size_e9 // {SIZE_SPLIT})), sum(price_e9 * (size_e9 % {SIZE_SPLIT}))
 FROM good GROUP BY symbol, minute
-"""
+"""  # noqa: S608 - nothing of it comes from outside
 
 _NOTHING_SENT: Final = """
 CREATE TABLE sent (
-    source INTEGER, "offset" BIGINT, length BIGINT, symbol VARCHAR, timestamp_ns BIGINT, price_e9 BIGINT,
-    size_e9 BIGINT, reason VARCHAR, place BIGINT
+    source INTEGER, "offset" BIGINT, length BIGINT, symbol VARCHAR, timestamp_ns BIGINT, sequence BIGINT,
+    price_e9 BIGINT, size_e9 DECIMAL(38, 0), reason VARCHAR, place BIGINT
 )
 """

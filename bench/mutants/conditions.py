@@ -107,6 +107,9 @@ NEVER_WRITTEN: Final = Condition(
         "dead-letter queues",
     ),
 )
+HOSTILE: Final = Condition(
+    "hostile", "objects that are damaged or costly lie among the others", faults=("hostile-objects",)
+)
 AGGREGATOR_DOWN: Final = Condition(
     "aggregator down", "rollups are late while bars are asked for", faults=("aggregator-down",)
 )

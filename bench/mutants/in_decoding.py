@@ -46,8 +46,8 @@ CUTTING: Final = (
         (
             Edit(
                 _SPANS,
-                "    if end > start:\n        spans.append(Span(len(spans), start, end))\n    return",
-                "    return",
+                "    if rows:\n        yield len(footer.row_groups)",
+                "",
             ),
         ),
         (_STORED, _RECEIPTS),

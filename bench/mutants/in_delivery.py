@@ -12,6 +12,7 @@ _POSTED: Final = "bars through POST /bars"
 _PROCESSED: Final = "everything processed"
 _RECEIPTS: Final = "receipts"
 _ROLLED_UP: Final = "rollups include everything"
+_HOSTILE: Final = "hostile objects"
 _OBJECTS: Final = "market_analytics/data_ingestion_objects.py"
 _POSTS: Final = "market_analytics/data_ingestion_posts.py"
 _RANGES: Final = "market_analytics/data_processor_ranges.py"
@@ -69,6 +70,13 @@ DELIVERING: Final = (
         (Edit(_POSTS, "    if key is None:\n", "    if key is not None or key is None:\n"),),
         (_STORED,),
         conditions.LOST_ANSWER,
+    ),
+    Mutant(
+        "parquet-decoded-here",
+        "DataProcessor decodes Parquet in its own process, which ends where polars aborts",
+        (Edit(_PROCESSOR, "        decode=partial(decode_apart, deadline=deadline),\n", ""),),
+        (_HOSTILE,),
+        conditions.HOSTILE,
     ),
     Mutant(
         "deleted-on-error",

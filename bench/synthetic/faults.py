@@ -60,21 +60,21 @@ def _value_faults(line: Callable[[Fields, tuple[str, ...]], bytes]) -> tuple[Lin
         return line(replace(fields, timestamp="1767623400"), columns)
 
     return (
-        broken(Reason.BAD_SYMBOL, symbol="aapl"),
+        broken(Reason.BAD_SYMBOL, symbol="AA PL"),
         broken(Reason.BAD_SYMBOL, symbol="AAPL#1"),
-        broken(Reason.BAD_SYMBOL, symbol="A" * 33),
+        broken(Reason.BAD_SYMBOL, symbol="A" * 65),
         broken(Reason.BAD_TIMESTAMP, timestamp="yesterday"),
         broken(Reason.BAD_TIMESTAMP, timestamp="2026-01-05T14:30:00"),
         broken(Reason.BAD_TIMESTAMP, timestamp="2026-02-30T14:30:00Z"),
         (Reason.TIMESTAMP_OUT_OF_RANGE, seconds),
-        broken(Reason.BAD_PRICE, price="0"),
-        broken(Reason.BAD_PRICE, price="-1.25"),
-        broken(Reason.BAD_PRICE, price="1e2"),
-        broken(Reason.BAD_PRICE, price="1234567890.5"),
-        broken(Reason.BAD_PRICE, price="1.1234567890"),
+        broken(Reason.BAD_PRICE, price="9000000000"),
+        broken(Reason.BAD_PRICE, price="-12345678901.25"),
+        broken(Reason.BAD_PRICE, price="1e10"),
+        broken(Reason.BAD_PRICE, price="1.1234567891"),
+        broken(Reason.BAD_PRICE, price="1.5e-9"),
         broken(Reason.BAD_SIZE, size="-100"),
-        broken(Reason.BAD_SIZE, size="0.0"),
-        broken(Reason.BAD_SIZE, size="1E2"),
+        broken(Reason.BAD_SIZE, size="1000000000000000"),
+        broken(Reason.BAD_SIZE, size="1E15"),
     )
 
 
@@ -102,11 +102,11 @@ JSON_FAULTS: Final[tuple[LineFault, ...]] = (
 
 #: For rows that are values and not text: Parquet, and ticks in a POST.
 VALUE_FAULTS: Final[tuple[ValueFault, ...]] = (
-    (Reason.BAD_SYMBOL, lambda row: row | {"symbol": "aapl"}),
+    (Reason.BAD_SYMBOL, lambda row: row | {"symbol": "AA PL"}),
     (Reason.TIMESTAMP_OUT_OF_RANGE, lambda row: row | {"timestamp": 1_767_623_400}),
-    (Reason.BAD_PRICE, lambda row: row | {"price": "0"}),
-    (Reason.BAD_PRICE, lambda row: row | {"price": "-1.25"}),
-    (Reason.BAD_SIZE, lambda row: row | {"size": "0"}),
+    (Reason.BAD_PRICE, lambda row: row | {"price": "9000000000"}),
+    (Reason.BAD_PRICE, lambda row: row | {"price": "-12345678901.25"}),
+    (Reason.BAD_SIZE, lambda row: row | {"size": "-1.25"}),
     (Reason.MISSING_FIELD, lambda row: row | {"price": None}),
     (Reason.MISSING_FIELD, lambda row: row | {"symbol": None}),
 )

@@ -14,7 +14,7 @@ from tickstream.feeds.moments import ISO, number_ns
 from tickstream.feeds.refusals import refuse_what_it_is
 from tickstream.ingests import Source
 from tickstream.layouts import head_of
-from tickstream.parquet_footer import read_footer
+from tickstream.parquet.footer import read_footer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

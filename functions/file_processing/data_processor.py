@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aws_lambda_powertools import Logger
@@ -11,6 +12,7 @@ from aws_lambda_powertools import Logger
 from file_processing.data_processor_files import Stores, process_file
 from services import settings
 from services.deadlines import Deadline
+from services.decoder_process import decode_pieces_apart
 from services.log_lines import one_line
 from services.objects import ObjectReader
 from services.ordered_batches import failures_answer, process_in_order
@@ -60,6 +62,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         send=send,
         now_ms=lambda: time.time_ns() // 10**6,
         in_time=lambda: deadline.remaining_s() > 0,
+        decode=partial(decode_pieces_apart, deadline=deadline),
     )
     failed = process_in_order(
         event["Records"],

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from services.status_table import make_move
 from tickstream.decoding import Budget, Limits, decode_pieces
-from tickstream.errors import ObjectRejected, ServiceIncomplete
+from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
 from tickstream.file_status import (
     Failure,
     FileFault,
@@ -30,17 +30,19 @@ from tickstream.file_status import (
     move_of,
     outcome_of,
 )
+from tickstream.ingests import Format
 from tickstream.promises import MAX_BAD_ROWS
 from tickstream.ranges import plan_spans
 from tickstream.symbol_statistics import StatisticsFold, pack_statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from services.status_table import StatusTable
+    from tickstream.decoding import Decoded
     from tickstream.file_status import BadRow, Move
     from tickstream.files import FilePointer
-    from tickstream.ingests import Read, Source
+    from tickstream.ingests import Layout, Read, Source, Span
 
 #: What is decoded at a time: 512 MB of memory hold it several times over, in all the shapes that it takes.
 SPAN_BYTES: Final = 4 << 20
@@ -59,7 +61,17 @@ LIMITS: Final = Limits(
     idle_bytes=16 << 20,
     strict_work=48 << 20,
     cpu_s=9.0,
+    # Nobody reads them here: the status says of the first bad rows what is wrong with them, and not what they are.
+    rejected_bytes=1 << 20,
 )
+
+
+#: Of Parquet, where rows may take no bytes: they take half of the time that a third of a core has in an invocation.
+MAX_PARQUET_ROWS: Final = 20_000_000
+
+
+def _decode_here(source: Source, layout: Layout, span: Span, read: Read, budget: Budget) -> Iterable[Decoded]:
+    return decode_pieces(source, layout, span, read, budget.limits, budget=budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,7 @@ class Stores:
     send: queues a pointer for the aggregator.
     now_ms: Unix milliseconds.
     in_time: whether the invocation has time left.
+    decode: decodes a span piece by piece (`tickstream.decoding.decode_pieces`, or the same in a process of its own).
     """
 
     statuses: StatusTable
@@ -77,6 +90,7 @@ class Stores:
     send: Callable[[FilePointer], None]
     now_ms: Callable[[], int]
     in_time: Callable[[], bool]
+    decode: Callable[[Source, Layout, Span, Read, Budget], Iterable[Decoded]] = _decode_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +149,8 @@ def _decode(pointer: FilePointer, stores: Stores, span_bytes: int) -> _Result:
     bad_rows: list[BadRow] = []
     ticks = rejected = 0
     try:
-        for span in plan_spans(pointer.source, pointer.layout, span_bytes, read):
-            for decoded in decode_pieces(pointer.source, pointer.layout, span, read, LIMITS, budget=budget):
+        for span in _planned(pointer, read, span_bytes):
+            for decoded in stores.decode(pointer.source, pointer.layout, span, read, budget):
                 ticks += decoded.ticks
                 rejected += len(decoded.rejects)
                 bad_rows += map(bad_row, decoded.rejects[: MAX_BAD_ROWS - len(bad_rows)])
@@ -154,6 +168,15 @@ def _decode(pointer: FilePointer, stores: Stores, span_bytes: int) -> _Result:
     if len(packed) > MAX_STATISTICS_BYTES:
         return _Result(_too_many_symbols(f"the statistics of its {fold.symbols} symbols do not fit into one item"))
     return _Result(None, tuple(bad_rows), rejected, packed)
+
+
+def _planned(pointer: FilePointer, read: Read, span_bytes: int) -> tuple[Span, ...]:
+    spans = plan_spans(pointer.source, pointer.layout, span_bytes, read, max_unpacked_bytes=LIMITS.unpacked_bytes)
+    if pointer.layout.format is Format.PARQUET and spans and spans[-1].end > MAX_PARQUET_ROWS:
+        raise ObjectRejected(
+            Reason.TOO_LARGE, f"a file has at most {MAX_PARQUET_ROWS} rows, this one {spans[-1].end}: split it"
+        )
+    return spans
 
 
 def _too_many_symbols(message: str) -> Failure:

@@ -37,7 +37,7 @@ from tickstream import keys
 from tickstream.errors import MalformedItem, ObjectRejected, Reason, ServiceIncomplete
 from tickstream.ingests import Activity, Manifest, is_forgotten
 from tickstream.items import activity_item, commit_from, key_of, manifest_from, manifest_item
-from tickstream.layouts import SNIFFED_BYTES, sniff
+from tickstream.layouts import SNIFFED_BYTES, sniff_with_footer
 from tickstream.messages import RangePointer, encode_message
 from tickstream.ranges import plan_spans
 
@@ -113,8 +113,8 @@ def _plan(
             # All of it: the ETag that a plain upload has, whatever S3 made of these bytes. Nothing is to be claimed.
             digest = hashlib.md5(head, usedforsecurity=False).hexdigest()
             ingest_id = keys.object_ingest_id(source.bucket, source.key, digest, source.size_bytes)
-        layout = sniff(source, read)
-        spans = plan_spans(source, layout, range_bytes, read)
+        layout, footer = sniff_with_footer(source, read)
+        spans = plan_spans(source, layout, range_bytes, read, footer=footer)
         fingerprint = _fingerprint(head, checksum()) if spans and len(head) < source.size_bytes else ""
     except ObjectRejected as error:
         # A result, not a failure: trying again would not help, and the manifest tells whoever asks.

@@ -28,6 +28,7 @@ from tickstream.errors import BadRequest, MalformedItem, ServiceIncomplete
 from tickstream.ingests import Activity, Manifest
 from tickstream.items import EXPIRY_ATTRIBUTE, activity_item, key_of, manifest_item
 from tickstream.messages import InlineTicks, encode_message
+from tickstream.promises import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -79,6 +80,7 @@ def take_ticks(
         raise BadRequest(
             "all_ticks_rejected", "none of the ticks could be taken", details=refusal_fields(checked.refused)
         )
+    _check_length(checked, now_ns)
     first = _first_use(posted, request_id, now_ns, table)
     # For whatever is logged of this call from now on; the next call begins without.
     logger.append_keys(ingest_id=first.ingest_id)
@@ -98,6 +100,17 @@ def take_ticks(
     table.batch_write([manifest_item(manifest), activity_item(Activity(first.ingest_id, received_ms, ranges=1))])
     send([encode_message(InlineTicks(first.ingest_id, received_ms, checked.accepted))])
     return Taken(first.ingest_id, first.received_ns, checked)
+
+
+def _check_length(checked: CheckedTicks, now_ns: int) -> None:
+    """Raise BadRequest where the ticks do not fit a message: whatever its id and time, it is as long."""
+    message = encode_message(InlineTicks("0" * 32, now_ns // keys.NS_PER_MS, checked.accepted))
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise BadRequest(
+            "body_too_large",
+            f"its ticks take {len(message)} bytes in a message, at most {MAX_MESSAGE_BYTES}: send fewer at once",
+            status=413,
+        )
 
 
 def _first_use(posted: PostedTicks, request_id: str, now_ns: int, table: Table) -> FirstUse:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from aws_lambda_powertools import Logger
@@ -17,6 +18,7 @@ from market_analytics.data_processor_order import Arrived, order_of
 from market_analytics.data_processor_ranges import Stores, commit, read_range
 from services import settings
 from services.deadlines import Deadline
+from services.decoder_process import decode_apart
 from services.dynamo_table import DynamoTable
 from services.events import EventBus
 from services.log_lines import one_line
@@ -113,6 +115,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         open_rejects=lambda key: LineWriter(configured.rejected_bucket, key),
         now_ms=lambda: time.time_ns() // 10**6,
         in_time=lambda: deadline.remaining_s() > 0,
+        decode=partial(decode_apart, deadline=deadline),
     )
     bus = EventBus(configured.event_bus_name, EVENT_SOURCE, EVENT_DETAIL_TYPE, deadline)
     return process_batch(event["Records"], stores, bus.put, deadline, Queue(configured.queue_url, deadline))

@@ -37,13 +37,17 @@ if TYPE_CHECKING:
 
     from services.table import Table
     from tickstream.errors import Reason
-    from tickstream.ingests import Read, Source
+    from tickstream.ingests import Layout, Read, Source, Span
     from tickstream.items import Item
     from tickstream.messages import Message
     from tickstream.ticks import RejectedRow
 
 #: More of a row is not kept: a row may have 1 MiB, and a person looks at its beginning.
 MAX_RAW_BYTES: Final = 64 * 1024
+
+
+def _decode_here(source: Source, layout: Layout, span: Span, read: Read, budget: Budget) -> Decoded:
+    return decode_span(source, layout, span, read, budget.limits, budget=budget)
 
 
 class Lines(Protocol):
@@ -62,6 +66,7 @@ class Stores:
     open_rejects: opens the object of rejected rows under a key; it is there, whole, when its context is left.
     now_ms: Unix milliseconds.
     in_time: whether the invocation has time left.
+    decode: decodes a span of an object (`tickstream.decoding.decode_span`, or the same in a process of its own).
     """
 
     table: Table
@@ -69,6 +74,7 @@ class Stores:
     open_rejects: Callable[[str], AbstractContextManager[Lines]]
     now_ms: Callable[[], int]
     in_time: Callable[[], bool] = lambda: True
+    decode: Callable[[Source, Layout, Span, Read, Budget], Decoded] = _decode_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ def commit(ranges: Sequence[Writes], table: Table) -> None:
 def _read_span(message: RangePointer, which: _Range, stores: Stores) -> Writes:
     budget = Budget(LIMITS, stores.in_time)
     read = stores.open_object(message.source)
-    decoded = decode_span(message.source, message.layout, message.span, read, LIMITS, budget=budget)
+    decoded = stores.decode(message.source, message.layout, message.span, read, budget)
     if decoded.rejects:
         with stores.open_rejects(rejects_key(which.ingest_id, which.index)) as rejects:
             for row in decoded.rejects:

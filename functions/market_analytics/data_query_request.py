@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 DEFAULT_SPAN_NS: Final = 24 * NS_PER_HOUR
 
 _PARAMETERS: Final = frozenset({"from", "to", "interval", "limit", "nextToken"})
+#: A blank before an offset, which has a time before it and no sign.
+_LOST_PLUS: Final = re.compile(r"(?<=[0-9]) (?=[0-9]{2}(?::?[0-9]{2})?\Z)")
 _TOKEN_VERSION: Final = 1
 _CHECKSUM_BYTES: Final = 8
 
@@ -77,7 +80,7 @@ def query_of_path(symbol: str, parameters: Mapping[str, list[str]], now_ns: int)
     """Read `GET /bars/{symbol+}`.
 
     symbol: as it stands in the path. It is percent-decoded here, once: API Gateway hands it over as it was sent
-    (a gateway that had decoded it already does no harm, a symbol has no percent sign).
+    (one that had decoded it already would do harm only where a symbol has a percent sign).
     Raises BadRequest.
     """
     fields: dict[str, Any] = {}
@@ -89,7 +92,7 @@ def query_of_path(symbol: str, parameters: Mapping[str, list[str]], now_ns: int)
     # In a query string a plus sign means a space, and offsets have one: nobody means "14:30:00 01:00".
     for name in ("from", "to"):
         if isinstance(fields.get(name), str):
-            fields[name] = fields[name].replace(" ", "+")
+            fields[name] = _LOST_PLUS.sub("+", fields[name])
     return _query((_symbol(unquote(symbol)),), fields, now_ns)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,16 @@ class Reason(StrEnum):
     OBJECT_GONE = "object_gone"
 
 
+#: A detail is stored, logged and answered, and may quote what came from outside: names of any length, for one.
+MAX_OBJECT_DETAIL: Final = 1_000
+MAX_ROW_DETAIL: Final = 300
+
+
+def cut(text: str, characters: int) -> str:
+    """Return a text of at most so many characters, which says where it was cut."""
+    return text if len(text) <= characters else text[: characters - 4] + " ..."
+
+
 class TickstreamError(Exception):
     """The root of the family."""
 
@@ -65,22 +75,22 @@ class RowRejected(TickstreamError):
     """One row is not a tick.
 
     reason: the stable code.
-    detail: one sentence for a person, without the row itself.
+    detail: one sentence for a person, without the row itself; cut.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
         self.reason = reason
-        self.detail = detail
+        self.detail = cut(detail, MAX_ROW_DETAIL)
+        super().__init__(f"{reason}: {self.detail}")
 
 
 class ObjectRejected(TickstreamError):
-    """A whole object cannot be read as ticks; trying again would not help."""
+    """A whole object cannot be read as ticks; trying again would not help. `detail` is cut."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
         self.reason = reason
-        self.detail = detail
+        self.detail = cut(detail, MAX_OBJECT_DETAIL)
+        super().__init__(f"{reason}: {self.detail}")
 
 
 class MalformedItem(TickstreamError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tickstream.errors import Reason
 
@@ -73,13 +73,31 @@ class Layout:
         return self.container is not Container.PLAIN or self.format is Format.JSON
 
 
+class FooterPart(NamedTuple):
+    """Where in a Parquet object the metadata of one range stand: offsets of the object, half open.
+
+    start: of the footer. first_row: the number of the first row of the first row group in `groups_start`.
+    """
+
+    start: int
+    schema_start: int
+    schema_end: int
+    groups_start: int
+    groups_end: int
+    first_row: int
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The half-open extent of one range: byte offsets, or row numbers in Parquet. `index` counts from 0."""
+    """The half-open extent of one range: byte offsets, or row numbers in Parquet. `index` counts from 0.
+
+    footer: in Parquet, where the range's metadata stand; without it all of the footer is read.
+    """
 
     index: int
     start: int
     end: int
+    footer: FooterPart | None = None
 
 
 class IngestState(StrEnum):

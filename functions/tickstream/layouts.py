@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from tickstream.containers import container_of, opened_zip, wanted_members
@@ -13,9 +14,12 @@ from tickstream.feeds.documents import columns_of, frozen_text, thawed
 from tickstream.feeds.heading import MAX_COLUMNS, UTF8_BOM, Head, heading_of, lines_of
 from tickstream.feeds.readers import column_key
 from tickstream.feeds.refusals import like_a_feed, refuse_what_it_is
+from tickstream.feeds.templates import take_apart
 from tickstream.gzip_stream import GzipStream
 from tickstream.ingests import Container, Format, Layout
-from tickstream.parquet_footer import PhysicalType, read_footer
+from tickstream.parquet.footer import of_native, read_footer
+from tickstream.parquet.row_groups import MAGIC
+from tickstream.parquet.schema import PhysicalType
 from tickstream.ticks import REQUIRED_COLUMNS
 from tickstream.zstd_stream import ZstdStream
 
@@ -23,12 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tickstream.feeds.catalogue import Catalogue
+    from tickstream.feeds.description import Feed
     from tickstream.ingests import Read, Source
-    from tickstream.parquet_footer import Column
+    from tickstream.parquet.footer import Footer
+    from tickstream.parquet.schema import Column
 
 SNIFFED_BYTES: Final = 64 * 1024
 
-_PARQUET_MAGIC: Final = b"PAR1"
 _BLANKS: Final = b" \t\r\n"
 _COMMENT: Final = b"#"
 
@@ -40,16 +45,29 @@ def sniff(source: Source, read: Read, catalogue: Catalogue | None = None) -> Lay
 
     Raises ObjectRejected, whatever makes it one that cannot be read as ticks.
     """
+    return sniff_with_footer(source, read, catalogue)[0]
+
+
+def sniff_with_footer(source: Source, read: Read, catalogue: Catalogue | None = None) -> tuple[Layout, Footer | None]:
+    """Find out the same, and return with it the footer that Parquet has, so that nobody needs to read it again."""
     if source.size_bytes == 0:
-        return Layout(Format.CSV)
+        return Layout(Format.CSV), None
     known = installed() if catalogue is None else catalogue
     first = read(0, min(SNIFFED_BYTES, source.size_bytes))
+    if first.startswith(MAGIC):
+        return _parquet_layout(source, read, known)
+    return _text_layout(source, read, known, first), None
+
+
+def _text_layout(source: Source, read: Read, known: Catalogue, first: bytes) -> Layout:
     container = container_of(first)
     if container is Container.PLAIN:
         refuse_what_it_is(first)
-    if first.startswith(_PARQUET_MAGIC):
-        return _parquet_layout(source, read, known)
-    heads = _heads(source, read, container)
+
+    def again(start: int, end: int) -> bytes:
+        return first[start:end] if end <= len(first) else read(start, end)
+
+    heads = _heads(source, again, container)
     chosen = choose(Candidate(source.key, heads), known)
     if chosen is not None:
         return Layout(
@@ -111,15 +129,25 @@ def _head_of_member(source: Source, read: Read, pattern: str, wanted_bytes: int)
         return Head(text, len(text) == member.unpacked_bytes and len(wanted) == 1, member.name)
 
 
-def _parquet_layout(source: Source, read: Read, catalogue: Catalogue) -> Layout:
-    footer = read_footer(source.size_bytes, read)
-    columns = tuple(column.name for column in footer.columns)
-    integers = tuple(column.physical_type in _INTEGERS for column in footer.columns)
-    chosen = choose(Candidate(source.key, lambda _: None, ParquetHead(columns, integers, {})), catalogue)
-    if chosen is not None:
-        return Layout(Format.PARQUET, feed=frozen_text(chosen.feed))
-    _check_types(footer.columns, catalogue)
-    return Layout(Format.PARQUET)
+def _parquet_layout(source: Source, read: Read, catalogue: Catalogue) -> tuple[Layout, Footer]:
+    layouts: list[Layout] = []
+
+    def wanted(columns: tuple[Column, ...]) -> frozenset[str]:
+        names = tuple(column.name for column in columns)
+        integers = tuple(column.physical_type in _INTEGERS for column in columns)
+        chosen = choose(Candidate(source.key, lambda _: None, ParquetHead(names, integers)), catalogue)
+        if chosen is None:
+            check_types(columns, catalogue)
+            layouts.append(Layout(Format.PARQUET))
+            return of_native(columns)
+        check_feed_types(chosen.feed, columns)
+        keys = set(map(column_key, columns_of(chosen.feed)))
+        of_feed = tuple(name for name in names if column_key(name) in keys)
+        layouts.append(Layout(Format.PARQUET, columns=of_feed, feed=frozen_text(chosen.feed)))
+        return frozenset(of_feed)
+
+    footer = read_footer(source.size_bytes, read, wanted)
+    return layouts[0], footer
 
 
 def _native_layout(head: Head, container: Container, catalogue: Catalogue | None) -> Layout:
@@ -184,7 +212,7 @@ def check_columns(columns: Sequence[str], catalogue: Catalogue | None = None) ->
         shown = found if len(found) <= 200 else found[:200] + " ..."
         hint = like_a_feed(columns, catalogue) if catalogue else ""
         raise ObjectRejected(Reason.MISSING_COLUMN, f"no column {', '.join(missing)}; found: {shown}{hint}")
-    twice = sorted({column for column in columns if columns.count(column) > 1})
+    twice = sorted(column for column, count in Counter(columns).items() if count > 1)
     if twice:
         raise ObjectRejected(Reason.DUPLICATE_COLUMN, f"more than one column {', '.join(map(repr, twice))}")
 
@@ -194,20 +222,43 @@ _INTEGERS: Final = {PhysicalType.INT32, PhysicalType.INT64}
 _NUMBER: Final = {PhysicalType.INT32, PhysicalType.INT64, PhysicalType.FIXED_LEN_BYTE_ARRAY}
 _SUITABLE_TYPES: Final = {
     "symbol": _TEXT,
-    "timestamp": {PhysicalType.INT64} | _TEXT,
+    "timestamp": {PhysicalType.INT64, PhysicalType.INT96} | _TEXT,
     "price": _NUMBER | _TEXT,
     "size": _NUMBER | _TEXT,
 }
 
 
-def _check_types(columns: Sequence[Column], catalogue: Catalogue) -> None:
-    # Only what the storage shows, so that a column of floats is refused once and for the whole object; the decoder
-    # sees the logical types and is stricter.
+def check_types(columns: Sequence[Column], catalogue: Catalogue | None = None) -> None:
+    """Check that a Parquet object has the required columns, each stored as a tick's may be. Raises ObjectRejected.
+
+    Only what the storage shows, so that a column of floats is refused once and for the whole object; the decoder sees
+    what values mean and is stricter.
+    """
     check_columns([column.name for column in columns], catalogue)
     for column in columns:
-        if column.physical_type not in _SUITABLE_TYPES.get(column.name, {column.physical_type}):
+        unsuitable = column.physical_type not in _SUITABLE_TYPES.get(column.name, {column.physical_type})
+        # A range is read without knowing the writer, whose bytes of no said meaning may be integers (`Column`).
+        bare = column.physical_type is PhysicalType.FIXED_LEN_BYTE_ARRAY and not (column.decimal or column.wide_integer)
+        if column.name in REQUIRED_COLUMNS and (unsuitable or bare):
             kind = column.physical_type.name if column.physical_type is not None else "a nested column"
             raise ObjectRejected(
                 Reason.UNSUITABLE_COLUMN,
-                f"column {column.name} is {kind}; wanted are strings, integers, decimals and timestamps, never floats",
+                f"column {column.name} is {kind}; wanted are strings, integers, decimals and timestamps. "
+                "Floats are taken by a feed that says how many decimals they have (tick.price.decimals)",
             )
+
+
+def check_feed_types(feed: Feed, columns: Sequence[Column]) -> None:
+    """Check that columns of floats are such whose decimals the feed says. Raises ObjectRejected (unsuitable_column)."""
+    types = {column_key(column.name): column.physical_type for column in columns}
+    for role, number in (("price", feed.tick.price), ("size", feed.tick.size)):
+        if number.decimals is not None:
+            continue
+        for template in (number.template, *(number.middle or ())):
+            for name in take_apart(template).names:
+                if types.get(column_key(name)) in {PhysicalType.FLOAT, PhysicalType.DOUBLE}:
+                    raise ObjectRejected(
+                        Reason.UNSUITABLE_COLUMN,
+                        f"column {name} is of floats, which are not exact: say in feed {feed.name} how many decimals "
+                        f"they have (tick.{role}.decimals)",
+                    )

@@ -12,7 +12,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
 
 from tickstream.errors import MalformedItem, RowRejected
-from tickstream.ingests import Container, Format, Layout, Source, Span
+from tickstream.ingests import Container, FooterPart, Format, Layout, Source, Span
 from tickstream.promises import MAX_TICKS
 from tickstream.strict_fields import (
     MAX_EPOCH_MS,
@@ -42,6 +42,8 @@ MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_FEED_BYTES: Final = 24 * 1024
 #: An id has 32 characters. What it looks like matters to nobody here: it is hashed, or stands in a key.
 MAX_INGEST_ID_BYTES: Final = 64
+#: Index, start and end; in Parquet also where the range's metadata stand.
+_SPAN_SIZES: Final = (3, 3 + len(FooterPart._fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,18 +202,20 @@ def _processed_fields(processed: ProcessedRange) -> dict[str, Any]:
 
 def span_fields(span: Span) -> list[int]:
     """Plain JSON for a span."""
-    return [span.index, span.start, span.end]
+    return [span.index, span.start, span.end, *(span.footer or ())]
 
 
 def span_from(values: object) -> Span:
     """Read what `span_fields` wrote. Raises MalformedItem."""
-    whole = isinstance(values, list) and len(values) == 3 and all(type(value) is int for value in values)
+    whole = isinstance(values, list) and len(values) in _SPAN_SIZES and all(type(value) is int for value in values)
     if not isinstance(values, list) or not whole:
-        raise MalformedItem("a span is a list of three whole numbers")
-    index, start, end = values
-    if not (0 <= index <= MAX_INDEX and 0 <= start <= MAX_OBJECT_BYTES and 0 <= end <= MAX_OBJECT_BYTES):
-        raise MalformedItem("a span is an index, a start and an end, none of them negative or beyond any object")
-    return Span(index, start, end)
+        raise MalformedItem("a span is a list of three whole numbers, or of nine in Parquet")
+    index, start, end, *footer = values
+    if not (0 <= index <= MAX_INDEX and all(0 <= value <= MAX_OBJECT_BYTES for value in values)):
+        raise MalformedItem("a span is an index and offsets, none of them negative or beyond any object")
+    if sorted(footer[:-1]) != footer[:-1]:
+        raise MalformedItem("a span's metadata stand in order: footer, schema, row groups")
+    return Span(index, start, end, FooterPart(*footer) if footer else None)
 
 
 def source_fields(source: Source) -> dict[str, Any]:

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 # --- POST /ingest ----------------------------------------------------------------------------------------------------
 
 MAX_TICKS: Final = 10_000
-#: 10,000 ticks of the longest form take 980 KB in a message, of which SQS takes 1 MiB: what passes here fits there.
 MAX_INGEST_BYTES: Final = 900 * 1024
+#: Below the 1 MiB that SQS takes. A request that says in few characters what a message says in many (exponents, no
+#: timestamps) may be too long for it, and is refused like one that is too long itself.
+MAX_MESSAGE_BYTES: Final = 1000 * 1024
 MAX_IDEMPOTENCY_KEY_CHARACTERS: Final = 255
 #: An answer lists so many refused ticks and counts the others: 10,000 of them would be longer than the request.
 MAX_REASONS: Final = 100

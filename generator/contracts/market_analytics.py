@@ -22,25 +22,62 @@ from generator.contracts.operation import (
 )
 from tickstream import promises
 from tickstream.errors import Reason
-from tickstream.ticks import DECIMAL_PATTERN, ISO_8601_PATTERN, NANOSECONDS_PATTERN, SYMBOL_PATTERN
+from tickstream.ticks import (
+    DECIMAL_PATTERN,
+    ISO_8601_PATTERN,
+    MAX_DECIMAL_CHARACTERS,
+    NANOSECONDS_PATTERN,
+    PRICE_BOUND_E9,
+    SCALE,
+    SIZE_BOUND_E9,
+    SYMBOL_PATTERN,
+)
 
 if TYPE_CHECKING:
     from generator.contracts.operation import Schema
 
-_SYMBOL: Schema = {"type": "string", "pattern": whole(SYMBOL_PATTERN), "example": "AAPL"}
+_SYMBOL: Schema = {
+    "type": "string",
+    "pattern": whole(SYMBOL_PATTERN),
+    "description": "1 to 64 printable ASCII characters: no blank, quote, #, comma or backslash. Its case matters.",
+    "example": "AAPL",
+}
 _INGEST_ID: Schema = {"type": "string", "pattern": whole(promises.INGEST_ID_PATTERN)}
 _MOMENT: Schema = {
     "type": "string",
     "pattern": whole(f"{NANOSECONDS_PATTERN}|{ISO_8601_PATTERN}"),
-    "description": "Unix nanoseconds, or ISO 8601 with an offset; within 1990 to 2100.",
+    "description": (
+        "Unix nanoseconds, or ISO 8601 with an offset (or UTC) and T or a blank between date and time; within 1990 to "
+        "2100."
+    ),
     "example": "2026-01-05T14:30:00Z",
 }
 _MOMENT_OR_NUMBER: Schema = {"anyOf": [refer("Moment"), {"type": "integer", "format": "int64"}]}
-_FIGURE: Schema = {
-    "description": "Above 0 and below 10^9, at most 9 fractional digits; no exponent, no sign.",
+_DECIMAL_TEXT: Schema = {
+    "type": "string",
+    "pattern": whole(DECIMAL_PATTERN),
+    "maxLength": MAX_DECIMAL_CHARACTERS,
+    "example": "187.50",
+}
+_EXACT = "at most 9 digits behind the point, beside zeros; an exponent may stand there."
+_PRICE: Schema = {
+    "description": f"Above -9 x 10^9 and below 9 x 10^9, {_EXACT}",
     "anyOf": [
-        {"type": "string", "pattern": whole(DECIMAL_PATTERN), "example": "187.50"},
-        {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 10**9, "exclusiveMaximum": True},
+        _DECIMAL_TEXT,
+        {
+            "type": "number",
+            "minimum": -PRICE_BOUND_E9 // SCALE,
+            "exclusiveMinimum": True,
+            "maximum": PRICE_BOUND_E9 // SCALE,
+            "exclusiveMaximum": True,
+        },
+    ],
+}
+_SIZE: Schema = {
+    "description": f"0 or more and below 10^15, {_EXACT}",
+    "anyOf": [
+        _DECIMAL_TEXT,
+        {"type": "number", "minimum": 0, "maximum": SIZE_BOUND_E9 // SCALE, "exclusiveMaximum": True},
     ],
 }
 
@@ -55,9 +92,9 @@ _TICK: Schema = {
     "properties": {
         "symbol": refer("Symbol"),
         "timestamp": _MOMENT_OR_NUMBER,
-        "price": refer("Figure"),
-        "size": refer("Figure"),
-        "volume": refer("Figure"),
+        "price": refer("Price"),
+        "size": refer("Size"),
+        "volume": refer("Size"),
     },
 }
 #: `tickstream.ingests.IngestState`, which costs too much to import here; a test compares them.
@@ -77,7 +114,9 @@ _BAR: Schema = record(
         "start": refer("Utc"),
         **dict.fromkeys(("open", "high", "low", "close", "volume"), refer("Decimal")),
         "ticks": {"type": "integer", "minimum": 1},
-        **dict.fromkeys(("notional", "vwap"), refer("Decimal")),
+        "notional": refer("Decimal"),
+        # None where the volume is 0. `nullable` has no effect beside a reference.
+        "vwap": {**DECIMAL, "nullable": True},
     }
 )
 _BARS: Schema = {"type": "array", "items": refer("Bar"), "maxItems": promises.MAX_LIMIT}
@@ -188,7 +227,7 @@ _GET_BARS = Operation(
     "/bars/{symbol+}",
     "getBars",
     "Read the bars of one symbol that start in [from, to).",
-    "A symbol's slashes may stand in the path as they are.",
+    "A symbol's slashes may stand in the path as they are, a percent sign in it is %25.",
     (
         Parameter("symbol", "path", refer("Symbol"), "Percent-encoded once.", required=True),
         *(Parameter(name, "query", schema, does) for name, (schema, does) in _ASKED.items()),
@@ -252,7 +291,8 @@ CONTRACT = Contract(
         "Moment": _MOMENT,
         "Utc": UTC,
         "Decimal": DECIMAL,
-        "Figure": _FIGURE,
+        "Price": _PRICE,
+        "Size": _SIZE,
         "Tick": _TICK,
         "Ticks": record(
             {"ticks": {"type": "array", "items": refer("Tick"), "minItems": 1, "maxItems": promises.MAX_TICKS}}

@@ -183,6 +183,6 @@ UTC: Schema = {
     "pattern": whole(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z"),
     "example": "2026-01-05T14:30:00Z",
 }
-DECIMAL: Schema = {"type": "string", "pattern": whole(r"[0-9]+(?:\.[0-9]{1,18})?"), "example": "187.5"}
+DECIMAL: Schema = {"type": "string", "pattern": whole(r"-?[0-9]+(?:\.[0-9]{1,18})?"), "example": "187.5"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 REASON: Schema = record({"code": TEXT, "message": TEXT})

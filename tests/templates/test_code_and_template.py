@@ -72,6 +72,8 @@ HARMLESS = {
     "Metric",
     "answer_with",
     "body_of",
+    "decode_apart",  # reads what it is given to read with
+    "decode_pieces_apart",
     "failures_answer",
     "one_line",
     "process_created",

@@ -1,7 +1,7 @@
 """Any range of any file, turned into exact minute bars and rejected rows.
 
 `decode_span` reads one span of a frozen object, `decode_pieces` does so with less memory; `fold_ticks` folds posted
-ticks; `packed_hours` packs what they give. Nothing else is for others to use.
+ticks; `packed_hours` packs what they give, `PackedBars` holds it. Nothing else is for others to use.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from tickstream.decoding.blocks import block_decoder
 from tickstream.decoding.documents import json_pieces
+from tickstream.decoding.feed_frames import feed_frame_decoder
 from tickstream.decoding.fold import fold_ticks
-from tickstream.decoding.folded import packed_hours
+from tickstream.decoding.folded import PackedBars, packed_hours
 from tickstream.decoding.outcome import LIMITS, Budget, Decoded, Limits, Sink
 from tickstream.decoding.parquet import decode_frame, parquet_frames
 from tickstream.decoding.text import member_texts, rows_of_span, rows_of_stream, unpacked_blocks
@@ -26,7 +27,18 @@ if TYPE_CHECKING:
 
     from tickstream.ingests import Layout, Read, Source, Span
 
-__all__ = ["LIMITS", "Budget", "Decoded", "Limits", "decode_pieces", "decode_span", "fold_ticks", "packed_hours"]
+__all__ = [
+    "LIMITS",
+    "Budget",
+    "Decoded",
+    "Limits",
+    "PackedBars",
+    "decode_into",
+    "decode_pieces",
+    "decode_span",
+    "fold_ticks",
+    "packed_hours",
+]
 
 
 def decode_span(
@@ -70,8 +82,9 @@ def _pieces(source: Source, layout: Layout, span: Span, read: Read, budget: Budg
     """Yield what decodes one piece after the other; each is to be called before the next."""
     limits = budget.limits
     if layout.format is Format.PARQUET:
-        for first, frame in parquet_frames(source, span, read, limits):
-            yield partial(decode_frame, frame, first)
+        decode = feed_frame_decoder(layout, source.key) if layout.feed else decode_frame
+        for first, frame in parquet_frames(source, layout, span, read, budget):
+            yield partial(decode, frame, first)
     elif layout.format is Format.JSON:
         yield from json_pieces(source, layout, read, budget)
     elif layout.container is Container.ZIP:

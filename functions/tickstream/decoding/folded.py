@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from tickstream.bar_codec import BarColumns, bars_of, encode_bars, pack_columns
+from tickstream.bar_codec import BarColumns, bars_of, decode_bars, encode_bars, pack_columns
 from tickstream.keys import MINUTES_PER_HOUR
 from tickstream.ticks import NOTIONAL_SCALE
 
@@ -97,8 +97,28 @@ class FoldedBars(Mapping["SymbolHour", "tuple[Bar, ...]"]):
         return BarColumns._make((*numbers[:8], *first, last_ns, last_sequence, sources, last_offset))
 
 
+class PackedBars(Mapping["SymbolHour", "tuple[Bar, ...]"]):
+    """The minute bars of one source by symbol and hour, packed as `encode_bars` packs them."""
+
+    def __init__(self, hours: Mapping[SymbolHour, bytes]) -> None:
+        self._hours = hours
+
+    def __getitem__(self, hour: SymbolHour) -> tuple[Bar, ...]:
+        return decode_bars(self._hours[hour])
+
+    def __iter__(self) -> Iterator[SymbolHour]:
+        return iter(self._hours)
+
+    def __len__(self) -> int:
+        return len(self._hours)
+
+    def packed(self) -> Iterator[tuple[SymbolHour, bytes]]:
+        """Yield each symbol and hour with its bars, packed."""
+        yield from self._hours.items()
+
+
 def packed_hours(bars: Mapping[SymbolHour, tuple[Bar, ...]]) -> Iterator[tuple[SymbolHour, bytes]]:
     """Yield each symbol and hour of folded bars with the bars as `encode_bars` packs them."""
-    if isinstance(bars, FoldedBars):
+    if isinstance(bars, (FoldedBars, PackedBars)):
         return bars.packed()
     return ((hour, encode_bars(of_hour)) for hour, of_hour in bars.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tickstream.decoding.fold import BarFold, tick_frame
@@ -31,6 +31,7 @@ class Limits:
     rejects, bars, hours (of symbols): how many one range may have. Megabytes of rows that are too short for a tick are
     no file of ticks; each hour of a symbol is a slice, and to write so many takes the better part of an invocation.
     parquet_rows: rows decoded at a time. single_ticks: ticks that come one by one and are folded together.
+    rejected_bytes: what is kept of all rejected rows of a range; of those beyond it only the first `brief_bytes` are.
     few_rows: so few rows of another form than most are decided one by one.
     The bounds on work, which bytes do not tell: gzip_members; idle_bytes: packed ones of which no unpacked one comes
     (headers, padding, blocks with nothing in them); strict_work: bytes of rows that are decided one by one, each
@@ -47,6 +48,8 @@ class Limits:
     hours: int = 250_000
     parquet_rows: int = 250_000
     single_ticks: int = 200_000
+    rejected_bytes: int = 64 << 20
+    brief_bytes: int = 64
     few_rows: int = 500
     gzip_members: int = 4_000_000
     idle_bytes: int = 64 << 20
@@ -78,6 +81,17 @@ class Budget:
         self._strict_left = limits.strict_work
         self._watched_at = self._strict_left
         self._cpu_end_s = time.process_time() + limits.cpu_s
+
+    @property
+    def left(self) -> Limits:
+        """The limits with what is left of them, for another process that goes on with this object."""
+        cpu_s = max(0.0, self._cpu_end_s - time.process_time())
+        return replace(self.limits, strict_work=max(0, self._strict_left), cpu_s=round(cpu_s, 1))
+
+    def take(self, strict_work: int, cpu_s: float) -> None:
+        """Count what another process has spent on this object."""
+        self._strict_left -= strict_work
+        self._cpu_end_s -= cpu_s
 
     def take_row(self, row_bytes: int) -> None:
         """Count a row that is decided by itself. Raises as `check` does."""
@@ -126,6 +140,7 @@ class Sink:
         self.fold = BarFold(source.key, source.etag, limits.bars, limits.hours)
         self.limits = limits
         self._rejects: list[RejectedRow] = []
+        self._rejected_bytes = 0
         self._single: list[tuple[int, Tick]] = []
         self.skipped = 0
 
@@ -153,6 +168,9 @@ class Sink:
         """Record a row that is no tick. Raises ObjectRejected (too_large) beyond the bound."""
         if len(self._rejects) >= self.limits.rejects:
             raise ObjectRejected(Reason.TOO_LARGE, f"more than {self.limits.rejects} rejected rows in one range")
+        if self._rejected_bytes + len(row.raw) > self.limits.rejected_bytes:
+            row = replace(row, raw=row.raw[: self.limits.brief_bytes])
+        self._rejected_bytes += len(row.raw)
         self._rejects.append(row)
 
     def decoded(self) -> Decoded:

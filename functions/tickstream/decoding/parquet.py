@@ -1,22 +1,26 @@
 """Parquet: whole row groups, only the wanted columns, exact types only.
 
-polars reads Parquet from files or whole in memory. So the footer and the wanted bytes are put where they belong into
-a sparse temporary file of the object's size, and polars is asked for the span's rows: it looks at nothing else.
+What polars is given is an extract (`tickstream.parquet.extract`) in a temporary file: the columns and row groups that a
+range needs, and of the footer what was checked. Texts are looked at by their lengths first: a dictionary of one text of
+a megabyte makes gigabytes of a few thousand rows.
 """
 
 from __future__ import annotations
 
 import json
-from tempfile import NamedTemporaryFile
+from decimal import Decimal
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from tickstream.decoding.frames import TIMESTAMP_PATTERN, decimal_e9, narrowed, plausible, timestamps_ns
-from tickstream.decoding.text import read_all
 from tickstream.errors import ObjectRejected, Reason, RowRejected
-from tickstream.layouts import check_columns
-from tickstream.parquet_footer import read_footer
+from tickstream.layouts import check_types
+from tickstream.parquet.extract import is_read_as_bytes, write_extract
+from tickstream.parquet.footer import read_footer, read_part
+from tickstream.parquet.schema import PhysicalType
+from tickstream.ranges import MAX_RANGE_ROWS
 from tickstream.ticks import (
     FRACTION_DIGITS,
     PRICE_BOUND_E9,
@@ -29,77 +33,137 @@ from tickstream.ticks import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from tickstream.decoding.outcome import Limits, Sink
-    from tickstream.ingests import Read, Source, Span
-    from tickstream.parquet_footer import ColumnChunk, Footer
+    from tickstream.decoding.outcome import Budget, Limits, Sink
+    from tickstream.ingests import Layout, Read, Source, Span
+    from tickstream.parquet.row_groups import RowGroup
+    from tickstream.parquet.schema import Column
 
-#: Wanted bytes closer than this are read with one request: a request costs more than the bytes between.
-_GAP_BYTES: Final = 1 << 20
 _NS_PER_UNIT: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000}
+#: No field of a tick is longer.
+_LONGEST_BYTES: Final = 64
+#: What a rejected row keeps of a value that is longer than this: its beginning, for a person.
+_KEPT_BYTES: Final = 1_024
+_KEPT_CHARACTERS: Final = 200
+#: Odd rows that are Python objects at a time.
+_ODD_ROWS: Final = 10_000
+#: Decimals may have more digits than any number of a tick; none has so many.
+_MAX_SCALE: Final = 100
 
 
-def parquet_frames(source: Source, span: Span, read: Read, limits: Limits) -> Iterator[tuple[int, pl.DataFrame]]:
+def parquet_frames(
+    source: Source, layout: Layout, span: Span, read: Read, budget: Budget
+) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield the wanted columns of the rows [start, end), `parquet_rows` at a time, each with its first row's number.
 
-    Raises ObjectRejected (corrupt_parquet, unsuitable_column, ...).
+    Values that polars gives as bytes come as integers of 10^-9, or texts where they are none. Raises ObjectRejected
+    (corrupt_parquet, unsuitable_column, ...).
     """
-    footer = read_footer(source.size_bytes, read)
-    chunks = tuple(_wanted_chunks(footer, span))
-    unpacked_bytes = sum(chunk.unpacked_bytes for chunk in chunks)
-    if unpacked_bytes > limits.unpacked_bytes:
+    limits = budget.limits
+    names = frozenset(layout.columns or REQUIRED_COLUMNS)
+    footer = (
+        read_footer(source.size_bytes, read, lambda _: names)
+        if span.footer is None
+        else read_part(span.footer, read, lambda _: names)
+    )
+    if not layout.feed:
+        check_types(footer.columns)
+    columns = {column.name: column for column in footer.columns if column.name in names}
+    before, groups = _groups_of(footer.row_groups, span)
+    _check_work(groups, span, limits)
+    # A file without a name: it is gone with this process, whatever that dies of.
+    with TemporaryFile(buffering=0) as extract:
+        write_extract(tuple(columns.values()), groups, read, extract)
+        for first in range(span.start, span.end, limits.parquet_rows):
+            budget.check()
+            rows = min(limits.parquet_rows, span.end - first)
+            found = _read_rows(f"/proc/self/fd/{extract.fileno()}", tuple(columns), first - before, rows)
+            yield first, _with_what_is_said(found, columns)
+
+
+def _groups_of(all_groups: Sequence[RowGroup], span: Span) -> tuple[int, tuple[RowGroup, ...]]:
+    """Return the row groups of a span, and the number of the first row of the first of them."""
+    at = span.footer.first_row if span.footer is not None else 0
+    before = at
+    groups: list[RowGroup] = []
+    for group in all_groups:
+        if at < span.end and at + group.rows > span.start:
+            before = before if groups else at
+            groups.append(group)
+        at += group.rows
+    if at < span.end:
+        raise ObjectRejected(Reason.CORRUPT_PARQUET, f"its footer has {at} rows, not {span.end}")
+    return before, tuple(groups)
+
+
+def _check_work(groups: Sequence[RowGroup], span: Span, limits: Limits) -> None:
+    # Planned ranges are within both bounds; those of an object that was planned by older code may not be.
+    memory_bytes = sum(group.memory_bytes for group in groups)
+    if memory_bytes > limits.unpacked_bytes:
         raise ObjectRejected(
             Reason.TOO_LARGE,
-            f"a row group's ticks are at most {limits.unpacked_bytes} bytes unpacked, here {unpacked_bytes}",
+            f"a row group's ticks are at most {limits.unpacked_bytes} bytes unpacked, here {memory_bytes}",
         )
-    with NamedTemporaryFile(suffix=".parquet") as sparse:
-        sparse.truncate(source.size_bytes)
-        extents = _extents(chunks, footer.start)
-        for start, end in ((0, 4), *extents, (footer.start, source.size_bytes)):
-            sparse.seek(start)
-            sparse.write(read_all(read, start, end))
-        sparse.flush()
-        for first in range(span.start, span.end, limits.parquet_rows):
-            rows = min(limits.parquet_rows, span.end - first)
-            yield first, _read_rows(sparse.name, first, rows)
+    if span.end - span.start > MAX_RANGE_ROWS:
+        raise ObjectRejected(
+            Reason.TOO_LARGE, f"a range is at most {MAX_RANGE_ROWS} rows, here {span.end - span.start}"
+        )
 
 
-def _wanted_chunks(footer: Footer, span: Span) -> Iterator[ColumnChunk]:
-    first = 0
-    for group in footer.row_groups:
-        if first < span.end and first + group.rows > span.start:
-            yield from (chunk for chunk in group.chunks if chunk.name in REQUIRED_COLUMNS)
-        first += group.rows
-
-
-def _extents(chunks: Iterable[ColumnChunk], footer_start: int) -> list[tuple[int, int]]:
-    extents: list[tuple[int, int]] = []
-    for start, end in sorted((chunk.start, chunk.end) for chunk in chunks):
-        if end > footer_start:
-            raise ObjectRejected(Reason.CORRUPT_PARQUET, "a column stands beyond the footer")
-        if extents and start - extents[-1][1] <= _GAP_BYTES:
-            extents[-1] = (extents[-1][0], max(end, extents[-1][1]))
-        else:
-            extents.append((start, end))
-    return extents
-
-
-def _read_rows(path: str, first: int, rows: int) -> pl.DataFrame:
+def _read_rows(path: str, columns: Sequence[str], first: int, rows: int) -> pl.DataFrame:
     try:
-        scan = pl.scan_parquet(path, glob=False)
-        check_columns(scan.collect_schema().names())
-        frame = scan.select(REQUIRED_COLUMNS).slice(first, rows).collect()
+        frame = pl.scan_parquet(path, glob=False).select(columns).slice(first, rows).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        # A damaged file may also make polars panic, which is no Exception: it must not end the function.
+        # A damaged file may also make polars panic, which is no Exception.
         raise ObjectRejected(Reason.CORRUPT_PARQUET, f"its rows cannot be read: {error}") from error
     if frame.height != rows:
         raise ObjectRejected(Reason.CORRUPT_PARQUET, f"{frame.height} rows where the footer promises {rows}")
     return frame
 
 
+def _with_what_is_said(frame: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
+    """Say what polars does not know of values.
+
+    Decimals that came as bytes become texts: few writers make them, and the grammar decides of texts. Timestamps of 96
+    bits are of UTC, though they cannot say so.
+    """
+    moments = [
+        pl.col(name).dt.replace_time_zone("UTC")
+        for name, column in columns.items()
+        if column.physical_type is PhysicalType.INT96 and isinstance(frame.schema[name], pl.Datetime)
+    ]
+    texts = [
+        pl.Series(name, [_decimal_text(value, column) for value in _cut_bytes(frame[name])], dtype=pl.String())
+        for name, column in columns.items()
+        if is_read_as_bytes(column)
+    ]
+    return frame.with_columns(*texts, *moments)
+
+
+def _cut_bytes(column: pl.Series) -> Iterator[bytes | None]:
+    # Bytes, of which a person needs no more, and which are no number of a tick.
+    yield from column.bin.slice(0, _LONGEST_BYTES + 1)
+
+
+def _decimal_text(value: bytes | None, column: Column) -> str | None:
+    if value is None:
+        return None
+    if column.wide_integer:
+        return str(int.from_bytes(value, "little", signed=True))
+    scale = column.decimal.scale if column.decimal is not None else 0
+    if len(value) > _LONGEST_BYTES or not 0 <= scale <= _MAX_SCALE:
+        raise ObjectRejected(
+            Reason.UNSUITABLE_COLUMN,
+            f"column {column.name} is a decimal of more digits than are read, or of scale {scale}",
+        )
+    digits = Decimal(int.from_bytes(value, "big", signed=True)).as_tuple()
+    return _shortened(f"{Decimal((digits.sign, digits.digits, -scale)):f}")
+
+
 def decode_frame(frame: pl.DataFrame, first: int, sink: Sink) -> None:
     """Decode rows of which the first is number `first` of the object."""
+    frame = frame.select(REQUIRED_COLUMNS)
     schema = frame.schema
     exact = frame.select(
         _symbol(schema["symbol"]),
@@ -111,31 +175,58 @@ def decode_frame(frame: pl.DataFrame, first: int, sink: Sink) -> None:
     exact = exact.with_columns(narrowed(exact["size"]))
     good = exact.select(plausible() & pl.col("symbol").is_not_null()).to_series()
     sink.fold.add_frame(exact.filter(good))
+    if good.all():
+        return
     units = {name: _NS_PER_UNIT[dtype.time_unit] for name, dtype in schema.items() if isinstance(dtype, pl.Datetime)}
-    odd = frame.with_columns(pl.col(name).to_physical() for name in units).with_columns(exact["offset"]).filter(~good)
-    for *values, offset in odd.iter_rows():
-        fields = {
-            column: _text(value, units.get(column)) for column, value in zip(REQUIRED_COLUMNS, values, strict=True)
-        }
-        try:
-            tick = parse_tick({column: text for column, text in fields.items() if text is not None})
-        except RowRejected as refusal:
-            sink.add_reject(RejectedRow(offset, refusal.reason, refusal.detail, json.dumps(fields).encode()))
-        else:
-            sink.add_tick(tick, offset)
+    odd = (
+        frame.lazy()
+        .with_columns(exact["offset"])
+        .filter(~good)
+        .with_columns(pl.col(name).to_physical() for name in units)
+        .with_columns(_kept(name) for name, dtype in schema.items() if isinstance(dtype, pl.String))
+        .collect()
+    )
+    for some in odd.iter_slices(_ODD_ROWS):
+        for *values, offset in some.iter_rows():
+            _decide(values, offset, units, sink)
+
+
+def _decide(values: Sequence[Any], offset: int, units: Mapping[str, int], sink: Sink) -> None:
+    """Decide strictly of a row that no column could prove."""
+    sink.budget.take_row(0)  # its texts are cut already
+    fields = {column: _text(value, units.get(column)) for column, value in zip(REQUIRED_COLUMNS, values, strict=True)}
+    try:
+        tick = parse_tick({column: text for column, text in fields.items() if text is not None})
+    except RowRejected as refusal:
+        sink.add_reject(RejectedRow(offset, refusal.reason, refusal.detail, json.dumps(fields).encode()))
+    else:
+        sink.add_tick(tick, offset)
+
+
+def _short(name: str) -> pl.Expr:
+    """Return a column of texts without those that are too long for anything: no pattern needs to look at them."""
+    text = pl.col(name)
+    return pl.when(text.str.len_bytes() <= _LONGEST_BYTES).then(text)
+
+
+def _kept(name: str) -> pl.Expr:
+    text, size = pl.col(name), pl.col(name).str.len_bytes()
+    cut = pl.concat_str(text.str.head(_KEPT_CHARACTERS), pl.format(" ... ({} bytes)", size))
+    return pl.when((size <= _KEPT_BYTES) | text.is_null()).then(text).otherwise(cut).alias(name)
 
 
 def _symbol(dtype: pl.DataType) -> pl.Expr:
-    if not isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)):
+    if not isinstance(dtype, pl.String):
         raise _unsuitable("symbol", dtype, "a string")
-    text = pl.col("symbol").cast(pl.String)
+    text = _short("symbol")
     return pl.when(text.str.contains(rf"\A{SYMBOL_PATTERN}\z")).then(text)
 
 
 def _timestamp(dtype: pl.DataType) -> pl.Expr:
     column = pl.col("timestamp")
     if isinstance(dtype, pl.String):
-        formed = pl.when(column.str.contains(rf"\A{TIMESTAMP_PATTERN}\z")).then(column)
+        text = _short("timestamp")
+        formed = pl.when(text.str.contains(rf"\A{TIMESTAMP_PATTERN}\z")).then(text)
         return formed.map_batches(timestamps_ns, return_dtype=pl.Int64)
     if isinstance(dtype, (pl.Int64, pl.UInt64)):
         return column.cast(pl.Int64, strict=False)
@@ -154,7 +245,7 @@ def _timestamp(dtype: pl.DataType) -> pl.Expr:
 def _decimal(name: str, dtype: pl.DataType, bound_e9: int) -> pl.Expr:
     column = pl.col(name)
     if isinstance(dtype, pl.String):
-        return decimal_e9(column)
+        return decimal_e9(_short(name))
     if isinstance(dtype, pl.Decimal):
         scale = dtype.scale
         units = column.to_physical().cast(pl.Int128)
@@ -178,10 +269,13 @@ def _unsuitable(name: str, dtype: pl.DataType, wanted: str) -> ObjectRejected:
 
 def _text(value: Any, ns_per_unit: int | None) -> str | None:
     """Write a value as text would have it, for the strict path and for people."""
-    if value is None:
-        return None
+    if value is None or isinstance(value, str):
+        return value
     if ns_per_unit is not None:
         return str(value * ns_per_unit)
-    text = f"{value:f}" if hasattr(value, "as_tuple") else str(value)
+    return _shortened(f"{value:f}") if isinstance(value, Decimal) else str(value)
+
+
+def _shortened(text: str) -> str:
     # The zeros at the end of a DECIMAL(38, 18) come from its type, not from its writer.
-    return text.rstrip("0").removesuffix(".") if "." in text and not isinstance(value, str) else text
+    return text.rstrip("0").removesuffix(".") if "." in text else text

@@ -45,11 +45,10 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class ParquetHead:
-    """What a Parquet footer says: names of columns, whether each is of integers, and the key-value metadata."""
+    """What a Parquet footer says: names of columns, and whether each is of integers."""
 
     columns: tuple[str, ...]
     integers: tuple[bool, ...]
-    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

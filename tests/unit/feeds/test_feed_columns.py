@@ -61,8 +61,16 @@ NUMBERS: Final = (
     {"middle": ["{px}", "{bid}"]},
     {"constant": "1.5"},
 )
-SCHEMAS: Final = ({}, {"missingValues": ["", "NA", "0"]}, {"decimalChar": ",", "groupChar": "."})
-WHERE: Final = ([], [{"value": "{kind}", "in": ["T", ""]}], [{"value": "{kind}{id}", "notIn": ["X1"]}])
+SCHEMAS: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"missingValues": ["", "NA", "0"]},
+    {"decimalChar": ",", "groupChar": "."},
+)
+WHERE: Final[tuple[list[dict[str, Any]], ...]] = (
+    [],
+    [{"value": "{kind}", "in": ["T", ""]}],
+    [{"value": "{kind}{id}", "notIn": ["X1"]}],
+)
 SEQUENCES: Final = (None, {"from": "{id}"}, {"order": "descending"})
 
 

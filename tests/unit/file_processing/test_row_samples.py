@@ -16,7 +16,7 @@ from tickstream.row_samples import Sample, sample_rows
 
 HEADER = b"symbol,timestamp,price,size\n"
 GOOD = b"AAPL,1767623400000000000,10.5,2\n"
-BAD = b"AAPL,1767623400000000000,-1,2\n"
+BAD = b"AAPL,1767623400000000000,+1,2\n"
 
 
 def sample(content: bytes, sample_bytes: int = 1 << 20, max_bad: int = 10) -> Sample:
@@ -51,10 +51,10 @@ def test_a_row_that_is_cut_by_the_end_of_the_sample_is_not_judged() -> None:
 def test_rows_of_json_behind_each_other_are_rows() -> None:
     """`{...}{...}` on one line are two rows with offsets of their own, and the last may be cut by the sample's end."""
     good = b'{"symbol":"A","timestamp":1767623400000000000,"price":1,"size":2}'
-    bad = good.replace(b'"A"', b'"a"')
+    bad = good.replace(b'"A"', b'"a b"')
     found = sample(good + bad + good + b"\n" + good)
     assert (found.rows, found.ticks, [row.offset for row in found.bad]) == (4, 3, [len(good)])
-    cut = sample(good + bad + good, sample_bytes=2 * len(good) + 10)
+    cut = sample(good + bad + good, sample_bytes=2 * len(good) + 12)
     assert (cut.rows, cut.ticks) == (2, 1)
     assert sample(gzip.compress(good + bad + good)).ticks == 2
 

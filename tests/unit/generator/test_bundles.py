@@ -56,7 +56,12 @@ def make_wheels(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     wheel(folder, "aws_lambda_powertools", "1.0")
     wheel(folder, "polars", "1.0")
-    (folder / "constraints.txt").write_text("aws-lambda-powertools==1.0\npolars==1.0\nmypy==1.0 # not bundled\n")
+    for name in ("backports_zstd", "ijson", "msgspec", "tzdata"):
+        wheel(folder, name, "1.0")
+    (folder / "constraints.txt").write_text(
+        "aws-lambda-powertools==1.0\npolars==1.0\nbackports.zstd==1.0\nijson==1.0\nmsgspec==1.0\ntzdata==1.0\n"
+        "mypy==1.0 # not bundled\n"
+    )
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -15,7 +15,8 @@ from tickstream import keys
 from tickstream.errors import BadRequest
 from tickstream.ingests import Receipt
 from tickstream.items import activity_from, key_of, manifest_from, receipt_items
-from tickstream.messages import InlineTicks, Message, decode_message
+from tickstream.messages import InlineTicks, Message, decode_message, encode_message
+from tickstream.promises import MAX_MESSAGE_BYTES, MAX_TICKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +55,7 @@ def take(
     event = {
         "requestContext": {"identity": {"userArn": "arn:aws:iam::123456789012:user/feed"}},
         "headers": {"Idempotency-Key": key} if key else {},
-        "body": json.dumps(body),
+        "body": json.dumps(body, separators=(",", ":")),
     }
     return take_ticks(read_request(event), request, now_ns, table=table, send=outbox)
 
@@ -62,7 +63,7 @@ def take(
 def test_ticks_are_queued_once_with_manifest_and_activity() -> None:
     """A request leaves one message, a manifest with its counts and an entry in the list of open ingests."""
     table, outbox = MemoryTable(), Outbox()
-    taken = take(table, outbox, {"ticks": [BARE, {**BARE, "price": 0}]}, None)
+    taken = take(table, outbox, {"ticks": [BARE, {**BARE, "price": "+1"}]}, None)
     [message] = outbox.sent
     assert isinstance(message, InlineTicks)
     assert message.ingest_id == taken.ingest_id
@@ -84,6 +85,21 @@ def test_i2_a_retry_is_the_same_ingest_with_the_same_times() -> None:
     assert again == first
     assert outbox.sent[0] == outbox.sent[1]
     assert table.contents() == before
+
+
+def test_i7_ticks_that_do_not_fit_a_message_are_refused_before_anything_is_written() -> None:
+    """10,000 ticks whose exponents make a message longer than SQS takes are a 413; as many plain ones are taken."""
+    table, outbox = MemoryTable(), Outbox()
+    names = [f"{number:05d}" + "S" * 40 for number in range(MAX_TICKS)]
+    short = [{"symbol": name, "price": "8e9", "size": "9e14"} for name in names]
+    with pytest.raises(BadRequest) as refused:
+        take(table, outbox, {"ticks": short})
+    assert (refused.value.status, refused.value.code) == (413, "body_too_large")
+    assert not outbox.sent
+    assert not table.contents()
+    take(table, outbox, {"ticks": [{**BARE, "symbol": name[:20]} for name in names]})
+    [message] = outbox.sent
+    assert len(encode_message(message)) < MAX_MESSAGE_BYTES
 
 
 def test_requests_without_a_key_are_requests_of_their_own() -> None:
@@ -119,7 +135,7 @@ def test_a_request_of_bad_ticks_does_not_use_up_its_key() -> None:
     """A body without a good tick is refused with a reason for each, and its correction goes under the same key."""
     table, outbox = MemoryTable(), Outbox()
     with pytest.raises(BadRequest) as refused:
-        take(table, outbox, {"ticks": [{**BARE, "price": "1e5"}, 7]})
+        take(table, outbox, {"ticks": [{**BARE, "price": "1e10"}, 7]})
     assert [tick["position"] for tick in refused.value.details["reasons"]] == [0, 1]
     assert table.contents() == {}
     assert take(table, outbox, BARE).checked.accepted

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from market_analytics.data_ingestion_requests import check_ticks, read_request
 from tickstream.errors import BadRequest, Reason
-from tickstream.messages import InlineTicks, encode_message
 from tickstream.promises import MAX_INGEST_BYTES, MAX_TICKS
 from tickstream.rows import judge_line, parse_json_row
 from tickstream.ticks import RejectedRow, Tick
@@ -54,12 +53,12 @@ def test_a_missing_timestamp_is_the_time_of_receipt() -> None:
     [
         ('{"symbol":"AAPL","timestamp":null,"price":1,"size":1}', Reason.MISSING_FIELD),
         ('{"symbol":"AAPL","timestamp":1767623400,"price":1,"size":1}', Reason.TIMESTAMP_OUT_OF_RANGE),
-        ('{"symbol":"AAPL","price":1e2,"size":1}', Reason.BAD_PRICE),
+        ('{"symbol":"AAPL","price":1e10,"size":1}', Reason.BAD_PRICE),
         ('{"symbol":"AAPL","price":true,"size":1}', Reason.BAD_PRICE),
-        ('{"symbol":"AAPL","price":0,"size":1}', Reason.BAD_PRICE),
+        ('{"symbol":"AAPL","price":1e-10,"size":1}', Reason.BAD_PRICE),
         ('{"symbol":"AAPL","price":1,"size":-1}', Reason.BAD_SIZE),
         ('{"symbol":"AAPL","price":1,"size":{"a":1}}', Reason.BAD_SIZE),
-        ('{"symbol":"aapl","price":1,"size":1}', Reason.BAD_SYMBOL),
+        ('{"symbol":"a b","price":1,"size":1}', Reason.BAD_SYMBOL),
         ('{"symbol":7,"price":1,"size":1}', Reason.BAD_SYMBOL),
         ('{"symbol":"ingest#1","price":1,"size":1}', Reason.BAD_SYMBOL),
         ('{"symbol":"AAPL","price":1}', Reason.MISSING_FIELD),
@@ -112,13 +111,6 @@ def test_a_binary_body_is_decoded_and_must_be_utf8() -> None:
         with pytest.raises(BadRequest) as refused:
             read_request(post(bad, isBase64Encoded=True))
         assert refused.value.code == "not_utf8"
-
-
-def test_i7_the_largest_request_fits_a_message() -> None:
-    """10,000 ticks of the longest form stay within the 1 MiB of one SQS message."""
-    longest = Tick("S" * 32, 4_102_444_799_999_999_999, 999_999_999_999_999_999, 999_999_999_999_999_999)
-    body = encode_message(InlineTicks("0" * 32, 10**13, tuple((at, longest) for at in range(MAX_TICKS))))
-    assert len(body.encode()) <= 1024 * 1024
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "tab\there", "line\nbreak"])

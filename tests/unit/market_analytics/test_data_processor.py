@@ -27,7 +27,7 @@ from tickstream import keys
 from tickstream.decoding import LIMITS
 from tickstream.errors import Reason, ServiceIncomplete
 from tickstream.hours import Slice
-from tickstream.ingests import Format, Layout, Refusal, Source, Span
+from tickstream.ingests import Container, Format, Layout, Refusal, Source, Span
 from tickstream.items import hour_item_from, pending_from
 from tickstream.messages import InlineTicks, RangePointer
 from tickstream.ticks import RejectedRow, Tick
@@ -60,8 +60,8 @@ def test_m21_rejected_rows_are_kept_with_reason_place_and_text() -> None:
     assert (event.ticks, event.rejected) == (1, 2)
     lines = world.rejects[rejects_key(INGEST, 0)]
     assert [line["reason"] for line in lines] == ["bad_price", "not_utf8"]
-    assert lines[0]["offset"] == MIXED.index(b"AAPL,1767623400000000000,0")
-    assert lines[0]["raw"] == "AAPL,1767623400000000000,0,100"
+    assert lines[0]["offset"] == MIXED.index(b"AAPL,1767623400000000000,+1")
+    assert lines[0]["raw"] == "AAPL,1767623400000000000,+1,100"
     assert "raw" not in lines[1]
     assert lines[1]["raw_base64"]
 
@@ -217,7 +217,7 @@ def test_a_truncated_gzip_counts_nothing() -> None:
     packed = gzip.compress(GOOD)[:-10]
     whole = pointer(GOOD)
     source = Source("bucket", "t.csv.gz", "v1", "e" * 32, len(packed))
-    layout = Layout(Format.CSV, gzipped=True, columns=COLUMNS, data_start=len(HEADER))
+    layout = Layout(Format.CSV, container=Container.GZIP, columns=COLUMNS, data_start=len(HEADER))
     world = World(packed)
     event = commit_range(
         RangePointer(INGEST, NOW_MS, Span(0, 0, len(packed)), source, layout),

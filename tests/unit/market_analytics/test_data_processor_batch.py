@@ -23,7 +23,7 @@ from tests.unit.market_analytics.processor_world import (
 )
 from tickstream import keys, messages
 from tickstream.errors import ServiceIncomplete
-from tickstream.ingests import Format, Layout, Source, Span
+from tickstream.ingests import Container, Format, Layout, Source, Span
 from tickstream.messages import (
     InlineTicks,
     Message,
@@ -143,7 +143,7 @@ def test_many_small_ranges_take_few_requests() -> None:
     ("size_bytes", "layout"),
     [
         (SMALL_RANGE_BYTES + 1, Layout(Format.CSV)),
-        (1, Layout(Format.CSV, gzipped=True)),
+        (1, Layout(Format.CSV, container=Container.GZIP)),
         (1, Layout(Format.PARQUET)),
     ],
 )

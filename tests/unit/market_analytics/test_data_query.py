@@ -117,6 +117,10 @@ def test_nanoseconds_and_offsets_name_the_same_window(table: MemoryTable) -> Non
             "2013-10-07T10:00:00Z",
             "2013-10-07T12:00:00+02:00",
             "2013-10-07T12:00:00 02:00",
+            "2013-10-07 12:00:00 02:00",
+            "2013-10-07 12:00:00+0200",
+            "2013-10-07 12:00:00 02",
+            "2013-10-07 10:00:00 UTC",
         )
     ]
     assert all(answer == answers[0] for answer in answers)
@@ -134,11 +138,12 @@ def test_a_known_symbol_without_bars_in_the_window_is_an_empty_list(table: Memor
 
 BAD_GETS: list[tuple[str, dict[str, str], int, str, str]] = [
     ("NOPE", {}, 404, "unknown_symbol", "NOPE"),
-    ("ingest#" + INGEST, {}, 400, "bad_symbol", "1 to 32 characters"),
-    ("ingest%23" + INGEST, {}, 400, "bad_symbol", "1 to 32 characters"),
-    ("aapl", {}, 400, "bad_symbol", "A-Z"),
-    ("", {}, 400, "bad_symbol", "1 to 32"),
-    ("BTC%252FUSD", {}, 400, "bad_symbol", "1 to 32"),
+    ("ingest#" + INGEST, {}, 400, "bad_symbol", "1 to 64 printable"),
+    ("ingest%23" + INGEST, {}, 400, "bad_symbol", "1 to 64 printable"),
+    ("a%20b", {}, 400, "bad_symbol", "no blank"),
+    ("", {}, 400, "bad_symbol", "1 to 64"),
+    ("aapl", {}, 404, "unknown_symbol", "aapl"),
+    ("BTC%252FUSD", {}, 404, "unknown_symbol", "BTC%2FUSD"),
     ("AAPL", {"interval": "2m"}, 400, "unknown_interval", "1m, 5m, 15m, 1h, 1d"),
     ("AAPL", {"from": "2013-10-08T00:00:00Z", "to": "2013-10-07T00:00:00Z"}, 400, "from_after_to", "after"),
     ("AAPL", {"from": "2013-10-07T00:00:00"}, 400, "bad_timestamp", "offset"),

@@ -147,7 +147,7 @@ def test_the_handler_answers_whatever_happens(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("TABLE_NAME", "arn:aws:dynamodb:secret")
     monkeypatch.setenv("OVERDUE_SECONDS", "900")
     monkeypatch.setattr(data_query, "DynamoTable", lambda *_: None)
-    event = {"httpMethod": "GET", "resource": "/bars/{symbol+}", "pathParameters": {"symbol": "aapl"}}
+    event = {"httpMethod": "GET", "resource": "/bars/{symbol+}", "pathParameters": {"symbol": "a b"}}
 
     def failing(error: Exception) -> dict[str, Any]:
         def fail(*_: object) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tickstream.ingests import Source
 from tickstream.layouts import sniff
 from tickstream.ranges import plan_spans
 from tickstream.rows import load_json, tick_from_json
-from tickstream.ticks import Tick
+from tickstream.ticks import Tick, format_scaled
 
 HEADER = b"symbol,timestamp,price,size,conditions\n"
 GOOD = b"AAPL,1767625800000000000,187.50,100,\n"
@@ -44,12 +44,15 @@ def reason_of(data: bytes, limits: Limits = LIMITS) -> Reason:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (b"AAPL,1767625800000000000,1.8e2,100,", Reason.BAD_PRICE),
-        (b"AAPL,1767625800000000000,0,100,", Reason.BAD_PRICE),
+        (b"AAPL,1767625800000000000,1.8e10,100,", Reason.BAD_PRICE),
+        (b"AAPL,1767625800000000000,9000000000,100,", Reason.BAD_PRICE),
+        (b"AAPL,1767625800000000000,-9000000000,100,", Reason.BAD_PRICE),
+        (b"AAPL,1767625800000000000,1.0000000001,100,", Reason.BAD_PRICE),
+        (b"AAPL,1767625800000000000,1,1000000000000000,", Reason.BAD_SIZE),
         (b"AAPL,1767625800000000000,187.50,-100,", Reason.BAD_SIZE),
         (b"AAPL,1767625800,187.50,100,", Reason.TIMESTAMP_OUT_OF_RANGE),
         (b"AAPL,yesterday,187.50,100,", Reason.BAD_TIMESTAMP),
-        (b"aapl,1767625800000000000,187.50,100,", Reason.BAD_SYMBOL),
+        (b"a b,1767625800000000000,187.50,100,", Reason.BAD_SYMBOL),
         (b"AAPL,1767625800000000000,,100,", Reason.MISSING_FIELD),
         (b"AAPL,1767625800000000000,187.50,100", Reason.MALFORMED_ROW),
         (b"AAPL,1767625800000000000,187.50,100,,", Reason.MALFORMED_ROW),
@@ -90,21 +93,24 @@ def test_two_stray_quotes_swallow_no_lines_between_them() -> None:
 
 def test_numbers_beyond_128_bits_are_exact() -> None:
     """A minute whose notional does not fit 128 bits, let alone 64, is still exact to the last digit."""
-    row = b"BIG,1767625800000000000,999999999.999999999,999999999.999999999,\n"
-    [decoded] = decode(HEADER + row * 1000)
-    [[bar]] = decoded.bars.values()
-    assert bar.notional_e18 == (10**18 - 1) ** 2 * 1000 > 2**127
-    assert bar.volume_e9 == (10**18 - 1) * 1000 > 2**63
+    for sign in (1, -1):
+        price = b"-8999999999.999999999" if sign < 0 else b"8999999999.999999999"
+        row = b"BIG,1767625800000000000,%s,999999999999999.999999999000,\n" % price
+        [decoded] = decode(HEADER + row * 1000)
+        [[bar]] = decoded.bars.values()
+        assert bar.notional_e18 == sign * (9 * 10**18 - 1) * (10**24 - 1) * 1000
+        assert bar.volume_e9 == (10**24 - 1) * 1000
+        assert bar.high_e9 == bar.low_e9 == sign * (9 * 10**18 - 1)
 
 
 def test_random_ticks_are_summed_exactly() -> None:
     """A block of random prices and sizes, on the fast path, has the sums that Python's integers have."""
     chance = random.Random(7)  # noqa: S311 - test data
-    rows = [(chance.randrange(1, 10**18), chance.randrange(1, 10**14)) for _ in range(5_000)]
-    text = "".join(f"A,{NS},{p // 10**9}.{p % 10**9:09d},{s // 10**9}.{s % 10**9:09d},\n" for p, s in rows)
+    rows = [(chance.randrange(1 - 9 * 10**18, 9 * 10**18), chance.randrange(10**14)) for _ in range(5_000)]
+    text = "".join(f"A,{NS},{format_scaled(price)},{format_scaled(size)},\n" for price, size in rows)
     [decoded] = decode(HEADER + text.encode())
     [[bar]] = decoded.bars.values()
-    assert bar.notional_e18 == sum(price * size for price, size in rows) > 2**100
+    assert bar.notional_e18 == sum(price * size for price, size in rows)
     assert (bar.high_e9, bar.low_e9) == (max(rows)[0], min(rows)[0])
     assert (bar.open_e9, bar.close_e9) == (rows[0][0], rows[-1][0])
 
@@ -174,8 +180,8 @@ def test_too_many_rejects_or_bars_are_refused() -> None:
         ('{"symbol": "A", "timestamp": NS, "price": 1}', Reason.MISSING_FIELD),
         ('{"symbol": 7, "timestamp": NS, "price": 1, "size": 1}', Reason.BAD_SYMBOL),
         ('{"symbol": "A", "timestamp": {}, "price": 1, "size": 1}', Reason.BAD_TIMESTAMP),
-        ('{"symbol": "A", "timestamp": NS, "price": 1e2, "size": 1}', Reason.BAD_PRICE),
-        ('{"symbol": "A", "timestamp": NS, "price": -1, "size": 1}', Reason.BAD_PRICE),
+        ('{"symbol": "A", "timestamp": NS, "price": 1e10, "size": 1}', Reason.BAD_PRICE),
+        ('{"symbol": "A", "timestamp": NS, "price": 1, "size": -1}', Reason.BAD_SIZE),
         ('{"symbol": "A", "timestamp": NS, "price": NaN, "size": 1}', Reason.MALFORMED_ROW),
         ('{"symbol": "A", "timestamp": NS, "price": 1, "size": Infinity}', Reason.MALFORMED_ROW),
         ('{"symbol": "A", "timestamp": NS, "price": 1, "size": 1, "size": 2}', Reason.MALFORMED_ROW),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tickstream.errors import ObjectRejected, Reason
-from tickstream.ingests import Format, Layout, Source, Span
+from tickstream.ingests import Container, Format, Layout, Source, Span
 from tickstream.layouts import SNIFFED_BYTES, sniff
 from tickstream.ranges import MAX_RANGES, plan_spans
 
@@ -58,15 +58,15 @@ def spans_of(data: bytes, range_bytes: int = 8 << 20) -> tuple[Span, ...]:
         (b'\xef\xbb\xbf{"symbol":', Layout(Format.JSON_LINES, data_start=3)),
         (
             gzip.compress(HEADER + b"\nA,1,1,1\n", mtime=0),
-            Layout(Format.CSV, gzipped=True, columns=COLUMNS, data_start=28),
+            Layout(Format.CSV, container=Container.GZIP, columns=COLUMNS, data_start=28),
         ),
         (
             gzip.compress(b"", mtime=0)
             + gzip.compress(HEADER[:9], mtime=0)
             + gzip.compress(HEADER[9:] + b"\n", mtime=0),
-            Layout(Format.CSV, gzipped=True, columns=COLUMNS, data_start=28),
+            Layout(Format.CSV, container=Container.GZIP, columns=COLUMNS, data_start=28),
         ),
-        (gzip.compress(b"{}", mtime=0), Layout(Format.JSON_LINES, gzipped=True)),
+        (gzip.compress(b"{}", mtime=0), Layout(Format.JSON_LINES, container=Container.GZIP)),
     ],
 )
 def test_each_format_is_recognised(data: bytes, layout: Layout) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tickstream.bars import bar_of, merge_bars
 from tickstream.decoding import LIMITS, Decoded, decode_span
 from tickstream.errors import Reason, RowRejected, ServiceIncomplete
-from tickstream.ingests import Format, Layout, Source, Span
+from tickstream.ingests import Container, Format, Layout, Source, Span
 from tickstream.keys import hour_of
 from tickstream.layouts import sniff
 from tickstream.ranges import plan_spans
@@ -167,7 +167,7 @@ def model_of_lines(
             if len(line) > SMALL.row_bytes:
                 rejects.append((start, Reason.ROW_TOO_LONG))
             elif row:
-                ticks.append((start, parse_csv_row(row, columns) if columns else parse_json_row(row)))
+                ticks.append((start, parse_csv_row(row, columns=columns) if columns else parse_json_row(row)))
         except RowRejected as refusal:
             rejects.append((start, refusal.reason))
         start += len(line) + 1
@@ -257,9 +257,9 @@ def test_a_gzipped_file_has_the_rows_of_its_text(data: bytes, members: list[int]
     packed = b"".join(gzip.compress(data[a:b]) for a, b in pairwise(bounds)) or gzip.compress(b"")
     is_csv = data.startswith(HEADER)
     layout = (
-        Layout(Format.CSV, gzipped=True, columns=COLUMNS, data_start=len(HEADER) + 2)
+        Layout(Format.CSV, container=Container.GZIP, columns=COLUMNS, data_start=len(HEADER) + 2)
         if is_csv
-        else Layout(Format.JSON_LINES, gzipped=True)
+        else Layout(Format.JSON_LINES, container=Container.GZIP)
     )
     span = Span(0, 0, len(packed))
     decoded = decode_span(source_of(packed), layout, span, lambda first, last: packed[first:last], SMALL)

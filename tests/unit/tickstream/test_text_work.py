@@ -15,7 +15,7 @@ from bench.fuzz.text_paths import disagreement
 from tests.unit.tickstream.test_bad_objects import decode, reason_of
 from tickstream.decoding import LIMITS, Budget, decode_pieces, decode_span
 from tickstream.decoding.outcome import Sink
-from tickstream.decoding.text import unpacked_rows
+from tickstream.decoding.text import rows_of_stream, unpacked_blocks
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
 from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.layouts import sniff
@@ -85,7 +85,7 @@ def test_one_odd_line_end_costs_its_row_alone(columns: str) -> None:
 
 def test_what_polars_refuses_was_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where polars fails on proven rows, or makes another number of them, they are decided one by one."""
-    data = HEADER + b"A,%d,1,2\n" % NS * 3 + b"a,%d,1,2\n" % NS
+    data = HEADER + b"A,%d,1,2\n" % NS * 3 + b"a b,%d,1,2\n" % NS
     [expected] = decode(data)
     read_csv = pl.read_csv
 
@@ -112,7 +112,8 @@ def test_members_make_no_blocks() -> None:
     """A gzip with a member for each row is decoded in one block, not in thousands."""
     data = gzip.compress(HEADER) + gzip.compress(b"A,%d,1,2\n" % NS) * 30_000
     source, layout, read = packed_read(data)
-    assert len(list(unpacked_rows(source, layout, read, Budget(LIMITS)))) == 1
+    blocks = unpacked_blocks(source, layout.container, read, Budget(LIMITS))
+    assert len(list(rows_of_stream(blocks, layout.data_start, layout.format, LIMITS))) == 1
     [decoded] = decode(data)
     assert decoded.ticks == 30_000
 
@@ -200,7 +201,7 @@ def test_anything_else_after_a_member_is_damage(tail: bytes) -> None:
 def test_rows_behind_each_other_have_their_own_offsets() -> None:
     """`{...}{...}` on one line, as Firehose puts objects, are rows with the offsets of their first bytes."""
     good = b'{"symbol":"A","timestamp":%d,"price":1,"size":2}' % NS
-    bad = b'{"symbol":"a","timestamp":%d,"price":1,"size":2}' % NS
+    bad = b'{"symbol":"a b","timestamp":%d,"price":1,"size":2}' % NS
     text = b'{"symbol":"A","c":"}{","timestamp":%d,"price":1,"size":2}' % NS
     data = good + bad + text + b"\n" + bad + good + b"\r\n" + good + bad
     for packed in (data, gzip.compress(data)):

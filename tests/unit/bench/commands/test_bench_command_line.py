@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         ["run", "--results", "/dev/null/results"],
         ["down", "--surplus"],
         ["fuzz-text", "--inputs", "0"],
+        ["fuzz-parquet", "--inputs", "0"],
         ["run", "--pipeline", "no-such"],
         ["run", "--files", "5"],
         ["run", "--workload", "no-such"],
@@ -64,7 +65,9 @@ def test_a_usage_error_is_one_line_and_status_2(arguments: list[str], capsys: py
     assert "Traceback" not in said.err
 
 
-@pytest.mark.parametrize("command", ["run", "up", "down", "redrive", "perf", "report", "compare", "fuzz-text"])
+@pytest.mark.parametrize(
+    "command", ["run", "up", "down", "redrive", "perf", "report", "compare", "fuzz-text", "fuzz-parquet"]
+)
 def test_each_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` of each command ends with a command to try."""
     with pytest.raises(SystemExit) as ended:

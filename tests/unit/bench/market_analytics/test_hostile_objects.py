@@ -9,7 +9,9 @@ import pytest
 
 from bench.market_analytics.hostile_objects import SYMBOL, HostileObject, HostileObjects, hostile_objects, without
 from bench.market_analytics.table_reader import TableState
-from tickstream.decoding import decode_span
+from services.deadlines import Deadline
+from services.decoder_process import decode_apart
+from tickstream.decoding import LIMITS, Budget
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.ingests import Manifest, Receipt, Refusal, Source
 from tickstream.layouts import sniff
@@ -32,7 +34,10 @@ def test_i5_each_has_the_fate_that_the_run_expects(one: HostileObject) -> None:
 
     def decode() -> list[Decoded]:
         layout = sniff(source, read)
-        return [decode_span(source, layout, span, read) for span in plan_spans(source, layout, 16 << 20, read)]
+        return [
+            decode_apart(source, layout, span, read, Budget(LIMITS), deadline=Deadline.after(600))
+            for span in plan_spans(source, layout, 16 << 20, read)
+        ]
 
     if one.reason is not None:
         with pytest.raises(ObjectRejected) as refused:
