@@ -210,7 +210,10 @@ class FeedRows:
             symbol = f"CASE {symbol} {found} END"
         for text, one in rule.get("replace", {}).items():
             symbol = f"replace({symbol}, {quoted(text)}, {quoted(one)})"
-        return f"{rule['case']}({symbol})" if rule.get("case") else symbol
+        if not rule.get("case"):
+            return symbol
+        # What is not ASCII stays what it is, and is no symbol.
+        return f"CASE WHEN octet_length(encode({symbol})) = length({symbol}) THEN {rule['case']}({symbol}) END"
 
 
 #: A row of the truth, of columns that any reader ends with.
