@@ -43,8 +43,10 @@ class Table:
 
     @property
     def integers(self) -> tuple[bool, ...]:
-        """Whether each column is of integers."""
-        return tuple(kind in _INTEGERS or kind.startswith("TIMESTAMP") for kind in self.types.values())
+        """Whether each column is stored as integers, as moments are too."""
+        query = f"SELECT name, type FROM parquet_schema({quoted(str(self._path))})"  # noqa: S608 - a path, quoted
+        stored = dict(self._connection.execute(query).fetchall())
+        return tuple(stored.get(name) in {"INT32", "INT64"} for name in self.types)
 
     def metadata(self) -> dict[str, str]:
         """The key-value metadata."""

@@ -114,7 +114,7 @@ class _Reader:
         with duckdb.connect() as connection:
             prepared(connection)
             table = Table(connection, self._path)
-            head = ParquetHead(tuple(table.types), table.integers, table.metadata())
+            head = ParquetHead(tuple(table.types), table.integers)
             chosen = choose(Candidate(self._key, lambda _: None, head), catalogue)
             if chosen is None:
                 table.take_native()
