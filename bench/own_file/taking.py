@@ -28,7 +28,7 @@ from tickstream.feeds.heading import Head
 from tickstream.ingests import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from bench.own_file.packing import Text
@@ -151,6 +151,7 @@ class _Reader:
         for text in texts:
             head = text.head()
             begin = rows.after_bom(head)
+            read: Callable[[bytes], rows.Fields]
             if not head.strip():
                 # Nothing but blanks; where it is long, nobody knows what follows.
                 if text.end - text.start > len(head):
@@ -174,7 +175,8 @@ class _Reader:
         stored = [f"column_{at}" for at in range(len(names))]
         for text in texts:
             facts, head = feed.facts(self._key, text.member), text.head()
-            begin, some = rows.after_bom(head), iter(())
+            begin = rows.after_bom(head)
+            some: Iterator[Row]
             if written is Format.JSON:
                 listed, tops = document_rows(text, feed, names, number)
                 number += len(listed)

@@ -24,7 +24,7 @@ from tickstream.feeds.catalogue import Catalogue, catalogue_of
 from tickstream.feeds.documents import feed_from
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 type Found = tuple[Any, ...]
 
@@ -49,7 +49,13 @@ def _pipeline(path: Path, key: str, catalogue: Catalogue) -> Found:
     except ObjectRejected as refusal:
         return ("refused", refusal.reason.value)
     ticks = sorted(
-        (row["symbol"], int(row["timestamp_ns"]), Decimal(row["price"]), Decimal(row["size"]), int(row["sequence"] or 0))
+        (
+            row["symbol"],
+            int(row["timestamp_ns"]),
+            Decimal(row["price"]),
+            Decimal(row["size"]),
+            int(row["sequence"] or 0),
+        )
         for row in csv.DictReader(out.getvalue().splitlines())
     )
     rejects = sorted((row.offset, row.reason.value) for row in trial.first_rejects)
@@ -80,29 +86,98 @@ def _bench(path: Path, key: str, catalogue: Catalogue, truth: Path) -> Found:
     return (taken.feed, ticks, taken.skipped, counts, rejects if len(rejects) <= 5 else [])
 
 
-DIGITS: Final = st.sampled_from(["0", "1", "5", "12", "187", "999999999", "9000000000", "123456789012345678901234567890"])
+DIGITS: Final = st.sampled_from(
+    ["0", "1", "5", "12", "187", "999999999", "9000000000", "123456789012345678901234567890"]
+)
 NUMBERS: Final = st.one_of(
     st.sampled_from(
-        ["", " 1", "-0", "1.", ".5", "+1", "1e3", "1.347e-05", "1E+2", "-2.5", "1e-9", "1e-10", "0e99999999999999999999",
-         "1e99999999999999999999", "8999999999.999999999", "1_0", "NaN", "inf", "1,5", "1.10000000000000", "0" * 63 + "1",
-         "0" * 64 + "1", "1e65", "1e-65", "１", "999999999999999.999999999", "1e15", "123.4500000000000001"]
+        [
+            "",
+            " 1",
+            "-0",
+            "1.",
+            ".5",
+            "+1",
+            "1e3",
+            "1.347e-05",
+            "1E+2",
+            "-2.5",
+            "1e-9",
+            "1e-10",
+            "0e99999999999999999999",
+            "1e99999999999999999999",
+            "8999999999.999999999",
+            "1_0",
+            "NaN",
+            "inf",
+            "1,5",
+            "1.10000000000000",
+            "0" * 63 + "1",
+            "0" * 64 + "1",
+            "1e65",
+            "1e-65",
+            "\uff11",
+            "999999999999999.999999999",
+            "1e15",
+            "123.4500000000000001",
+        ]
     ),
     st.builds("{}.{}".format, DIGITS, DIGITS),
     DIGITS,
-)  # fmt: skip
+)
 SYMBOLS: Final = st.sampled_from(
-    ["A", "a", "BRK.B", "O:SPY260918C00770000", "^GSPC", "GC=F", "1000PEPE/USDT:USDT", "", " A", "A B", "A#", "é", "A" * 64,
-     "A" * 65, "NULL", '"', "A\\B", "ß"]
-)  # fmt: skip
+    [
+        "A",
+        "a",
+        "BRK.B",
+        "O:SPY260918C00770000",
+        "^GSPC",
+        "GC=F",
+        "1000PEPE/USDT:USDT",
+        "",
+        " A",
+        "A B",
+        "A#",
+        "é",
+        "A" * 64,
+        "A" * 65,
+        "NULL",
+        '"',
+        "A\\B",
+        "ß",
+    ]
+)
 NANOSECONDS: Final = st.sampled_from(
-    ["1767623400123456789", "631152000000000000", "631151999999999999", "4102444799999999999", "4102444800000000000",
-     "1767623400", "99999999999999999999", "-1", "1.5", ""]
-)  # fmt: skip
-OFFSETS: Final = st.sampled_from(["Z", "", " UTC", "+00", "+0000", "-05:30", "+23:59", "+24:00", " +00", "UTC", "+05:75", "z"])
+    [
+        "1767623400123456789",
+        "631152000000000000",
+        "631151999999999999",
+        "4102444799999999999",
+        "4102444800000000000",
+        "1767623400",
+        "99999999999999999999",
+        "-1",
+        "1.5",
+        "",
+    ]
+)
+OFFSETS: Final = st.sampled_from(
+    ["Z", "", " UTC", "+00", "+0000", "-05:30", "+23:59", "+24:00", " +00", "UTC", "+05:75", "z"]
+)
 SECONDS: Final = st.sampled_from(
-    ["2026-01-05 14:30:00", "2026-01-05T14:30:00", "2026-02-30T14:30:00", "2024-02-29 23:59:59", "1989-12-31T23:59:59",
-     "2026-01-05T24:00:00", "2026-01-05T14:60:00", "2026-01-05T14:30", "2026-1-5 14:30:00", "2026-01-05T14:30:60"]
-)  # fmt: skip
+    [
+        "2026-01-05 14:30:00",
+        "2026-01-05T14:30:00",
+        "2026-02-30T14:30:00",
+        "2024-02-29 23:59:59",
+        "1989-12-31T23:59:59",
+        "2026-01-05T24:00:00",
+        "2026-01-05T14:60:00",
+        "2026-01-05T14:30",
+        "2026-1-5 14:30:00",
+        "2026-01-05T14:30:60",
+    ]
+)
 FRACTIONS: Final = st.sampled_from(["", ".1", ".123456789", ".1234567891", ",5", "."])
 MOMENTS: Final = st.one_of(NANOSECONDS, st.builds("{}{}{}".format, SECONDS, FRACTIONS, OFFSETS))
 #: Good values come often enough for whole rows to be ticks.
@@ -111,19 +186,33 @@ MOMENT: Final = st.one_of(st.just("1767623400123456789"), st.just("2026-01-05 14
 NUMBER: Final = st.one_of(st.just("187.5"), NUMBERS)
 
 
+def _plain(field: str) -> str:
+    return field
+
+
 def _quoted(field: str) -> str:
     return '"' + field.replace('"', '""') + '"'
 
 
-FIELD_WRITERS: Final = st.sampled_from([str, str, str, _quoted])
+FIELD_WRITERS: Final[st.SearchStrategy[Callable[[str], str]]] = st.sampled_from([_plain, _plain, _plain, _quoted])
 LINE_ENDS: Final = st.sampled_from(["\n", "\n", "\r\n"])
 #: Rows that are no rows of fields.
-ODD_LINES: Final = st.sampled_from([b"", b"\r", b"   ", b'"', b"a,b", b"\xff,1,1,1", b"# a comment", b"\x00,1,1,1", b'A,1,"1,1'])
-BEFORE: Final = st.sampled_from([b"", b"\xef\xbb\xbf", b"\n\r\n", b"# made by hand\n", b"sep=,\r\n", b'"sep=,"\n', b"  \n"])
+ODD_LINES: Final = st.sampled_from(
+    [b"", b"\r", b"   ", b'"', b"a,b", b"\xff,1,1,1", b"# a comment", b"\x00,1,1,1", b'A,1,"1,1']
+)
+BEFORE: Final = st.sampled_from(
+    [b"", b"\xef\xbb\xbf", b"\n\r\n", b"# made by hand\n", b"sep=,\r\n", b'"sep=,"\n', b"  \n"]
+)
 HEADERS: Final = st.sampled_from(
-    [b"symbol,timestamp,price,size", b'"symbol","timestamp","price","size"', b" Symbol ,TIMESTAMP,Price, size",
-     b"symbol,timestamp,price,size,size", b"symbol,timestamp,price", b"symbol,timestamp,price,SIZE,size"]
-)  # fmt: skip
+    [
+        b"symbol,timestamp,price,size",
+        b'"symbol","timestamp","price","size"',
+        b" Symbol ,TIMESTAMP,Price, size",
+        b"symbol,timestamp,price,size,size",
+        b"symbol,timestamp,price",
+        b"symbol,timestamp,price,SIZE,size",
+    ]
+)
 
 
 @st.composite
@@ -153,7 +242,9 @@ def test_m23_native_csv_is_read_alike(content: bytes) -> None:
     assert pipeline == bench
 
 
-JSON_VALUES: Final = st.sampled_from(["null", "true", "{}", "[1]", "NaN", '{"a":1,"a":2}', "1e-5", "-0", "1E400", '"\\ud800"', "01"])
+JSON_VALUES: Final = st.sampled_from(
+    ["null", "true", "{}", "[1]", "NaN", '{"a":1,"a":2}', "1e-5", "-0", "1E400", '"\\ud800"', "01"]
+)
 
 
 @st.composite
@@ -165,7 +256,9 @@ def json_files(draw: st.DrawFn) -> bytes:
         pairs = [("symbol", json.dumps(draw(SYMBOL))), ("timestamp", json.dumps(moment)), ("price", json.dumps(price))]
         pairs.append((draw(st.sampled_from(["size", "size", "volume"])), json.dumps(size)))
         if draw(st.booleans()):
-            pairs = [(name, value.strip('"') if name != "symbol" and value.strip('"') else value) for name, value in pairs]
+            pairs = [
+                (name, value.strip('"') if name != "symbol" and value.strip('"') else value) for name, value in pairs
+            ]
         if draw(st.integers(0, 4)) == 0:
             name = draw(st.sampled_from(["symbol", "price", "size", "timestamp", "conditions"]))
             pairs.append((name, draw(JSON_VALUES)))
@@ -182,7 +275,7 @@ def test_m23_native_json_is_read_alike(content: bytes) -> None:
     assert pipeline == bench
 
 
-def own(**tick: Any) -> Mapping[str, Any]:
+def own(**tick: Any) -> dict[str, Any]:
     """A feed that reads columns `s`, `t`, `p`, `q`, `n` and `k`, changed by what is given."""
     return {
         "name": "own",
@@ -214,8 +307,12 @@ ZONES: Final = ["America/New_York", "Europe/Paris", "Australia/Lord_Howe", "Asia
 
 
 @MANY
-@given(st.sampled_from(ZONES).flatmap(lambda zone: st.tuples(st.just(zone), st.lists(local_times(zone), min_size=10, max_size=60))),
-       st.sampled_from(["reject", "earlier", "later"]))  # fmt: skip
+@given(
+    st.sampled_from(ZONES).flatmap(
+        lambda zone: st.tuples(st.just(zone), st.lists(local_times(zone), min_size=10, max_size=60))
+    ),
+    st.sampled_from(["reject", "earlier", "later"]),
+)
 def test_m23_local_times_are_read_alike(times: tuple[str, list[str]], ambiguous: str) -> None:
     """Hours that come twice or never are what the feed says, by the tables of two makers."""
     zone, texts = times
@@ -225,17 +322,45 @@ def test_m23_local_times_are_read_alike(times: tuple[str, list[str]], ambiguous:
     assert pipeline == bench
 
 
-FORMATS: Final = ["%Y%m%d %H%M%S%f", "%d.%m.%Y %H:%M:%S", "%d-%b-%y %I:%M:%S.%f %p", "%Y %j %H:%M", "%m/%d/%Y %H:%M:%S %z", "%S%%%Y-%m-%d"]
+FORMATS: Final = [
+    "%Y%m%d %H%M%S%f",
+    "%d.%m.%Y %H:%M:%S",
+    "%d-%b-%y %I:%M:%S.%f %p",
+    "%Y %j %H:%M",
+    "%m/%d/%Y %H:%M:%S %z",
+    "%S%%%Y-%m-%d",
+]
 FORMATTED: Final = st.sampled_from(
-    ["20260105 143000123456789", "20260105 1430001", "20260105 143000", "5.1.2026 4:30:00", "05.01.2026 14:30:61", "29.02.2025 00:00:00",
-     "05-Jan-26 02:30:00.5 pm", "05-JAN-69 12:00:00.000000001 AM", "05-Jan-26 13:30:00.5 PM", "05-Jen-26 02:30:00.5 PM", "2024 366 10:00",
-     "2025 366 10:00", "2025 000 10:00", "2025 001 1:0", "01/05/2026 14:30:00 +0100", "1/5/2026 14:30:00 -05:", "1/5/2026 14:30:00 Z",
-     "1/5/2026 14:30:00 +99", "07%2026-01-05", "2026-01-05"]
-)  # fmt: skip
+    [
+        "20260105 143000123456789",
+        "20260105 1430001",
+        "20260105 143000",
+        "5.1.2026 4:30:00",
+        "05.01.2026 14:30:61",
+        "29.02.2025 00:00:00",
+        "05-Jan-26 02:30:00.5 pm",
+        "05-JAN-69 12:00:00.000000001 AM",
+        "05-Jan-26 13:30:00.5 PM",
+        "05-Jen-26 02:30:00.5 PM",
+        "2024 366 10:00",
+        "2025 366 10:00",
+        "2025 000 10:00",
+        "2025 001 1:0",
+        "01/05/2026 14:30:00 +0100",
+        "1/5/2026 14:30:00 -05:",
+        "1/5/2026 14:30:00 Z",
+        "1/5/2026 14:30:00 +99",
+        "07%2026-01-05",
+        "2026-01-05",
+    ]
+)
 
 
 @MANY
-@given(st.lists(st.sampled_from(FORMATS), min_size=1, max_size=3, unique=True), st.lists(FORMATTED, min_size=5, max_size=40))
+@given(
+    st.lists(st.sampled_from(FORMATS), min_size=1, max_size=3, unique=True),
+    st.lists(FORMATTED, min_size=5, max_size=40),
+)
 def test_m23_formats_are_read_alike(formats: list[str], texts: list[str]) -> None:
     """Each directive takes the same digits and names for both."""
     feed = feed_from(own(timestamp={"from": "{t}", "format": formats, "zone": "+02:00"}))
@@ -256,32 +381,57 @@ FLOATS: Final = st.floats(-1e6, 1e6).map(repr)
 
 
 @MANY
-@given(st.sampled_from(NUMBER_RULES), st.sampled_from([(".", ""), (",", "."), (".", ","), (",", " "), (".", "'")]),
-       st.lists(st.tuples(st.one_of(NUMBER, FLOATS), st.one_of(st.just("1"), NUMBER)), min_size=5, max_size=40))  # fmt: skip
-def test_m23_numbers_are_read_alike(rule: Mapping[str, Any], chars: tuple[str, str], numbers: list[tuple[str, str]]) -> None:
+@given(
+    st.sampled_from(NUMBER_RULES),
+    st.sampled_from([(".", ""), (",", "."), (".", ","), (",", " "), (".", "'")]),
+    st.lists(st.tuples(st.one_of(NUMBER, FLOATS), st.one_of(st.just("1"), NUMBER)), min_size=5, max_size=40),
+)
+def test_m23_numbers_are_read_alike(
+    rule: Mapping[str, Any], chars: tuple[str, str], numbers: list[tuple[str, str]]
+) -> None:
     """Scales, signs, middles, rounded floats, commas and groups give the same integers, to the last digit."""
     decimal, group = chars
-    document = {**own(price=rule), "dialect": {"delimiter": ";"}, "schema": {"decimalChar": decimal, "groupChar": group}}
-    content = "s;t;p;q\n" + "".join(
-        f"A;1767623400;{price.replace('.', decimal)};{size}\n" for price, size in numbers
-    )
+    document = {
+        **own(price=rule),
+        "dialect": {"delimiter": ";"},
+        "schema": {"decimalChar": decimal, "groupChar": group},
+    }
+    content = "s;t;p;q\n" + "".join(f"A;1767623400;{price.replace('.', decimal)};{size}\n" for price, size in numbers)
     pipeline, bench = both(content.encode(), "feed=own/a.csv", Catalogue({"own": feed_from(document)}, {}))
     assert pipeline == bench
 
 
 UNITS: Final = st.sampled_from(["s", "ms", "us", "ns", "auto"])
 COUNTS: Final = st.sampled_from(
-    ["1767623400", "1767623400.123456789", "1767623400.1234567890", "1767623400.12345678901", "1767623400123", "1767623400123.5",
-     "1767623400123456", "1767623400123456789", "631152000", "631151999", "4102444800", "34200.013994120", "172799999.999999", "172800000",
-     "0", "-1", "1e9", "99999999999999999999", "999999999999999999999"]
-)  # fmt: skip
+    [
+        "1767623400",
+        "1767623400.123456789",
+        "1767623400.1234567890",
+        "1767623400.12345678901",
+        "1767623400123",
+        "1767623400123.5",
+        "1767623400123456",
+        "1767623400123456789",
+        "631152000",
+        "631151999",
+        "4102444800",
+        "34200.013994120",
+        "172799999.999999",
+        "172800000",
+        "0",
+        "-1",
+        "1e9",
+        "99999999999999999999",
+        "999999999999999999999",
+    ]
+)
 
 
 @MANY
 @given(UNITS, st.booleans(), st.lists(st.one_of(COUNTS, MOMENTS), min_size=5, max_size=40))
 def test_m23_counted_moments_are_read_alike(unit: str, since_midnight: bool, texts: list[str]) -> None:  # noqa: FBT001
     """Units, `auto` and times since midnight are the same nanoseconds."""
-    time = {"from": "{t}", "unit": unit, "format": "iso"}
+    time: dict[str, Any] = {"from": "{t}", "unit": unit, "format": "iso"}
     if since_midnight:
         time |= {"since": "midnight", "date": {"from": "{day}", "format": "%Y%m%d"}, "zone": "America/New_York"}
     document = own(timestamp=time, match={"key": "_(?P<day>[0-9]{8})_"})
@@ -300,7 +450,11 @@ def feed_rows(draw: st.DrawFn) -> list[dict[str, str]]:
             "t": draw(st.one_of(st.just("1767623400"), MOMENT)),
             "p": draw(NUMBER),
             "q": draw(NUMBER),
-            "n": draw(st.sampled_from(["1", "-5", "", "x", "9223372036854775807", "-9223372036854775808", "99999999999999999999"])),
+            "n": draw(
+                st.sampled_from(
+                    ["1", "-5", "", "x", "9223372036854775807", "-9223372036854775808", "99999999999999999999"]
+                )
+            ),
             "k": draw(st.sampled_from(["T", "C", "", " T ", "NULL", "\u00a0T"])),
         }
         for _ in range(count)
@@ -311,17 +465,28 @@ RULES: Final[list[dict[str, Any]]] = [
     {"sequence": {"from": "{n}"}},
     {"sequence": {"order": "descending"}, "where": [{"value": "{k}", "in": ["T"]}]},
     {"where": [{"value": "{k}{gone}", "notIn": ["C", "CC"]}], "symbol": {"from": ["{s}", "{k}"], "join": "."}},
-    {"symbol": {"from": "{s}.{pair}", "case": "upper", "replace": {" ": "_", "BRK": "X"}}, "match": {"key": "(?P<pair>[a-z]+)[.]"}},
+    {
+        "symbol": {"from": "{s}.{pair}", "case": "upper", "replace": {" ": "_", "BRK": "X"}},
+        "match": {"key": "(?P<pair>[a-z]+)[.]"},
+    },
     {"symbol": {"from": "{s}", "lookup": {"A": "B", "a": "C D", "": "E"}}},
     {"size": {"constant": "0"}, "price": {"from": "1{n}"}},
 ]
+
+
+def _written(draw: st.DrawFn, field: str, quote: str | None) -> str:
+    is_quoted = quote is not None and draw(st.integers(0, 4)) == 0
+    return f"{quote}{field.replace(quote, quote * 2)}{quote}" if quote is not None and is_quoted else field
 
 
 @st.composite
 def feed_files(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
     """A feed and a file of it, in one of the ways in which it may be written."""
     rules = draw(st.sampled_from(RULES))
-    document: dict[str, Any] = {**own(**rules), "schema": {"missingValues": draw(st.sampled_from([[""], ["", "NULL"], ["NULL"], []]))}}
+    document: dict[str, Any] = {
+        **own(**rules),
+        "schema": {"missingValues": draw(st.sampled_from([[""], ["", "NULL"], ["NULL"], []]))},
+    }
     listed = draw(feed_rows())
     written = draw(st.sampled_from(["csv", "csv", "jsonl", "json", "zip"]))
     document["format"] = "csv" if written == "zip" else written
@@ -333,8 +498,13 @@ def feed_files(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
         return document, json.dumps({"result": {"x": halves[0], "y": halves[1]}, "s": "A"}).encode()
     delimiter = draw(st.sampled_from([",", ";", "\t", "|"]))
     quote = draw(st.sampled_from(['"', "'", None]))
-    document["dialect"] = {"delimiter": delimiter, "quoteChar": quote, "commentChar": draw(st.sampled_from([None, "#"]))}
-    lines = [delimiter.join(row.values()) for row in [dict.fromkeys(listed[0]) and {name: name for name in listed[0]}, *listed]]
+    document["dialect"] = {
+        "delimiter": delimiter,
+        "quoteChar": quote,
+        "commentChar": draw(st.sampled_from([None, "#"])),
+    }
+    header = {name: name for name in listed[0]}
+    lines = [delimiter.join(_written(draw, field, quote) for field in row.values()) for row in (header, *listed)]
     content = "".join(line + draw(LINE_ENDS) for line in lines).encode()
     if written == "csv":
         return document, content

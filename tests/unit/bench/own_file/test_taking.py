@@ -10,8 +10,8 @@ import pytest
 
 from bench.errors import InputError
 from bench.ledger.sent import Origin
-from bench.own_file.taking import take_in
 from bench.market_analytics.oracle import Oracle
+from bench.own_file.taking import take_in
 
 DATA = Path(__file__).parents[4] / "../shared/data"
 HEADER = b"symbol,timestamp,price,size,exchange,conditions\n"
