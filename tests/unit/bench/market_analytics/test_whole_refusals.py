@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 
 from bench.ledger.sent import Outcome, Sent
 from bench.ledger.truth import ObjectFile
+from bench.market_analytics.checks import _account, _receipts
 from bench.market_analytics.table_reader import TableState
 from bench.market_analytics.whole_refusals import judge_feeds, judge_refused, of_ingests_but, refused_in
 from tickstream.errors import Reason
@@ -90,3 +92,27 @@ def test_m25_what_is_refused_is_left_out_of_the_other_checks() -> None:
     """Its manifest and receipts are nobody's."""
     table = of_ingests_but(state(REFUSED, {("i0", 0): Receipt("i0", 0, 0, 1, 0, {})}), frozenset({"i0"}))
     assert (table.manifests, table.receipts) == ({}, {})
+
+
+@pytest.mark.parametrize(("skipped", "passed"), [(2, True), (0, False)])
+def test_m25_rows_that_are_no_trades_are_accounted_for(skipped: int, *, passed: bool) -> None:
+    """Receipts must have skipped as many as the truth has: they are neither ticks nor rejects."""
+    receipts = {("i0", 0): Receipt("i0", 0, 9 - skipped, 0, 0, {}, skipped=skipped)}
+    made = replace(piece(), skipped=2)
+    check = _receipts([sent()], state(Manifest("i0", 0, 1), receipts), [], [made])
+    assert check.passed is passed
+
+
+@pytest.mark.parametrize(("refused", "passed"), [(4, True), (0, False)])
+def test_m25_refused_and_skipped_rows_have_a_place(refused: int, *, passed: bool) -> None:
+    """Rows of what was refused are not lost, and a row without any place is missed."""
+    counts = {
+        "ok": 3,
+        "lost": 0,
+        "rejected": 1,
+        "skipped": 1,
+        "refused": refused,
+        "dead-lettered": 0,
+        "acknowledged": 9,
+    }
+    assert _account(counts).passed is passed
