@@ -115,7 +115,7 @@ class FeedRows:
                 made.append((list(texts), None if value is None else str(value), fault))
         of_three = list(zip(*made, strict=True)) or [(), (), ()]
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE made_{part} AS SELECT unnest($texts::VARCHAR[][]) AS texts, "
+            f"CREATE OR REPLACE TEMP TABLE made_{part} AS SELECT unnest($texts::VARCHAR[][]) AS {part}_texts, "
             f"unnest($made::VARCHAR[])::HUGEINT AS {part}_exact, unnest($faults::VARCHAR[]) AS {part}_fault",
             dict(zip(("texts", "made", "faults"), map(list, of_three), strict=True)),
         )
@@ -139,16 +139,16 @@ class FeedRows:
             day_s = f"CASE WHEN groups_of_day_fits THEN {day.local_s()} END"
         layers.add(day_s=day_s)
         since_midnight = f"CASE WHEN count_ns < {2 * 86_400 * 10**9} THEN day_s + (count_ns // 1000000000)::BIGINT END"
-        cases = {"local_s": [], "fraction_ns": [], "ahead_s": [], "has_offset": []}
+        cases: dict[str, list[str]] = {"local_s": [], "fraction_ns": [], "ahead_s": [], "has_offset": []}
         for one in groups:
             fits = f"WHEN {one.column}_fits THEN"
             cases["local_s"].append(f"{fits} {one.local_s()}")
             cases["fraction_ns"].append(f"{fits} {one.fraction_ns()}")
             cases["ahead_s"].append(f"{fits} {one.ahead_s()}" if one.has_offset else f"{fits} NULL")
             cases["has_offset"].append(f"{fits} {one.text('z')} <> ''")
-        whole, part = ("day_s", since_midnight) if time.get("date") else ("NULL", "NULL")
+        counted = since_midnight if time.get("date") else "NULL"
         layers.add(
-            local_s=f"(CASE WHEN is_count THEN {part if whole != 'NULL' else 'NULL'} {' '.join(cases['local_s'])} END)::BIGINT",
+            local_s=f"(CASE WHEN is_count THEN {counted} {' '.join(cases['local_s'])} END)::BIGINT",
             fraction_ns=f"(CASE WHEN is_count THEN count_ns % 1000000000 {' '.join(cases['fraction_ns'])} END)::BIGINT",
             written_s=f"(CASE WHEN is_count THEN NULL {' '.join(cases['ahead_s'])} END)::BIGINT",
             has_offset=f"coalesce((CASE WHEN is_count THEN false {' '.join(cases['has_offset'])} END), false)",
@@ -162,12 +162,9 @@ class FeedRows:
         joined = "located LEFT JOIN offsets USING (minute)"
         for part in _PARTS:
             if _is_made(feed.tick[part]):
-                joined += (
-                    f" LEFT JOIN made_{part} ON made_{part}.texts = [{', '.join(_columns(feed.tick[part], part))}]"
-                )
-        layers = Layers(
-            f"(SELECT * EXCLUDE (texts) FROM {joined})" if " ON " in joined else f"(SELECT * FROM {joined})"
-        )
+                columns = ", ".join(_columns(feed.tick[part], part))
+                joined += f" LEFT JOIN made_{part} ON {part}_texts = [{columns}]"
+        layers = Layers(f"(SELECT * FROM {joined})")
         layers.add(utc_s="local_s - CASE WHEN has_offset THEN written_s ELSE ahead_s END", symbol=self._symbol())
         layers.add(at_ns="coalesce(exact_ns, utc_s::HUGEINT * 1000000000 + fraction_ns)")
         for part, within in (("price", PRICE_WITHIN), ("size", SIZE_WITHIN)):
@@ -183,7 +180,8 @@ class FeedRows:
         if feed.sequence.get("order") == "descending":
             sequence = '-"offset"::HUGEINT'
         elif feed.sequence.get("from"):
-            sequence = "CASE WHEN regexp_full_match(sequence_text, '-?[0-9]{1,19}') THEN TRY_CAST(sequence_text AS HUGEINT) END"
+            is_whole = "regexp_full_match(sequence_text, '-?[0-9]{1,19}')"
+            sequence = f"CASE WHEN {is_whole} THEN TRY_CAST(sequence_text AS HUGEINT) END"
         layers.add(the_sequence=sequence)
         layers.add(
             reason=f"""CASE
@@ -210,7 +208,10 @@ class FeedRows:
             symbol = f"CASE {symbol} {found} END"
         for text, one in rule.get("replace", {}).items():
             symbol = f"replace({symbol}, {quoted(text)}, {quoted(one)})"
-        return f"{rule['case']}({symbol})" if rule.get("case") else symbol
+        if not rule.get("case"):
+            return symbol
+        # What is not ASCII stays what it is, and is no symbol.
+        return f"CASE WHEN octet_length(encode({symbol})) = length({symbol}) THEN {rule['case']}({symbol}) END"
 
 
 #: A row of the truth, of columns that any reader ends with.

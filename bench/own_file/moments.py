@@ -108,7 +108,8 @@ class Groups:
             noon = f"CASE lower({self.text('p')}) WHEN 'pm' THEN 12 ELSE 0 END"
             hour = f"CASE WHEN {hour} BETWEEN 1 AND 12 THEN {hour} % 12 + {noon} END"
         minute, second = self.whole("M"), self.whole("S")
-        of_day = f"CASE WHEN {hour} < 24 AND {minute} < 60 AND {second} < 60 THEN {hour} * 3600 + {minute} * 60 + {second} END"
+        is_time = f"{hour} < 24 AND {minute} < 60 AND {second} < 60"
+        of_day = f"CASE WHEN {is_time} THEN {hour} * 3600 + {minute} * 60 + {second} END"
         return f"(({day}) - DATE '1970-01-01')::BIGINT * {_DAY_S} + ({of_day})"
 
     def fraction_ns(self) -> str:
@@ -191,7 +192,8 @@ def minutes_sql(zone: str, ambiguous: str) -> str:
             SELECT minute, one, other, {ahead_s("minute * 60 - one")} = one AS one_fits,
                 {ahead_s("minute * 60 - other")} = other AS other_fits
             FROM (
-                SELECT minute, {ahead_s(f"minute * 60 - {_DAY_S}")} AS one, {ahead_s(f"minute * 60 + {_DAY_S}")} AS other
+                SELECT minute, {ahead_s(f"minute * 60 - {_DAY_S}")} AS one,
+                    {ahead_s(f"minute * 60 + {_DAY_S}")} AS other
                 FROM minutes
             )
         )"""

@@ -24,8 +24,9 @@ def judged() -> str:
         in_ns="regexp_full_match(moment_text, '[0-9]{1,19}')",
         utc_s=f"CASE WHEN written_fits THEN {written.local_s()} - {written.ahead_s()} END",
     )
+    in_iso = f"utc_s::HUGEINT * 1000000000 + {written.fraction_ns()}"
     layers.add(
-        at_ns=f"CASE WHEN in_ns THEN TRY_CAST(moment_text AS HUGEINT) ELSE utc_s::HUGEINT * 1000000000 + {written.fraction_ns()} END",
+        at_ns=f"CASE WHEN in_ns THEN TRY_CAST(moment_text AS HUGEINT) ELSE {in_iso} END",
         symbol="symbol_text",
         the_sequence="0",
     )

@@ -9,7 +9,7 @@ import stat
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 from backports import zstd
 
@@ -64,15 +64,18 @@ class Packed:
         with path.open("rb") as file:
             magic = file.read(4)
         if magic[:2] == b"\x1f\x8b":
-            _unpack(gzip.open(path), unpacked, "corrupt_gzip")
+            _unpack(gzip.GzipFile(path), unpacked, "corrupt_gzip")
         elif magic == b"\x28\xb5\x2f\xfd" or (magic[1:] == b"\x2a\x4d\x18" and magic[0] & 0xF0 == 0x50):
-            _unpack(zstd.open(path), unpacked, "corrupt_zstd")
+            _unpack(zstd.ZstdFile(path), unpacked, "corrupt_zstd")
         else:
             return cls(path, unpacked if magic[:2] == b"PK" else path, magic in {b"PK\x03\x04", b"PK\x05\x06"})
         return cls(path, unpacked, is_zip=False)
 
     def head(self, pattern: str) -> tuple[str, bytes, bool] | None:
-        """Return name and first bytes of the first text that a pattern wants and that has any, and whether it is all."""
+        """Return name and first bytes of the first text that a pattern wants, and whether they are all of it.
+
+        One that is empty tells nothing, where there are others.
+        """
         if not self.is_zip:
             size = self.unpacked.stat().st_size
             text = Text(self.unpacked, "", 0, size).head()
@@ -137,7 +140,7 @@ def _members(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
         yield one
 
 
-def _unpack(packed: BinaryIO | gzip.GzipFile, unpacked: Path, reason: str) -> None:
+def _unpack(packed: gzip.GzipFile | zstd.ZstdFile, unpacked: Path, reason: str) -> None:
     try:
         with packed, unpacked.open("wb") as out:
             shutil.copyfileobj(packed, out)

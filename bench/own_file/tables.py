@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from bench.own_file.description import folded
+import duckdb
+
+from bench.own_file.description import Template, folded
 from bench.own_file.headings import REQUIRED
 from bench.own_file.native import TEXTS
 from bench.own_file.numbers import quoted
@@ -13,8 +15,6 @@ from bench.own_file.refusal import Refused
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    import duckdb
 
     from bench.own_file.description import Description
 
@@ -28,8 +28,6 @@ class Table:
     """A Parquet file as the view `file` of a connection. Raises Refused where it is none."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-        import duckdb  # noqa: PLC0415 - for the name of an error
-
         self._connection = connection
         self._path = path
         try:
@@ -43,8 +41,10 @@ class Table:
 
     @property
     def integers(self) -> tuple[bool, ...]:
-        """Whether each column is of integers."""
-        return tuple(kind in _INTEGERS or kind.startswith("TIMESTAMP") for kind in self.types.values())
+        """Whether each column is stored as integers, as moments are too."""
+        query = f"SELECT name, type FROM parquet_schema({quoted(str(self._path))})"
+        stored = dict(self._connection.execute(query).fetchall())
+        return tuple(stored.get(name) in {"INT32", "INT64"} for name in self.types)
 
     def metadata(self) -> dict[str, str]:
         """The key-value metadata."""
@@ -88,16 +88,15 @@ class Table:
 
     def _take(self, columns: str) -> None:
         self._connection.execute(
-            f'CREATE VIEW taken AS SELECT file_row_number AS "offset", 0 AS length, NULL::VARCHAR AS fault, {columns} FROM file'
+            'CREATE VIEW taken AS SELECT file_row_number AS "offset", 0 AS length, NULL::VARCHAR AS fault, '
+            f"{columns} FROM file"
         )
 
 
 def _names_in(feed: Description, part: str) -> list[str]:
     """The columns of a number that has to be exact."""
-    from bench.own_file.description import Template  # noqa: PLC0415
-
-    number: Mapping[str, object] = feed.tick[part]
+    number: Mapping[str, Any] = feed.tick[part]
     if number.get("decimals") is not None:
         return []
     texts = [number["from"]] if number.get("from") else number.get("middle") or []
-    return [name for text in texts for name in Template.of(str(text)).names]  # type: ignore[attr-defined]
+    return [name for text in texts for name in Template.of(text).names]

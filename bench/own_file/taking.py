@@ -28,7 +28,7 @@ from tickstream.feeds.heading import Head
 from tickstream.ingests import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from bench.own_file.packing import Text
@@ -64,6 +64,8 @@ def take_in(
         reader = _Reader(path, folder / f"input-{ordinal}.txt", part_path(truth, ordinal), key, ordinal)
         try:
             taken, refusal = reader.read(installed() if catalogue is None else catalogue), ""
+            if not taken.rows:
+                reader.write_nothing()
         except (Refused, ObjectRejected) as refused:
             taken, refusal = _Taken("", 0, 0), str(refused)
             reader.write_nothing()
@@ -112,7 +114,7 @@ class _Reader:
         with duckdb.connect() as connection:
             prepared(connection)
             table = Table(connection, self._path)
-            head = ParquetHead(tuple(table.types), table.integers, table.metadata())
+            head = ParquetHead(tuple(table.types), table.integers)
             chosen = choose(Candidate(self._key, lambda _: None, head), catalogue)
             if chosen is None:
                 table.take_native()
@@ -149,6 +151,7 @@ class _Reader:
         for text in texts:
             head = text.head()
             begin = rows.after_bom(head)
+            read: Callable[[bytes], rows.Fields]
             if not head.strip():
                 # Nothing but blanks; where it is long, nobody knows what follows.
                 if text.end - text.start > len(head):
@@ -172,7 +175,8 @@ class _Reader:
         stored = [f"column_{at}" for at in range(len(names))]
         for text in texts:
             facts, head = feed.facts(self._key, text.member), text.head()
-            begin, some = rows.after_bom(head), iter(())
+            begin = rows.after_bom(head)
+            some: Iterator[Row]
             if written is Format.JSON:
                 listed, tops = document_rows(text, feed, names, number)
                 number += len(listed)

@@ -110,6 +110,8 @@ def _parse_iso_8601_ns(text: str) -> int:
         raise RowRejected(
             Reason.BAD_TIMESTAMP, "its time zone is missing: write an offset behind it (2026-01-05T14:30:00Z)"
         )
+    if len(match["offset"]) > len("+00") and match["offset"][-2:].isdigit() and match["offset"][-2:] > "59":
+        raise RowRejected(Reason.BAD_TIMESTAMP, "an offset has at most 59 minutes")
     try:
         moment = datetime.fromisoformat(match["seconds"] + match["offset"].replace(" UTC", "Z"))
     except ValueError as error:

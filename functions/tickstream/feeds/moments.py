@@ -178,6 +178,8 @@ def local_moment(groups: Mapping[str, str | None]) -> tuple[int, int]:
         day = datetime(year, month, int(groups.get("d") or 1))  # noqa: DTZ001 # a calendar day
         if groups.get("j"):
             day = datetime.strptime(f"{year} {groups['j']}", "%Y %j")  # noqa: DTZ007 # a calendar day
+            if day.year != year:
+                raise ValueError  # day 366 of a year of 365
         moment = day.replace(hour=hour, minute=int(groups.get("M") or 0), second=int(groups.get("S") or 0))
     except ValueError as error:
         raise RowRejected(Reason.BAD_TIMESTAMP, "no such date or time of day") from error

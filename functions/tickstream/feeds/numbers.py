@@ -32,6 +32,8 @@ def number_of(text: str, schema: TableSchema, reason: Reason) -> Decimal:
     try:
         value = Decimal(plain)
     except InvalidOperation as error:
+        if not plain.lower().partition("e")[0].strip("-0."):
+            return Decimal(0)  # whatever its exponent is
         raise RowRejected(reason, "its exponent is too large") from error
     if abs(value.adjusted()) > MAX_DECIMAL_CHARACTERS and value:
         raise RowRejected(reason, "it is far too large, or far too small")

@@ -160,7 +160,9 @@ class RowReader:
             text = found
         for old, new in rule.replace.items():
             text = text.replace(old, new)
-        text = text.upper() if rule.case == "upper" else text.lower() if rule.case == "lower" else text
+        # Only of ASCII: the upper case of other letters may be ASCII, and a symbol never was one of them.
+        if rule.case and text.isascii():
+            text = text.upper() if rule.case == "upper" else text.lower()
         return parse_symbol(text)
 
 

@@ -236,7 +236,7 @@ def test_i5_a_file_that_kills_the_function_is_the_only_dead_letter(place: int, b
     st.lists(
         st.tuples(st.sampled_from(["good", "slow", "deadly", "refused", "poison"]), st.booleans()), max_size=4 * BATCH
     ),
-    # Of two receives a range that is killed beside two deadly ones has none left; the template gives five.
+    # Of two receives a range that is killed beside two deadly ones has none left; the template gives three.
     st.sampled_from([3, 5]),
 )
 def test_i5_whatever_meets_in_a_queue_good_ranges_are_committed_and_bad_ones_are_dead_letters(

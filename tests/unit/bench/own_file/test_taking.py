@@ -38,13 +38,13 @@ def truth_of(tmp_path: Path, content: bytes, name: str = "ticks.csv") -> list[di
         (b"A,2026-01-05T14:30:00.123456789Z,1.10,5,P,", None),
         (b"A,2026-01-05T16:30:00.123456789+02:00,1.10,5,P,", None),
         (b'A,1767623400123456789,1.10,5,P,"@,T"', None),
-        (b"a,1767623400123456789,1.10,5,P,", "bad_symbol"),
+        (b"a b,1767623400123456789,1.10,5,P,", "bad_symbol"),
         (b"A,1767623400,1.10,5,P,", "timestamp_out_of_range"),
         (b"A,2026-02-30T14:30:00Z,1.10,5,P,", "bad_timestamp"),
         (b"A,2026-01-05T14:30:00,1.10,5,P,", "bad_timestamp"),
-        (b"A,1767623400123456789,1e2,5,P,", "bad_price"),
-        (b"A,1767623400123456789,0.0,5,P,", "bad_price"),
-        (b"A,1767623400123456789,1.1234567890,5,P,", "bad_price"),
+        (b"A,1767623400123456789,1e,5,P,", "bad_price"),
+        (b"A,1767623400123456789,9000000000,5,P,", "bad_price"),
+        (b"A,1767623400123456789,1.1234567891,5,P,", "bad_price"),
         (b"A,1767623400123456789,1.10,-5,P,", "bad_size"),
         (b"A,1767623400123456789,,5,P,", "missing_field"),
         (b"A,1767623400123456789,1.10", "malformed_row"),
@@ -102,16 +102,31 @@ def test_parquet_is_read_by_row_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "why"),
     [
-        (b"symbol,timestamp,price\nA,1,2\n", "no column size"),
-        (gzip.compress(HEADER + b"A,1,2,3,,\n", mtime=0)[:-6], "cannot be read"),
+        (b"symbol,timestamp,price\nA,1,2\n", "missing_column: no column size"),
+        (b"symbol,timestamp,price,size,size\n", "duplicate_column"),
+        (gzip.compress(HEADER + b"A,1,2,3,,\n", mtime=0)[:-6], "corrupt_gzip"),
+        (b"PK\x03\x04 and no more", "corrupt_zip"),
+        (b"\x28\xb5\x2f\xfd and no more", "corrupt_zstd"),
+        (b"PAR1 and no more", "corrupt_parquet"),
     ],
 )
-def test_unreadable_files_are_refused_in_one_sentence(tmp_path: Path, content: bytes, said: str) -> None:
-    """A file that is no tick file is the user's mistake, said in one line."""
-    with pytest.raises(InputError, match=said) as caught:
-        truth_of(tmp_path, content)
+def test_the_truth_of_a_file_may_be_that_it_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
+    """A file that nobody can read has no rows, and the reason for which the pipeline must refuse it."""
+    path = tmp_path / "ticks.csv"
+    path.write_bytes(content)
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    taken = take_in(path, tmp_path, truth)
+    assert taken.refusal.startswith(why)
+    assert taken.rows == pl.read_parquet(truth / "truth-*.parquet").height == 0
+
+
+def test_a_file_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> None:
+    """It is the user's mistake, said in one line."""
+    with pytest.raises(InputError, match="cannot be read") as caught:
+        take_in(tmp_path / "none.csv", tmp_path, tmp_path)
     assert "\n" not in str(caught.value)
 
 
