@@ -3,15 +3,21 @@ from __future__ import annotations
 import csv
 import gzip
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench.errors import InputError
 from bench.ledger.sent import Origin
 from bench.market_analytics.input_file import take_in
 from bench.market_analytics.oracle import Oracle
+from tickstream.rows import judge_line, parse_csv_row
+from tickstream.ticks import RejectedRow
 
 DATA = Path(__file__).parents[4] / "../shared/data"
 HEADER = b"symbol,timestamp,price,size,exchange,conditions\n"
@@ -38,13 +44,24 @@ def truth_of(tmp_path: Path, content: bytes, name: str = "ticks.csv") -> list[di
         (b"A,2026-01-05T14:30:00.123456789Z,1.10,5,P,", None),
         (b"A,2026-01-05T16:30:00.123456789+02:00,1.10,5,P,", None),
         (b'A,1767623400123456789,1.10,5,P,"@,T"', None),
-        (b"a,1767623400123456789,1.10,5,P,", "bad_symbol"),
+        (b"A,2026-01-05 14:30:00.123456789 UTC,1.10,5,P,", None),
+        (b"A,2026-01-05 14:30:00.123456789+00,1.10,5,P,", None),
+        (b"A,2026-01-05 20:00:00.123456789+0530,0.0110E2,500e-2,P,", None),
+        (b"A,1767623400123456789,1.100000000000,05,P,", None),
+        (b"a b,1767623400123456789,1.10,5,P,", "bad_symbol"),
+        (b"A#1,1767623400123456789,1.10,5,P,", "bad_symbol"),
+        (b"A\\,1767623400123456789,1.10,5,P,", "bad_symbol"),
         (b"A,1767623400,1.10,5,P,", "timestamp_out_of_range"),
         (b"A,2026-02-30T14:30:00Z,1.10,5,P,", "bad_timestamp"),
         (b"A,2026-01-05T14:30:00,1.10,5,P,", "bad_timestamp"),
-        (b"A,1767623400123456789,1e2,5,P,", "bad_price"),
-        (b"A,1767623400123456789,0.0,5,P,", "bad_price"),
-        (b"A,1767623400123456789,1.1234567890,5,P,", "bad_price"),
+        (b"A,1767623400123456789,9e9,5,P,", "bad_price"),
+        (b"A,1767623400123456789,-9000000000,5,P,", "bad_price"),
+        (b"A,1767623400123456789,1.5e-9,5,P,", "bad_price"),
+        (b"A,1767623400123456789,1e99999999999,5,P,", "bad_price"),
+        (b"A,1767623400123456789,1e-99999999999,5,P,", "bad_price"),
+        (b"A,1767623400123456789,+1,5,P,", "bad_price"),
+        (b"A,1767623400123456789,1.1234567891,5,P,", "bad_price"),
+        (b"A,1767623400123456789,1.10,1e15,P,", "bad_size"),
         (b"A,1767623400123456789,1.10,-5,P,", "bad_size"),
         (b"A,1767623400123456789,,5,P,", "missing_field"),
         (b"A,1767623400123456789,1.10", "malformed_row"),
@@ -61,6 +78,27 @@ def test_rows_are_judged(tmp_path: Path, row: bytes, reason: str | None) -> None
         assert judged["timestamp_ns"] == GOOD_NS
         assert judged["price_e9"] == 1_100_000_000
         assert judged["size_e9"] == 5_000_000_000
+
+
+NUMBERS = st.one_of(
+    st.from_regex(r"-?[0-9]{1,12}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?", fullmatch=True),
+    st.from_regex(r"-?[0-9]{1,11}\.[0-9]{0,9}0{0,60}", fullmatch=True),
+    st.text("0123456789.eE+-", min_size=1, max_size=70),
+)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=50))
+def test_numbers_are_judged_as_the_pipeline_judges_them(numbers: list[tuple[str, str]]) -> None:
+    """Signs, exponents and zeros in SQL: the same ticks and reasons as the pipeline's strict reader has."""
+    rows = [f"A,{GOOD_NS},{price},{size},P,".encode() for price, size in numbers]
+    with TemporaryDirectory() as folder:
+        judged = truth_of(Path(folder), HEADER + b"\n".join(rows))
+    columns = HEADER.decode().strip().split(",")
+    for row, found in zip(rows, judged, strict=True):
+        tick = judge_line(row, 0, partial(parse_csv_row, columns=columns))
+        expected = (tick.reason, None, None) if isinstance(tick, RejectedRow) else (None, tick.price_e9, tick.size_e9)
+        assert (found["reason"], found["price_e9"], found["size_e9"]) == expected
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
