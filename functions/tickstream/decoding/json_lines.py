@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from tickstream.decoding.frames import EXPONENT_PATTERN
 from tickstream.decoding.plain_rows import FIELD_PATTERNS, NANOSECONDS_PATTERN, Form, Reader, decode_rows
 from tickstream.rows import ALIAS_OF_SIZE, joints, parse_json_row
 
@@ -37,6 +38,7 @@ _BARE_PATTERNS: Final = {
     "price": r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9}0{0,21})?",
     "size": r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9}0{0,21})?",
 }
+_BARE_EXPONENT_PATTERN: Final = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,3})?"
 #: Text between the values of a row: a regular expression is made of it.
 _MOST_BETWEEN: Final = 4096
 
@@ -106,11 +108,14 @@ def _parts_of(row: str) -> _Parts | None:
 
 def _value_pattern(column: str, value: str) -> tuple[str, str]:
     """Return the quote around values like this one, and their pattern, empty where they are no part of a tick."""
+    exponent = column in {"price", "size"} and "e" in value.lower()
     if not value.startswith('"'):
+        if exponent:
+            return "", _BARE_EXPONENT_PATTERN
         return "", _BARE_PATTERNS.get(column, "") if value[0] in "-0123456789" else ""
     if column == "timestamp" and _NANOSECONDS.fullmatch(value[1:-1]):
         return '"', NANOSECONDS_PATTERN
-    return '"', FIELD_PATTERNS[column]
+    return '"', EXPONENT_PATTERN if exponent else FIELD_PATTERNS[column]
 
 
 @lru_cache(maxsize=64)
@@ -118,6 +123,7 @@ def _form(parts: _Parts) -> Form:
     values, closing = parts
     pattern = "".join(pl.escape_regex(before) + pattern for before, _, pattern in values)
     nanoseconds = any(column == "timestamp" and pattern != FIELD_PATTERNS[column] for _, column, pattern in values)
+    exponents = any(pattern in {EXPONENT_PATTERN, _BARE_EXPONENT_PATTERN} for _, _, pattern in values)
     opening, *between = (before.encode() for before, _, _ in values)
     last = closing.encode() + b"\n"
 
@@ -129,5 +135,11 @@ def _form(parts: _Parts) -> Form:
 
     columns = tuple(column or f"ignored {index}" for index, (_, column, _) in enumerate(values))
     return Form(
-        rf"\A{pattern}{pl.escape_regex(closing)}\z", columns, nanoseconds, fields, _SEPARATOR.decode(), quote=None
+        rf"\A{pattern}{pl.escape_regex(closing)}\z",
+        columns,
+        nanoseconds,
+        fields,
+        _SEPARATOR.decode(),
+        quote=None,
+        exponents=exponents,
     )

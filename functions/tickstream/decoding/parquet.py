@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tickstream.decoding.frames import TIMESTAMP_PATTERN, decimal_e9, narrowed, plausible, timestamps_ns
+from tickstream.decoding.frames import TIMESTAMP_PATTERN, decimals_e9, narrowed, plausible, timestamps_ns
 from tickstream.decoding.text import read_all
 from tickstream.errors import ObjectRejected, Reason, RowRejected
 from tickstream.layouts import check_columns
@@ -160,7 +160,7 @@ def _timestamp(dtype: pl.DataType) -> pl.Expr:
 def _decimal(name: str, dtype: pl.DataType, bound_e9: int) -> pl.Expr:
     column = pl.col(name)
     if isinstance(dtype, pl.String):
-        return decimal_e9(column)
+        return column.map_batches(decimals_e9, return_dtype=pl.Int128)
     if isinstance(dtype, pl.Decimal):
         scale = dtype.scale
         units = column.to_physical().cast(pl.Int128)

@@ -18,6 +18,7 @@ import polars as pl
 from tickstream.decoding.frames import (
     PLAIN_DECIMAL_PATTERN,
     TIMESTAMP_PATTERN,
+    exponents_e9,
     narrowed,
     plausible,
     symbol_dtype,
@@ -60,6 +61,7 @@ class Form:
     pattern: the regular expression of a whole row; a row that matches can be read in one way only.
     columns: the names of the fields in the text that `fields` returns.
     nanoseconds: whether each timestamp is an integer.
+    exponents: whether prices and sizes are of `EXPONENT_PATTERN`, and not all of `PLAIN_DECIMAL_PATTERN`.
     fields: makes rows that are joined by line feeds, the last without one, into CSV without a header.
     separator, quote: of that CSV.
     """
@@ -70,6 +72,7 @@ class Form:
     fields: Callable[[bytes], bytes] | None = None
     separator: str = ","
     quote: str | None = '"'
+    exponents: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +155,12 @@ def _parse(block: bytes | None, rows: pl.Series, form: Form) -> pl.DataFrame | N
         # Proven rows have no carriage return of their own.
         text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
         text = text.removesuffix(b"\n") if form.fields else text
+    number = pl.String() if form.exponents else pl.Decimal(38, FRACTION_DIGITS)
     dtypes = {
         "symbol": symbol_dtype(),
         "timestamp": pl.Int64() if form.nanoseconds else pl.String(),
-        "price": pl.Decimal(38, FRACTION_DIGITS),
-        "size": pl.Decimal(38, FRACTION_DIGITS),
+        "price": number,
+        "size": number,
     }
     wanted = [index for index, column in enumerate(form.columns) if column in FIELD_PATTERNS]
     try:
@@ -174,6 +178,8 @@ def _parse(block: bytes | None, rows: pl.Series, form: Form) -> pl.DataFrame | N
     if parsed.height != rows.len() or any(parsed.null_count().row(0)):
         return None
     named = parsed.rename({f"{index}": form.columns[index] for index in wanted})
+    if form.exponents:
+        named = named.with_columns(exponents_e9(named[name]) for name in ("price", "size"))
     # One piece: rows are gathered by their numbers.
     return named.select(
         "symbol",

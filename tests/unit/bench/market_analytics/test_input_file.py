@@ -97,6 +97,7 @@ def test_numbers_are_judged_as_the_pipeline_judges_them(numbers: list[tuple[str,
     columns = HEADER.decode().strip().split(",")
     for row, found in zip(rows, judged, strict=True):
         tick = judge_line(row, 0, partial(parse_csv_row, columns=columns))
+        assert tick is not None
         expected = (tick.reason, None, None) if isinstance(tick, RejectedRow) else (None, tick.price_e9, tick.size_e9)
         assert (found["reason"], found["price_e9"], found["size_e9"]) == expected
 
