@@ -19,16 +19,52 @@ ODD_BYTES: Final = (
     *(text.encode() for text in ("é", "\u2028", "\x85", "\ufeff", "\ufffd", "\u0661", "\U0001f4c8", "\xa0")),
     *(b"}{", b'}{"a', b'{"a":1}', b'}{",":1', b"}", b"{", b"[", b"]", b":", b"+", b"-", b"e3", b".", b"0", b"1" * 20),
 )
-_SYMBOLS: Final = ("A", "A", "B", "BRK.B", "BTC/USD", "a", "", " A", "NA", "null", "Ä", "A" * 33)
+_SYMBOLS: Final = (
+    *("A", "A", "B", "BRK.B", "BTC/USD", "a", "", " A", "NA", "null", "Ä", "A" * 64, "A" * 65, "O:SPY260918C00770000"),
+    *(
+        "^GSPC",
+        "GC=F",
+        "1000PEPE/USDT:USDT",
+        "btc_perp",
+        "}{",
+        "'",
+        "%41",
+        "A#",
+        "A,B",
+        "A\\",
+        'A"',
+        "!",
+        "~",
+        "\x7f",
+        "-1",
+    ),
+)
 _TIMES: Final = (
     *("1767625800", "9999999999999999999", "01767625800000000000", "", "-1", "2026-01-05T14:30:00Z"),
     *("2026-01-05T14:30:00.123456789+01:00", "2026-01-05T14:30:00", "2026-02-30T00:00:00Z", "2026-01-05T14:30:60Z"),
     *("2026-01-05T24:00:00Z", "2026-01-05 14:30:00Z", "1989-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+    *("2026-01-05 14:30:00+00", "2026-01-05 14:30:00.1 UTC", "2026-01-05T14:30:00-0530", "2026-01-05 14:30:00"),
+    *("2026-01-05  14:30:00Z", "2026-01-05T14:30:00  UTC", "2026-01-05T14:30:00+0", "2026-01-05T14:30:00+00:", "T"),
 )
 _NUMBERS: Final = (
     *("0", "0.0", "1e3", "+1", "-1", "1.", ".5", "1.0000000001", "1000000000", "999999999.999999999", "0.000000001"),
     *("007", " 1", "1 ", "NaN", "inf", "1_0", "", "null", "0x1", "100000000000000000000"),
+    *("-0", "-0.0", "-0.000000001", "1.347e-05", "1E3", "1e+2", "-2.5e1", "15e-10", "10e-10", "0e999999999999", "1e"),
+    *("1e1.5", "1e-999999999999", "1e400", "-", "--1", "-.5", "1.e3", "8999999999.999999999", "-8999999999.999999999"),
+    *(
+        "9000000000",
+        "-9000000000",
+        "9e9",
+        "999999999999999.999999999",
+        "1000000000000000",
+        "1e15",
+        "9223372036.854775808",
+    ),
+    *("1." + "0" * 9, "1." + "0" * 30, "1." + "0" * 62, "1." + "0" * 63, "1.1234567891", "1.123456789000", "0" * 64),
+    *("0" * 65, "0000000000000001", "000000000000001.5"),
 )
+#: What stands between date and time, and behind; most rows are as ISO 8601 has them.
+_ZONES: Final = (None, None, (" ", "+00:00"), (" ", "+0000"), (" ", "+00"), (" ", " UTC"), ("T", "-05"))
 _IGNORED: Final = ("", "", "@", "@,T", "a b", 'a"b', "é", "\ufffd", "x" * 30, "1", "}{", "\\", "'")
 _JSON_IGNORED: Final = (
     *('"@"', '""', "null", "true", "1.5e-3", "-0", "[]", '["@","T"]', "[14, 41]", '"a\\"b"', '"\\u0041"', '"}{"'),
@@ -86,10 +122,13 @@ def _csv(chance: random.Random) -> bytes:
     line_end = chance.choice((b"\n", b"\n", b"\r\n"))
     quoted = chance.choice((0.0, 0.0, 0.5, 1.0))
     iso = chance.random() < 0.3
+    zone = chance.choice(_ZONES)
     rows = [",".join(columns).encode()]
     for _ in range(chance.randrange(1, 40)):
         odd = chance.random() < 0.15
         fields = [_csv_field(column, chance, quoted, iso=iso, odd=odd and chance.random() < 0.4) for column in columns]
+        if zone:
+            fields = [_elsewhere(field, zone) for field in fields]
         rows.append(_spoiled(",".join(fields).encode(), chance) if odd else ",".join(fields).encode())
     return _joined(rows, line_end, chance)
 
@@ -139,7 +178,27 @@ def _value(column: str, chance: random.Random, *, iso: bool, odd: bool) -> str:
     if column == "timestamp":
         second = chance.randrange(200)
         return f"2026-01-05T15:{second // 60:02}:{second % 60:02}Z" if iso else f"{1_767_625_200 + second}000000000"
-    return f"{chance.randrange(1, 9)}.{chance.randrange(10)}" if chance.random() < 0.5 else f"{chance.randrange(1, 9)}"
+    return _number(column, chance)
+
+
+def _number(column: str, chance: random.Random) -> str:
+    """A number as exporters write it: with a sign, zeros, an exponent, or very large."""
+    sign = "-" if column == "price" and chance.random() < 0.2 else ""
+    kind = chance.random()
+    if kind < 0.4:
+        return f"{sign}{chance.randrange(9)}.{chance.randrange(10)}"
+    if kind < 0.8:
+        return f"{sign}{chance.randrange(9)}"
+    if kind < 0.9:
+        return f"{sign}{chance.randrange(10)}.{chance.randrange(1000)}e{chance.choice(('-05', '-3', '+2', '3', '0'))}"
+    if kind < 0.95:
+        return f"{sign}{chance.randrange(10)}.{chance.randrange(10**9):09d}{'0' * chance.randrange(12)}"
+    return f"{sign}{chance.randrange(9 * 10 ** (9 if column == 'price' else 14))}.{chance.randrange(10**9):09d}"
+
+
+def _elsewhere(field: str, zone: tuple[str, str]) -> str:
+    """Write a time as another tool does."""
+    return field.replace("T15:", f"{zone[0]}15:").replace("Z", zone[1]) if "T15:" in field else field
 
 
 def _spoiled(row: bytes, chance: random.Random) -> bytes:

@@ -112,7 +112,7 @@ class Oracle:
             cursor = connection.execute(_BARS)
             while rows := cursor.fetchmany(50_000):
                 for symbol, minute, *values, upper, lower in rows:
-                    bars.setdefault(symbol, {})[minute] = ExpectedBar(*values, upper * SIZE_SPLIT + lower)
+                    bars.setdefault(symbol, {})[minute] = ExpectedBar(*[*values, upper * SIZE_SPLIT + lower])
         return bars
 
     def planted(self) -> list[PlantedReject]:

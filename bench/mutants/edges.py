@@ -46,7 +46,7 @@ def make_edges(folder: Path, truth: Path, first_ordinal: int) -> Iterator[Object
     """Write the objects into a folder, and the truth of each; ordinals count from `first_ordinal`."""
     contents = (
         (FIRST_KEY, [*_often(1), *_together("10.01", "10.02", 0), *_exact()]),
-        ("edges/b.csv", [*_often(2), *_together("10.03", "10.04", 1)]),
+        ("edges/b.csv", [*_often(2), *_together("10.03", "10.04", 1), *_large()]),
         ("edges/c.csv.gz", [*_often(3), *_often(3)]),
         ("edges/w.csv", _wide()),
         ("edges/d.jsonl", [*_often(4), _Row("PRECISE", _NOON_NS, "123456789.123456789", "1.5")]),
@@ -83,6 +83,11 @@ def _wide() -> list[_Row]:
     ]
 
 
+def _large() -> list[_Row]:
+    """Ticks whose size takes more than 64 bits, and price times size more than 128."""
+    return [_Row("LARGE", _NOON_NS, price, "999999999999999.999999999") for price in ("8999999999.999999999", "-1")]
+
+
 def _exact() -> list[_Row]:
     """Ticks that only exact arithmetic gets right, and ticks at the ends of hours."""
     return [
@@ -96,6 +101,15 @@ def _exact() -> list[_Row]:
         # Its VWAP is 2.5 x 10^-9, whose even neighbour is 2.
         _Row("HALF", _NOON_NS, "0.000000002", "1"),
         _Row("HALF", _NOON_NS, "0.000000003", "1"),
+        # A spread: below zero, and its VWAP is -2.5 x 10^-9.
+        _Row("SPREAD", _NOON_NS, "-0.000000002", "1"),
+        _Row("SPREAD", _NOON_NS, "-0.000000003", "1.0000000000"),
+        # No volume, so no VWAP.
+        _Row("^INDEX", _NOON_NS, "-37.63", "0"),
+        _Row("^INDEX", _NOON_NS, "0", "0"),
+        # Each size fits 64 bits, their sum does not.
+        *[_Row("MANY", _NOON_NS, "0.5", "5000000000.5")] * 2,
+        _Row("coin/usd", _NOON_NS, "1.347e-05", "1E3"),
         _Row("HOUR", _NOON_NS + _HOUR_NS - 1, "7.1", "1"),
         _Row("HOUR", _NOON_NS + _HOUR_NS, "7.2", "1"),
         # The synthetic market's last minute: no bar of the workload is later.
@@ -128,7 +142,7 @@ def _object(folder: Path, truth: Path, ordinal: int, key: str, rows: Sequence[_R
             "symbol": [row.symbol for row in rows],
             "timestamp_ns": [row.timestamp_ns for row in rows],
             "price_e9": [_e9(row.price) for row in rows],
-            "size_e9": [_e9(row.size) for row in rows],
+            "size_e9": pl.Series([_e9(row.size) for row in rows], dtype=pl.Int128),
             "reason": pl.Series([None] * len(rows), dtype=pl.String),
         }
     )

@@ -105,8 +105,8 @@ COUNTING: Final = (
         (
             Edit(
                 _PLAIN,
-                'pl.col("price").to_physical().cast(pl.Int64),',
-                '(pl.col("price").cast(pl.Float64) * 1e9).cast(pl.Int64),',
+                'pl.col("price").to_physical().cast(pl.Int64, strict=False),',
+                '(pl.col("price").cast(pl.Float64) * 1e9).cast(pl.Int64, strict=False),',
             ),
         ),
         (_STORED,),
@@ -130,8 +130,44 @@ COUNTING: Final = (
         (
             Edit(
                 _FOLD,
-                'rest.sum().alias("rest")',
-                'rest.sum().cast(pl.Float64).cast(pl.Int128).alias("rest")',
+                'lower.sum().alias("lower")',
+                'lower.sum().cast(pl.Float64).cast(pl.Int128).alias("lower")',
+            ),
+        ),
+        (_STORED,),
+    ),
+    Mutant(
+        "sign-dropped",
+        "a price below zero is taken for one above",
+        (
+            Edit(
+                _PLAIN,
+                'pl.col("price").to_physical().cast(pl.Int64, strict=False),',
+                'pl.col("price").to_physical().cast(pl.Int64, strict=False).abs(),',
+            ),
+        ),
+        (_STORED,),
+    ),
+    Mutant(
+        "volumes-of-64-bits",
+        "the sum of large sizes wraps around",
+        (Edit(_FOLD, '<= _INT64_MAX else pl.col("size").cast(pl.Int128)', '<= _INT64_MAX else pl.col("size")'),),
+        (_STORED,),
+    ),
+    Mutant(
+        "notionals-of-128-bits",
+        "the product of a large price and a large size wraps around",
+        (Edit(_FOLD, "* ticks.height <= _INT128_MAX:", "* ticks.height:"),),
+        (_STORED,),
+    ),
+    Mutant(
+        "symbols-in-capitals",
+        "two symbols that differ in case only are one",
+        (
+            Edit(
+                _FOLD,
+                "symbol.gather(first_row).cast(pl.String),",
+                "symbol.gather(first_row).cast(pl.String).str.to_uppercase(),",
             ),
         ),
         (_STORED,),

@@ -1,15 +1,17 @@
 """CSV: the forms of its rows that are proven to be plain.
 
-Exactly the header's fields, no sign, no exponent. A field may stand in quotes; conditions like `"@,T"` are common.
+Exactly the header's fields. A field may stand in quotes; conditions like `"@,T"` are common.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache, partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from tickstream.decoding.frames import EXPONENT_PATTERN
 from tickstream.decoding.plain_rows import (
     FIELD_PATTERNS,
     NANOSECONDS_PATTERN,
@@ -37,18 +39,23 @@ def decode_csv(block: bytes, offset: int, columns: tuple[str, ...], sink: Sink, 
 
 
 def _form_of(columns: tuple[str, ...], rows: Sequence[str]) -> Form | None:
-    """Guess by a few rows how timestamps are written."""
-    forms = _form(columns, nanoseconds=True), _form(columns, nanoseconds=False)
+    """Guess by a few rows how timestamps are written, and numbers, where no row has plain ones."""
     some = pl.Series(rows, dtype=pl.String)
-    found, form = max(((int(some.str.contains(form.pattern).sum()), form) for form in forms), key=lambda pair: pair[0])
-    return form if found else None
+    for exponents in (False, True):
+        forms = (_form(columns, nanoseconds=nanoseconds, exponents=exponents) for nanoseconds in (True, False))
+        found, form = max(((int(some.str.contains(one.pattern).sum()), one) for one in forms), key=itemgetter(0))
+        if found:
+            return form
+    return None
 
 
 @lru_cache(maxsize=16)
-def _form(columns: tuple[str, ...], *, nanoseconds: bool) -> Form:
+def _form(columns: tuple[str, ...], *, nanoseconds: bool, exponents: bool) -> Form:
     patterns = FIELD_PATTERNS | ({"timestamp": NANOSECONDS_PATTERN} if nanoseconds else {})
+    if exponents:
+        patterns |= {"price": EXPONENT_PATTERN, "size": EXPONENT_PATTERN}
     fields = (
         f'(?:{patterns[column]}|"{patterns[column]}")' if column in patterns else _IGNORED_PATTERN for column in columns
     )
-    dtypes = native_dtypes(nanoseconds=nanoseconds)
+    dtypes = native_dtypes(nanoseconds=nanoseconds, exponents=exponents)
     return Form(rf"\A{','.join(fields)}\z", columns, dtypes, native_ticks)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tickstream.decoding.frames import PLAIN_DECIMAL_PATTERN, decimal_e9, narrowed, symbol_dtype
+from tickstream.decoding.frames import PLAIN_DECIMAL_PATTERN, decimals_e9, narrowed, symbol_dtype
 from tickstream.decoding.plain_rows import NANOSECONDS_PATTERN, Form
 from tickstream.errors import RowRejected
 from tickstream.feeds.documents import columns_of, required_columns_of, templates_of
@@ -190,7 +190,7 @@ class FeedColumns:
             column = columns[name]
             if column.dtype != pl.String:
                 return column.to_physical()
-            found = pl.select(decimal_e9(pl.lit(self._present(columns, name)))).to_series()
+            found = decimals_e9(self._present(columns, name))
             if found.null_count() < columns.height:
                 return found
         templates = [one for one in (number.template, *(number.middle or ())) if one]

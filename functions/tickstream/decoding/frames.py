@@ -18,6 +18,13 @@ TIMESTAMP_PATTERN: Final = (
 PLAIN_DECIMAL_PATTERN: Final = r"-?[0-9]{1,15}(?:\.[0-9]{1,9}0{0,21})?"
 
 
+#: The same with an exponent or without, in so few digits that they fit 128 bits whatever it does to them.
+EXPONENT_PATTERN: Final = r"-?[0-9]{1,15}(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,3})?"
+_POWERS: Final = pl.Series([10**power for power in range(38)], dtype=pl.Int128)
+#: A value of more digits, in 10^-9, is beyond every bound: `SIZE_BOUND_E9` is the highest.
+_MOST_DIGITS: Final = 24
+
+
 def symbol_dtype() -> pl.Categorical:
     """Return a type for symbols that are grouped by: numbers, whose names live no longer than the block they are of."""
     return pl.Categorical(pl.Categories.random())
@@ -64,6 +71,42 @@ def decimal_e9(text: pl.Expr) -> pl.Expr:
     """Int128 of 10^-9 from text; null where it does not have the form of a plain decimal."""
     value = text.cast(pl.Decimal(38, FRACTION_DIGITS), strict=False).to_physical().cast(pl.Int128)
     return pl.when(text.str.contains(rf"\A{PLAIN_DECIMAL_PATTERN}\z")).then(value)
+
+
+def exponents_e9(proven: pl.Series) -> pl.Series:
+    """Int128 of 10^-9 from texts of `EXPONENT_PATTERN` (or null); null where only the strict path can tell."""
+    parts = proven.str.extract_groups(r"\A(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]\+?(-?[0-9]+))?\z").struct
+    fraction = parts.field("3").fill_null("")
+    digits = (parts.field("2") + fraction).cast(pl.Int128)
+    shift = parts.field("4").fill_null("0").cast(pl.Int64) + FRACTION_DIGITS - fraction.str.len_bytes().cast(pl.Int64)
+    up, down = shift.clip(0, _MOST_DIGITS), (-shift).clip(0, _POWERS.len() - 1)
+    frame = pl.DataFrame(
+        {
+            "digits": digits,
+            "shift": shift,
+            "sign": parts.field("1").replace_strict({"-": -1, "": 1}, return_dtype=pl.Int128),
+            "up": _POWERS.gather(up),
+            # Looked at first: then nothing that is multiplied can wrap around.
+            "most": _POWERS.gather(_MOST_DIGITS - up),
+            "down": _POWERS.gather(down),
+        }
+    )
+    column = pl.col("digits")
+    raised = pl.when(column < pl.col("most")).then(column * pl.col("up"))
+    lowered = pl.when(column % pl.col("down") == 0).then(column // pl.col("down"))
+    value = pl.when(pl.col("shift") >= 0).then(raised).otherwise(lowered)
+    within = frame.select(pl.when(value < 10**_MOST_DIGITS).then(value * pl.col("sign")).alias(proven.name))
+    return within.to_series()
+
+
+def decimals_e9(texts: pl.Series) -> pl.Series:
+    """Int128 of 10^-9 from any texts; null where only the strict path can tell."""
+    plain = pl.select(decimal_e9(pl.lit(texts))).to_series().alias(texts.name)
+    formed = texts.str.contains(rf"\A{EXPONENT_PATTERN}\z") & plain.is_null()
+    if not formed.any():
+        return plain
+    exponents = exponents_e9(texts.set(~formed.fill_null(value=False), None))
+    return pl.select(pl.coalesce(plain, exponents).alias(texts.name)).to_series()
 
 
 def narrowed(sizes: pl.Series) -> pl.Series:

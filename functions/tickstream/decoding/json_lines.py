@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from tickstream.decoding.frames import EXPONENT_PATTERN
 from tickstream.decoding.plain_rows import (
     FIELD_PATTERNS,
     NANOSECONDS_PATTERN,
@@ -52,6 +53,7 @@ _BARE_PATTERNS: Final = {
     "price": r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9}0{0,21})?",
     "size": r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9}0{0,21})?",
 }
+_BARE_EXPONENT_PATTERN: Final = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,3})?"
 #: Text between the values of a row: a regular expression is made of it.
 _MOST_BETWEEN: Final = 4096
 
@@ -93,11 +95,14 @@ class _Native:
 
     def value_pattern(self, column: str, value: str) -> tuple[str, str]:
         """Return the quote around values like this one, and their pattern, empty where they are no part of a tick."""
+        exponent = column in {"price", "size"} and "e" in value.lower()
         if not value.startswith('"'):
+            if exponent:
+                return "", _BARE_EXPONENT_PATTERN
             return "", _BARE_PATTERNS.get(column, "") if value[0] in "-0123456789" else ""
         if column == "timestamp" and _NANOSECONDS.fullmatch(value[1:-1]):
             return '"', NANOSECONDS_PATTERN
-        return '"', FIELD_PATTERNS[column]
+        return '"', EXPONENT_PATTERN if exponent else FIELD_PATTERNS[column]
 
     def are_all(self, columns: Sequence[str]) -> bool:
         """Say whether these are the columns of a row."""
@@ -106,7 +111,8 @@ class _Native:
     def form(self, patterns: Sequence[tuple[str, str]]) -> tuple[dict[str, pl.DataType], Finish]:
         """Return how columns of these patterns are read, and what makes ticks of them."""
         nanoseconds = ("timestamp", FIELD_PATTERNS["timestamp"]) not in patterns
-        return native_dtypes(nanoseconds=nanoseconds), native_ticks
+        exponents = any(pattern in {EXPONENT_PATTERN, _BARE_EXPONENT_PATTERN} for _, pattern in patterns)
+        return native_dtypes(nanoseconds=nanoseconds, exponents=exponents), native_ticks
 
     def __hash__(self) -> int:
         return hash(_Native)

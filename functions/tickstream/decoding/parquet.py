@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tickstream.decoding.frames import TIMESTAMP_PATTERN, decimal_e9, narrowed, plausible, timestamps_ns
+from tickstream.decoding.frames import TIMESTAMP_PATTERN, decimals_e9, narrowed, plausible, timestamps_ns
 from tickstream.errors import ObjectRejected, Reason, RowRejected
 from tickstream.layouts import check_types
 from tickstream.parquet.extract import is_read_as_bytes, write_extract
@@ -245,7 +245,7 @@ def _timestamp(dtype: pl.DataType) -> pl.Expr:
 def _decimal(name: str, dtype: pl.DataType, bound_e9: int) -> pl.Expr:
     column = pl.col(name)
     if isinstance(dtype, pl.String):
-        return decimal_e9(_short(name))
+        return _short(name).map_batches(decimals_e9, return_dtype=pl.Int128)
     if isinstance(dtype, pl.Decimal):
         scale = dtype.scale
         units = column.to_physical().cast(pl.Int128)

@@ -18,6 +18,7 @@ import polars as pl
 from tickstream.decoding.frames import (
     PLAIN_DECIMAL_PATTERN,
     TIMESTAMP_PATTERN,
+    exponents_e9,
     narrowed,
     plausible,
     symbol_dtype,
@@ -73,6 +74,7 @@ class Form:
     fields: Callable[[bytes], bytes] | None = None
     separator: str = ","
     quote: str | None = '"'
+    exponents: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,18 +181,25 @@ def _parse(block: bytes | None, rows: pl.Series, form: Form) -> pl.DataFrame | N
     return form.finish(parsed.rename({f"{index}": form.columns[index] for index in wanted})).rechunk()
 
 
-def native_dtypes(*, nanoseconds: bool) -> dict[str, pl.DataType]:
-    """Return how the columns of a tick are read. nanoseconds: whether each timestamp is an integer."""
+def native_dtypes(*, nanoseconds: bool, exponents: bool) -> dict[str, pl.DataType]:
+    """Return how the columns of a tick are read.
+
+    nanoseconds: whether each timestamp is an integer. exponents: whether prices and sizes are of `EXPONENT_PATTERN` and
+    not all of `PLAIN_DECIMAL_PATTERN`.
+    """
+    number = pl.String() if exponents else pl.Decimal(38, FRACTION_DIGITS)
     return {
         "symbol": symbol_dtype(),
         "timestamp": pl.Int64() if nanoseconds else pl.String(),
-        "price": pl.Decimal(38, FRACTION_DIGITS),
-        "size": pl.Decimal(38, FRACTION_DIGITS),
+        "price": number,
+        "size": number,
     }
 
 
 def native_ticks(parsed: pl.DataFrame) -> pl.DataFrame:
     """Make ticks of the columns that `native_dtypes` reads."""
+    if parsed["price"].dtype == pl.String:
+        parsed = parsed.with_columns(exponents_e9(parsed[name]) for name in ("price", "size"))
     return parsed.select(
         "symbol",
         timestamps_ns(parsed["timestamp"]),

@@ -177,9 +177,9 @@ def local_moment(groups: Mapping[str, str | None]) -> tuple[int, int]:
         month = _MONTHS.index(name.lower()) + 1 if name else int(groups.get("m") or 1)
         day = datetime(year, month, int(groups.get("d") or 1))  # noqa: DTZ001 # a calendar day
         if groups.get("j"):
-            day = datetime.strptime(f"{year} {groups['j']}", "%Y %j")  # noqa: DTZ007 # a calendar day
-            if day.year != year:
-                raise ValueError  # day 366 of a year of 365
+            # Day 366 of a year of 365 is in the next one: of that, this year has no such date.
+            found = datetime.strptime(f"{year} {groups['j']}", "%Y %j")  # noqa: DTZ007 # a calendar day
+            day = datetime(year, found.month, found.day if found.year == year else 0)  # noqa: DTZ001
         moment = day.replace(hour=hour, minute=int(groups.get("M") or 0), second=int(groups.get("S") or 0))
     except ValueError as error:
         raise RowRejected(Reason.BAD_TIMESTAMP, "no such date or time of day") from error

@@ -3,15 +3,21 @@ from __future__ import annotations
 import csv
 import gzip
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench.errors import InputError
 from bench.ledger.sent import Origin
 from bench.market_analytics.oracle import Oracle
 from bench.own_file.taking import take_in
+from tickstream.rows import Skipped, judge_line, parse_csv_row
+from tickstream.ticks import RejectedRow
 
 DATA = Path(__file__).parents[4] / "../shared/data"
 HEADER = b"symbol,timestamp,price,size,exchange,conditions\n"
@@ -61,6 +67,29 @@ def test_rows_are_judged(tmp_path: Path, row: bytes, reason: str | None) -> None
         assert judged["timestamp_ns"] == GOOD_NS
         assert judged["price_e9"] == 1_100_000_000
         assert judged["size_e9"] == 5_000_000_000
+
+
+NUMBERS = st.one_of(
+    st.from_regex(r"-?[0-9]{1,12}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?", fullmatch=True),
+    st.from_regex(r"-?[0-9]{1,11}\.[0-9]{0,9}0{0,60}", fullmatch=True),
+    st.text("0123456789.eE+-", min_size=1, max_size=70),
+)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=50))
+def test_numbers_are_judged_as_the_pipeline_judges_them(numbers: list[tuple[str, str]]) -> None:
+    """Signs, exponents and zeros in SQL: the same ticks and reasons as the pipeline's strict reader has."""
+    rows = [f"A,{GOOD_NS},{price},{size},P,".encode() for price, size in numbers]
+    with TemporaryDirectory() as folder:
+        judged = truth_of(Path(folder), HEADER + b"\n".join(rows))
+    columns = HEADER.decode().strip().split(",")
+    for row, found in zip(rows, judged, strict=True):
+        tick = judge_line(row, 0, partial(parse_csv_row, columns=columns))
+        assert tick is not None
+        assert not isinstance(tick, Skipped)
+        expected = (tick.reason, None, None) if isinstance(tick, RejectedRow) else (None, tick.price_e9, tick.size_e9)
+        assert (found["reason"], found["price_e9"], found["size_e9"]) == expected
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
