@@ -186,10 +186,18 @@ def test_the_kernel_ends_a_child_that_computes_without_end() -> None:
 
 def test_the_child_holds_no_credentials_and_ends_with_its_parent() -> None:
     """It is given five variables at most, and is gone when who started it is killed."""
-    code = (
-        "import os, sys; from services.decoder_process import DecoderProcess; child = DecoderProcess(1 << 30)\n"
-        "child._started(); print(child.pid, flush=True); sys.stdin.read()"
-    )
+    code = """if True:
+        import sys
+        from services.deadlines import Deadline
+        from services.decoder_process import DecoderProcess, Job
+        from tickstream.decoding import LIMITS, Budget
+        from tickstream.ingests import Format, Layout, Source, Span
+        child, text = DecoderProcess(1 << 30), b"x"
+        layout = Layout(Format.CSV, columns=("symbol", "timestamp", "price", "size"))
+        job = Job(Source("b", "k", "v", "e", 1), layout, Span(0, 0, 1), LIMITS, True)
+        list(child.decode(job, lambda start, end: text[start:end], Deadline.after(600), Budget(LIMITS)))
+        print(child.pid, flush=True)
+        sys.stdin.read()"""
     environment = os.environ | {"AWS_SECRET_ACCESS_KEY": "secret"}
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
@@ -198,6 +206,8 @@ def test_the_child_holds_no_credentials_and_ends_with_its_parent() -> None:
         pid = int(parent.stdout.readline())
         child = os.pidfd_open(pid)
         assert b"secret" not in Path(f"/proc/{pid}/environ").read_bytes()
+        # As one that computes: it does not look at its socket.
+        os.kill(pid, signal.SIGSTOP)
         parent.kill()
     try:
         assert select.select([child], [], [], 600)[0]

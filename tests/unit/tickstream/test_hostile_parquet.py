@@ -18,9 +18,11 @@ from bench.fuzz.parquet_files import bars_of_files, write_files
 from tests.unit.tickstream.parquet_bytes import claiming_page, with_chunk
 from tests.unit.tickstream.test_parquet_objects import GOOD, START_NS, decode, packed, reason_of
 from tickstream.bars import merge_bars
-from tickstream.decoding import LIMITS, decode_pieces, decode_span
-from tickstream.errors import ObjectRejected, Reason
+from tickstream.decoding import LIMITS, Budget, decode_pieces, decode_span
+from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
 from tickstream.ingests import Format, Layout, Source, Span
+from tickstream.parquet.extract import is_read_as_bytes
+from tickstream.parquet.schema import Column, DecimalType, PhysicalType
 from tickstream.ranges import MAX_RANGE_ROWS, plan_spans
 
 if TYPE_CHECKING:
@@ -126,9 +128,28 @@ def test_strict_work_of_parquet_rows_is_counted() -> None:
     with pytest.raises(ObjectRejected) as refusal:
         decode_span(*work, replace(LIMITS, strict_work=64 * 5_000))
     assert refusal.value.reason is Reason.TOO_MUCH_WORK
+
+
+def test_the_clocks_are_looked_at_between_the_reads_of_some_rows() -> None:
+    """Also where every row is good."""
+    data = packed(GOOD)
+    work = (Source("b", "k", "v", "e", len(data)), Layout(Format.PARQUET), Span(0, 0, 3), partial(slice_of, data))
     with pytest.raises(ObjectRejected) as refusal:
-        list(decode_pieces(*work, replace(LIMITS, cpu_s=0.0)))
+        list(decode_pieces(*work, replace(LIMITS, cpu_s=-1.0)))
     assert refusal.value.reason is Reason.TOO_MUCH_WORK
+    with pytest.raises(ServiceIncomplete):
+        list(decode_pieces(*work, budget=Budget(LIMITS, lambda: False)))
+
+
+def test_a_decimal_in_more_bytes_than_polars_reads_is_taken_as_bytes() -> None:
+    """However few digits it says that it has."""
+    kind = PhysicalType.FIXED_LEN_BYTE_ARRAY
+    column = Column(
+        "price", kind, 0, DecimalType(10, 2), wide_integer=False, optional=True, value_bytes=17, element=b""
+    )
+    assert is_read_as_bytes(column)
+    assert not is_read_as_bytes(replace(column, value_bytes=16))
+    assert is_read_as_bytes(replace(column, physical_type=PhysicalType.BYTE_ARRAY, value_bytes=None))
 
 
 PRICES = [Decimal("187.5"), Decimal("0.000000001"), Decimal("999999999.999999999")]

@@ -281,5 +281,6 @@ def test_where_a_range_s_metadata_stand_travels_with_it() -> None:
         with pytest.raises(MalformedItem):
             span_from(bad)
     part = span.footer._replace(groups_end=span.footer.start + MAX_FOOTER_BYTES + 1)
-    with pytest.raises(ObjectRejected):
+    with pytest.raises(ObjectRejected) as refusal:
         read_part(part, lambda start, end: bytes(end - start))
+    assert refusal.value.reason is Reason.TOO_LARGE
