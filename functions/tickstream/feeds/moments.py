@@ -177,13 +177,19 @@ def local_moment(groups: Mapping[str, str | None]) -> tuple[int, int]:
         month = _MONTHS.index(name.lower()) + 1 if name else int(groups.get("m") or 1)
         day = datetime(year, month, int(groups.get("d") or 1))  # noqa: DTZ001 # a calendar day
         if groups.get("j"):
-            # Day 366 of a year of 365 is in the next one: of that, this year has no such date.
-            found = datetime.strptime(f"{year} {groups['j']}", "%Y %j")  # noqa: DTZ007 # a calendar day
-            day = datetime(year, found.month, found.day if found.year == year else 0)  # noqa: DTZ001
+            day = _day_of_year(year, groups["j"] or "")
         moment = day.replace(hour=hour, minute=int(groups.get("M") or 0), second=int(groups.get("S") or 0))
     except ValueError as error:
         raise RowRejected(Reason.BAD_TIMESTAMP, "no such date or time of day") from error
     return timegm(moment.timetuple()), int((groups.get("f") or "").ljust(9, "0"))
+
+
+def _day_of_year(year: int, number: str) -> datetime:
+    """Return a day by its number in the year. Raises ValueError."""
+    day = datetime.strptime(f"{year} {number}", "%Y %j")  # noqa: DTZ007 # a calendar day
+    if day.year != year:
+        raise ValueError("day 366 of a year of 365")
+    return day
 
 
 def _full_year(two_digits: str | None) -> int:

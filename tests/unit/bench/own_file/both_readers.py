@@ -133,6 +133,7 @@ SYMBOLS: Final = st.sampled_from(
         " A",
         "A B",
         "A#",
+        "#A",
         "é",
         "A" * 64,
         "A" * 65,
