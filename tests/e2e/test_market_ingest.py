@@ -8,6 +8,7 @@ import io
 import json
 import threading
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
 
 import polars as pl
 import pytest
@@ -297,3 +298,17 @@ def test_m12_longer_intervals_are_merged_minutes(market: MarketStack, interval: 
         grouped.setdefault(row.timestamp_ns // (minutes * MINUTE_NS), []).append(row)
     whole = [expected_bars(Trade(row.symbol, 0, row.price, row.size) for row in group)[0] for group in grouped.values()]
     assert market.bars("E2E.INTERVALS", interval=interval) == whole
+
+
+@pytest.mark.parametrize(
+    "symbol", ["O:SPY260918C00770000", "^GSPC", "GC=F", "1000PEPE/USDT:USDT", "btc_perp", "A%41", "A+B", "?&;'~"]
+)
+def test_a_vendors_symbol_is_asked_for_as_it_is(market: MarketStack, symbol: str) -> None:
+    """Whatever a symbol holds, its bars are found under it, by path and by body; without volume there is no VWAP."""
+    tick = {"symbol": symbol, "timestamp": "2026-01-05 14:30:00+00", "price": "-3.763e1", "size": "0.0000000000"}
+    market.wait_for_state(market.post({"ticks": [tick]}).body["ingestId"])
+    window = {"from": "2026-01-05 14:30:00 UTC", "to": "2026-01-05T14:31:00Z"}
+    [bar] = market.call("GET", f"/bars/{quote(symbol)}?{urlencode(window)}").body["bars"]
+    assert (bar["open"], bar["volume"], bar["notional"], bar["vwap"]) == ("-37.63", "0", "0", None)
+    asked = json.dumps({"symbols": [symbol], **window}).encode()
+    assert market.call("POST", "/bars", asked).body["bars"] == {symbol: [bar]}

@@ -39,14 +39,24 @@ def decode_csv(block: bytes, offset: int, columns: tuple[str, ...], sink: Sink, 
 
 
 def _form_of(columns: tuple[str, ...], rows: Sequence[str]) -> Form | None:
-    """Guess by a few rows how timestamps are written, and numbers, where no row has plain ones."""
+    """Guess by a few rows how timestamps are written, and whether most rows have an exponent."""
     some = pl.Series(rows, dtype=pl.String)
-    for exponents in (False, True):
-        forms = (_form(columns, nanoseconds=nanoseconds, exponents=exponents) for nanoseconds in (True, False))
-        found, form = max(((int(some.str.contains(one.pattern).sum()), one) for one in forms), key=itemgetter(0))
-        if found:
-            return form
-    return None
+    plain, with_exponents = (
+        max(
+            ((int(some.str.contains(form.pattern).sum()), form) for form in _forms(columns, exponents=exponents)),
+            key=itemgetter(0),
+        )
+        for exponents in (False, True)
+    )
+    found, form = plain if 2 * plain[0] >= with_exponents[0] else with_exponents
+    return form if found else None
+
+
+def _forms(columns: tuple[str, ...], *, exponents: bool) -> tuple[Form, Form]:
+    return (
+        _form(columns, nanoseconds=True, exponents=exponents),
+        _form(columns, nanoseconds=False, exponents=exponents),
+    )
 
 
 @lru_cache(maxsize=16)
