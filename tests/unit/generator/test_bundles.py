@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PIPELINE = "market-analytics"
 PROJECT_PACKAGES = {"file_processing", "market_analytics", "operations", "services", "tickstream"}
 DECODERS = {("market-analytics", "DataProcessor"), ("file-processing", "DataProcessor")}
+READERS = DECODERS | {("market-analytics", "DataIngestion"), ("file-processing", "FileValidator")}
+FEEDS_NEED = ("backports_zstd", "ijson", "msgspec", "tzdata")
 
 
 def wheel(
@@ -56,7 +58,7 @@ def make_wheels(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     wheel(folder, "aws_lambda_powertools", "1.0")
     wheel(folder, "polars", "1.0")
-    for name in ("backports_zstd", "ijson", "msgspec", "tzdata"):
+    for name in FEEDS_NEED:
         wheel(folder, name, "1.0")
     (folder / "constraints.txt").write_text(
         "aws-lambda-powertools==1.0\npolars==1.0\nbackports.zstd==1.0\nijson==1.0\nmsgspec==1.0\ntzdata==1.0\n"
@@ -157,6 +159,8 @@ def test_a_bundle_holds_its_own_code_only(pipeline: str, built: BuiltBundles) ->
         expected |= {"aws_lambda_powertools", "aws_lambda_powertools-1.0.dist-info"}
         if (pipeline, bundle.name) in DECODERS:
             expected |= {"polars", "polars-1.0.dist-info"}
+        if (pipeline, bundle.name) in READERS:
+            expected |= {name + end for name in FEEDS_NEED for end in ("", "-1.0.dist-info")}
         assert top == expected, bundle.name
         own = {Path(name).stem for name in names if name.startswith(f"{bundle.package}/")}
         assert all(stem == "__init__" or stem.startswith(bundle.modules) for stem in own)
@@ -188,7 +192,9 @@ def test_a_function_needs_no_more_than_its_dependencies(pipeline: str, built: Bu
             seen.add(file)
             todo += imports(sources[file])
         needed = outside - sys.stdlib_module_names - {"boto3", "botocore"}
-        assert needed == {name.replace("-", "_") for name in bundle.dependencies}, f"{pipeline}: {bundle.name}"
+        # Python's own zoneinfo finds tzdata by itself.
+        imported = {name.replace("-", "_").split(".")[0] for name in bundle.dependencies if name != "tzdata"}
+        assert needed == imported, f"{pipeline}: {bundle.name}"
 
 
 def project_sources(path: Path) -> dict[str, bytes]:
@@ -382,3 +388,43 @@ def test_mistakes_are_one_line(arguments: list[str], wheels: Path, tmp_path: Pat
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
+
+
+def test_m23_own_feeds_are_in_the_bundles_that_read_objects(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--feeds` puts the user's feeds where the functions look for them, under another prefix."""
+    feeds = Path(__file__).parents[2] / "feeds" / "own"
+    constraints = make_wheels(tmp_path / "wheels", monkeypatch) / "constraints.txt"
+    built = build_bundles(PIPELINE, "arm64", tmp_path / "out", cache=installed, constraints=constraints, feeds=feeds)
+    plain = build_bundles(PIPELINE, "arm64", tmp_path / "out", cache=installed, constraints=constraints)
+    assert built.prefix != plain.prefix
+    for name, path in built.files.items():
+        with zipfile.ZipFile(path) as archive:
+            own = {entry for entry in archive.namelist() if entry.startswith("tickstream/feeds/own/")}
+        wanted = {f"tickstream/feeds/own/{feed.name}" for feed in feeds.glob("*.json")}
+        assert own == (wanted if (PIPELINE, name.removesuffix(".zip")) in READERS else set())
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ('{"name": "other"}', "its name must be 'mine'"),
+        ('{"name": "mine", "extends": "nobody"}', "extends: there is no feed 'nobody'"),
+        ('{"name": "mine", "extends": "kraken-trades", "tick": {"price": {"scal": 1}}}', "tick.price: "),
+        (
+            '{"name": "mine", "extends": "kraken-trades", "tick": {"timestamp": {"zone": "Mars"}}}',
+            "tick.timestamp.zone",
+        ),
+        ("{", "cannot be read"),
+    ],
+)
+def test_m23_a_wrong_feed_is_one_line_that_names_the_key(
+    document: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A feed is checked when it is bundled: the line names feed and key, and the exit status is 2."""
+    (tmp_path / "mine.json").write_text(document)
+    assert bundles.main(["--feeds", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
