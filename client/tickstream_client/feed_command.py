@@ -90,6 +90,14 @@ def try_(
 
 
 @feed.command()
+def schema() -> None:
+    """Print the JSON Schema of feeds, for editors."""
+    from tickstream.feeds.documents import json_schema  # noqa: PLC0415
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@feed.command()
 @click.argument("file", type=_FILE)
 @click.option("--name", help="The new feed's name. By default made of the file's.")
 def new(file: Path, name: str | None) -> None:

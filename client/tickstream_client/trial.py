@@ -18,6 +18,7 @@ from tickstream.feeds.documents import thawed
 from tickstream.ingests import Source
 from tickstream.layouts import sniff
 from tickstream.ranges import plan_spans
+from tickstream.row_samples import refuse_rows_that_fail_alike
 from tickstream.ticks import format_scaled
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def try_file(path: Path, key: str, catalogue: Catalogue, ticks_out: IO[str] | No
             return file.read(max(end - start, 0))
 
         layout = sniff(source, read, catalogue)
+        refuse_rows_that_fail_alike(source, layout, read)
         feed = thawed(layout.feed) if layout.feed else None
         trial = Trial(layout, feed.name if feed else "native")
         writer = None

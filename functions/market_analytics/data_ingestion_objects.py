@@ -40,6 +40,7 @@ from tickstream.items import activity_item, commit_from, key_of, manifest_from, 
 from tickstream.layouts import SNIFFED_BYTES, sniff_with_footer
 from tickstream.messages import RangePointer, encode_message
 from tickstream.ranges import plan_spans
+from tickstream.row_samples import refuse_rows_that_fail_alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -114,6 +115,7 @@ def _plan(
             digest = hashlib.md5(head, usedforsecurity=False).hexdigest()
             ingest_id = keys.object_ingest_id(source.bucket, source.key, digest, source.size_bytes)
         layout, footer = sniff_with_footer(source, read)
+        refuse_rows_that_fail_alike(source, layout, read)
         spans = plan_spans(source, layout, range_bytes, read, footer=footer)
         fingerprint = _fingerprint(head, checksum()) if spans and len(head) < source.size_bytes else ""
     except ObjectRejected as error:

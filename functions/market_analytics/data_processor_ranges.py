@@ -27,9 +27,10 @@ from tickstream import keys
 from tickstream.decoding import LIMITS, Budget, Decoded, decode_span, fold_ticks, packed_hours
 from tickstream.errors import ObjectRejected
 from tickstream.hours import Slice
-from tickstream.ingests import Pending, Receipt, Refusal
+from tickstream.ingests import Format, Pending, Receipt, Refusal
 from tickstream.items import key_of, pending_item, receipt_from, receipt_items, slice_item
 from tickstream.messages import InlineTicks, ProcessedRange, RangePointer
+from tickstream.row_samples import ALIKE_ROWS, all_fail_alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,11 +136,22 @@ def _read_span(message: RangePointer, which: _Range, stores: Stores) -> Writes:
     budget = Budget(LIMITS, stores.in_time)
     read = stores.open_object(message.source)
     decoded = stores.decode(message.source, message.layout, message.span, read, budget)
+    _refuse_rows_that_fail_alike(message, decoded)
     if decoded.rejects:
         with stores.open_rejects(rejects_key(which.ingest_id, which.index)) as rejects:
             for row in decoded.rejects:
                 rejects.add(reject_line(row))
     return _writes(which, decoded, stores)
+
+
+def _refuse_rows_that_fail_alike(message: RangePointer, decoded: Decoded) -> None:
+    """Refuse what DataIngestion could not look into: rows of Parquet and of a document, where the first range tells."""
+    rejects = decoded.rejects
+    looked_into = message.layout.format not in {Format.PARQUET, Format.JSON}
+    if looked_into or message.span.index or decoded.ticks or decoded.skipped or len(rejects) < ALIKE_ROWS:
+        return
+    if len({row.reason for row in rejects[:ALIKE_ROWS]}) == 1:
+        raise all_fail_alike(ALIKE_ROWS, rejects[0])
 
 
 def _writes(which: _Range, decoded: Decoded, stores: Stores) -> Writes:

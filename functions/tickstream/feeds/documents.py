@@ -65,6 +65,22 @@ def thawed(text: str) -> Feed:
         raise FeedError(f"no frozen feed: {error}") from error
 
 
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a feed's document. One that extends another may leave out what it inherits."""
+    (reference,), definitions = msgspec.json.schema_components([Feed], ref_template="#/$defs/{name}")
+    whole = definitions[reference["$ref"].rsplit("/", 1)[-1]]
+    inherits = {"type": "string", "description": "the feed that this one changes (RFC 7396)"}
+    whole["properties"] = {"extends": inherits, **whole["properties"]}
+    required = whole["required"]
+    for one in definitions.values():
+        # Of parts too: which of them are inherited, a schema cannot see. `tickstream feed try` and the bundles do.
+        one.pop("required", None)
+    whole["if"] = {"required": ["extends"]}
+    whole["then"] = {"required": ["name"]}
+    whole["else"] = {"required": required}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **reference, "$defs": definitions}
+
+
 def lacking(feed: Feed) -> tuple[str, str] | None:
     """Return the first key that the user has to say and did not, and the sentence that tells why."""
     return next(iter(feed.told.items()), None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.feeds.documents import columns_of
 from tickstream.feeds.readers import column_key
+from tickstream.ticks import REQUIRED_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +72,9 @@ def _has_wide_characters(head: bytes) -> bool:
 def like_a_feed(columns: Sequence[str], catalogue: Catalogue) -> str:
     """Name the feed whose columns these nearly are, and what is missing; empty where there is none."""
     have = {column_key(name) for name in columns}
+    if len(have & set(REQUIRED_COLUMNS)) >= len(REQUIRED_COLUMNS) - 1:
+        # It is nearly a native file.
+        return ""
     best: tuple[float, str, list[str]] = (0.0, "", [])
     for feed in (*catalogue.own.values(), *catalogue.built_in.values()):
         names = [one.name for one in feed.schema.fields] or list(columns_of(feed))
