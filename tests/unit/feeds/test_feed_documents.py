@@ -65,7 +65,9 @@ def refusal_of(data: bytes, key: str = "day/trades.csv", catalogue: Catalogue | 
 def test_m23_the_committed_schema_is_current_and_every_feed_has_it() -> None:
     """Editors get what the code checks: the committed JSON Schema is made of it, and takes all feeds there are."""
     committed = json.loads((ROOT / "docs" / "feeds" / "feed.schema.json").read_text(encoding="utf-8"))
-    assert committed == json.loads(json.dumps(json_schema())), "to regenerate: tickstream feed schema > docs/feeds/feed.schema.json"
+    assert committed == json.loads(json.dumps(json_schema())), (
+        "to regenerate: tickstream feed schema > docs/feeds/feed.schema.json"
+    )
     validator = jsonschema.Draft202012Validator(committed)
     for document in (*documents_in(BUILT_IN).values(), *documents_in(OWN).values()):
         assert list(validator.iter_errors(document)) == [], document["name"]
@@ -142,6 +144,19 @@ def test_m23_what_was_chosen_is_frozen() -> None:
     layout = layout_of(ROWS, catalogue=own(MINE))
     assert thawed(layout.feed).tick == feed_from(MINE).tick
     assert frozen_text(thawed(layout.feed)) == layout.feed
+
+
+def test_m23_what_would_make_wrong_bars_is_recognised_and_refused() -> None:
+    """Files whose cancelled trades or sale conditions count are refused by name, unless the user takes all prints."""
+    stocks = (
+        b"ticker,conditions,correction,exchange,id,participant_timestamp,price,sequence_number,sip_timestamp,size,tape,"
+        b"trf_id,trf_timestamp\nA,12,0,4,1,1789718400814766587,157.35,3372,1789718400831008119,10,1,202,1\n"
+    )
+    refusal = refusal_of(stocks)
+    assert refusal.reason is Reason.INCOMPLETE_FEED
+    assert "massive-us-stocks-trades, and its cancelled trades and sale conditions are not applied" in refusal.detail
+    every_print = {"name": "every-print", "extends": "massive-us-stocks-trades", "refused": None}
+    assert name_of(layout_of(stocks, catalogue=own(every_print))) == "every-print"
 
 
 HELP: Final = [
