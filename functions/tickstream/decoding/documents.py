@@ -61,7 +61,7 @@ def json_pieces(source: Source, layout: Layout, read: Read, budget: Budget) -> I
             tops = values_at_top(_Joined(blocks()))
             facts |= {f"/{name}": value for name, value in tops.items()}
         parse = json_values(RowReader(feed, facts))
-        rows = rows_within(_Joined(blocks()), feed.dialect.property)
+        rows = rows_within(_Joined(blocks()), feed.dialect.property_path)
         for some in batched(rows, _ROWS_AT_A_TIME, strict=False):
             yield partial(_decode, first, some, parse)
             first += len(some)

@@ -261,7 +261,7 @@ def _fit_json(feed: Feed, head: Head, facts: Mapping[str, str]) -> Chosen | _Mis
     rows: list[tuple[str, Any]] = []
     tops: dict[str, str] = {}
     try:
-        for one in rows_within(io.BytesIO(head.text.removeprefix(UTF8_BOM)), feed.dialect.property):
+        for one in rows_within(io.BytesIO(head.text.removeprefix(UTF8_BOM)), feed.dialect.property_path):
             rows.append(one)
             if len(rows) >= _TRIED_ROWS:
                 break

@@ -9,8 +9,6 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-#: `property` is a key of a dialect.
-property_ = property
 MAX_FIELDS: Final = 256
 #: The longest text that a description may hold anywhere: a template, a regular expression, a code.
 MAX_TEXT: Final = 1024
@@ -58,9 +56,9 @@ class Dialect(Part, frozen=True):
     quote_char: Character | None = '"'
     comment_char: Character | None = None
     header_rows: Annotated[tuple[Annotated[int, Meta(ge=1, le=100)], ...], Meta(min_length=1, max_length=1)] = (1,)
-    property: Text = ""
+    property_path: Text = field(name="property", default="")
 
-    @property_
+    @property
     def delimiters(self) -> tuple[str, ...]:
         """The delimiters, however many are written."""
         return (self.delimiter,) if isinstance(self.delimiter, str) else self.delimiter
