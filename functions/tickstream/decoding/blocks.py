@@ -27,18 +27,28 @@ def block_decoder(layout: Layout, key: str, member: str = "") -> Callable[[bytes
     key, member: of the object, and of the file within it where it is a zip.
     """
     if layout.feed:
-        feed = thawed(layout.feed)
-        columns = FeedColumns(RowReader(feed, facts_of(feed, key, member)))
-        parse = row_parser(layout, key, member)
-        if columns.reader.is_descending or feed.encoding != "utf-8":
-            # Its order is of places, which the strict path knows; another encoding is not what proven rows are in.
-            return partial(_decode, Reader(lambda _: None, parse))
-        if layout.format is Format.CSV:
-            return partial(_decode, Reader(csv_forms(columns, layout), parse))
-        return lambda block, offset, sink: decode_json_lines(block, offset, sink, (columns, parse))
+        return _feed_decoder(layout, key, member)
     if layout.format is Format.CSV:
         return lambda block, offset, sink: decode_csv(block, offset, layout.columns, sink, sink.limits)
     return decode_json_lines
+
+
+def _feed_decoder(layout: Layout, key: str, member: str) -> Callable[[bytes, int, Sink], None]:
+    feed = thawed(layout.feed)
+    columns = FeedColumns(RowReader(feed, facts_of(feed, key, member)))
+    parse = row_parser(layout, key, member)
+    strict = partial(_decode, Reader(lambda _: None, parse))
+
+    def in_lines(block: bytes, offset: int, sink: Sink) -> None:
+        decode_json_lines(block, offset, sink, (columns, parse))
+
+    proven = in_lines
+    if layout.format is Format.CSV:
+        proven = partial(_decode, Reader(csv_forms(columns, layout), parse))
+    if feed.encoding == "utf-8":
+        return proven
+    # Rows that are proven are in UTF-8; of another encoding that is what is ASCII.
+    return lambda block, offset, sink: (proven if block.isascii() else strict)(block, offset, sink)
 
 
 def _decode(reader: Reader, block: bytes, offset: int, sink: Sink) -> None:

@@ -329,7 +329,15 @@ def _csv_form(columns: FeedColumns, layout: Layout, typed: Mapping[str, tuple[st
         fields.append(rf"(?:{plain}|{mark}{quoted}{mark})" if quote else plain)
     dtypes = {name: typed[name][1] if name in typed else pl.String() for name in wanted if name in columns.columns}
     pattern = rf"\A{re.escape(delimiter).join(fields)}\z"
-    return Form(pattern, wanted, dtypes, columns.finish, separator=delimiter, quote=quote)
+    return Form(
+        pattern,
+        wanted,
+        dtypes,
+        columns.finish,
+        separator=delimiter,
+        quote=quote,
+        newest_first=columns.reader.is_descending,
+    )
 
 
 def _in_class(characters: str) -> str:

@@ -88,6 +88,8 @@ def decode_json_lines(block: bytes, offset: int, sink: Sink, feed: tuple[FeedCol
 class _Native:
     """Whose values a row has: those of a tick, by their names."""
 
+    newest_first = False
+
     def column(self, key: str) -> str:
         """Return the column of a key; empty where nobody looks at it."""
         column = "size" if key == ALIAS_OF_SIZE else key
@@ -126,6 +128,7 @@ class _OfFeed:
 
     def __init__(self, columns: FeedColumns) -> None:
         self._columns = columns
+        self.newest_first = columns.reader.is_descending
         self._names = {column_key(name): name for name in columns.columns}
 
     def column(self, key: str) -> str:
@@ -208,4 +211,6 @@ def _form(parts: _Parts, names: _Names) -> Form:
     columns = tuple(column or f"ignored {index}" for index, (_, column, _) in enumerate(values))
     dtypes, finish = names.form([(column, pattern) for _, column, pattern in values if column])
     pattern = rf"\A{pattern}{pl.escape_regex(closing)}\z"
-    return Form(pattern, columns, dtypes, finish, fields, _SEPARATOR.decode(), quote=None)
+    return Form(
+        pattern, columns, dtypes, finish, fields, _SEPARATOR.decode(), quote=None, newest_first=names.newest_first
+    )

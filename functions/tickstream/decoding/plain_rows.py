@@ -65,6 +65,7 @@ class Form:
     path can tell; a column `skipped` says which rows are no trades.
     fields: makes rows that are joined by line feeds, the last without one, into CSV without a header.
     separator, quote: of that CSV.
+    newest_first: whether rows stand in that order, so that a place decides between ticks of one nanosecond.
     """
 
     pattern: str
@@ -74,6 +75,7 @@ class Form:
     fields: Callable[[bytes], bytes] | None = None
     separator: str = ","
     quote: str | None = '"'
+    newest_first: bool = False
     exponents: bool = False
 
 
@@ -138,6 +140,8 @@ def _add(
     if parsed is None:
         return lines
     ticks = parsed.with_columns(offsets(lines["start"]).alias("offset"))
+    if form.newest_first:
+        ticks = ticks.with_columns(sequence=-pl.col("offset"))
     if "skipped" in ticks.columns:
         skipped = ticks["skipped"]
         sink.skipped += int(skipped.sum())
