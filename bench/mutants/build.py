@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from bench.mutants.vendor import FEED, write_feeds
 from bench.stack import deployment
 from generator.bundles import build_bundles
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 FUNCTIONS: Final = Path(__file__).resolve().parents[2] / "functions"
 
 
-def build_mutant(mutant: Mutant, environment: str, folder: Path) -> deployment.Build:
+def build_mutant(mutant: Mutant, environment: str, folder: Path, feed: dict[str, Any] = FEED) -> deployment.Build:
     """Build a mutant's stack below a folder; installed dependencies come from the cache that every build shares.
+
+    feed: the vendor's, which the functions get beside the built-in ones.
 
     Raises MutantStaleError or GeneratorError.
     """
@@ -25,7 +28,13 @@ def build_mutant(mutant: Mutant, environment: str, folder: Path) -> deployment.B
     for file, text in mutant.mutated(source_text).items():
         (sources / file).write_text(text, encoding="utf-8")
     architecture = deployment.host_architecture()
-    bundles = build_bundles(deployment.PIPELINE, architecture, folder / "bundles", sources=sources)
+    bundles = build_bundles(
+        deployment.PIPELINE,
+        architecture,
+        folder / "bundles",
+        sources=sources,
+        feeds=write_feeds(folder / "feeds", feed),
+    )
     return deployment.Build(deployment.PIPELINE, deployment.generate(environment), bundles, architecture)
 
 

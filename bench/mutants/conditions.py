@@ -23,7 +23,8 @@ class Condition:
 
     name, meaning: for people. rules: faults of the bench's own making, from the stack's outputs and the edge objects by
     key. until_rolled_up: the faults end when everything that they do not hold back is rolled up; otherwise they end by
-    themselves, or never. faults: names of the bench's catalogue instead of rules. parameters: of the stack.
+    themselves, or never. feed_changes: before they end, an update of the stack brings another feed of the vendor's
+    file, which was held back. faults: names of the bench's catalogue instead of rules. parameters: of the stack.
     red: checks that must fail of the real pipeline too, because what they ask for cannot be.
     """
 
@@ -31,6 +32,7 @@ class Condition:
     meaning: str
     rules: Rules = lambda _outputs, _edges: ()
     until_rolled_up: bool = False
+    feed_changes: bool = False
     faults: tuple[str, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
     red: tuple[str, ...] = ()
@@ -88,6 +90,14 @@ HELD: Final = Condition(
     _held,
     until_rolled_up=True,
     # It is received as often as it takes; none of it is a dead letter.
+    parameters={"MaxReceiveCount": "50"},
+)
+FEED_CHANGED: Final = Condition(
+    "feed changed",
+    "an object arrives, its feed is changed by an update of the stack, and only then can the object be read",
+    _held,
+    until_rolled_up=True,
+    feed_changes=True,
     parameters={"MaxReceiveCount": "50"},
 )
 SEGMENT_REFUSED: Final = Condition("segment refused", "the first segment cannot be written", _segment_refused)

@@ -17,6 +17,7 @@ from rich.console import Console
 from bench.mutants.build import build_mutant
 from bench.mutants.mutant import Mutant
 from bench.mutants.trial import MutantTrial
+from bench.mutants.vendor import CHANGED
 from bench.report.console import Reporter
 from bench.stack import deployment
 
@@ -124,7 +125,10 @@ def _run(mutant: Mutant, environment: str, target: Target) -> Finding:
     with tempfile.TemporaryDirectory(prefix="mutant-", dir=target.scratch_dir) as name:
         folder = Path(name)
         build = build_mutant(mutant, environment, folder)
-        trial = MutantTrial(mutant.under, intact=not mutant.edits)
+        later = folder / "later"
+        later.mkdir()
+        updated = build_mutant(mutant, environment, later, CHANGED) if mutant.under.feed_changes else None
+        trial = MutantTrial(mutant.under, intact=not mutant.edits, updated=updated)
         deployment.create(target, environment, build, trial.parameters)
         trial.prepare(folder)
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere:

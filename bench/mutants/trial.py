@@ -15,12 +15,13 @@ from bench.market_analytics.fault_plan import FaultPlan
 from bench.market_analytics.table_reader import read_table
 from bench.market_analytics.trial import DEFAULT_STALL_S, MarketTrial
 from bench.mutants.edges import HELD_PREFIX, make_edges
+from bench.mutants.vendor import make_vendor_file
 from bench.stack import deployment
 from bench.workloads import market_day
 from tickstream import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bench.mutants.conditions import Condition
@@ -51,20 +52,25 @@ def workload() -> Workload:
 
 
 class MutantTrial(MarketTrial):
-    """The synthetic day and the edge objects, under a condition; of the real pipeline (`intact`) or of a broken one."""
+    """The synthetic day and the edge objects, under a condition; of the real pipeline (`intact`) or of a broken one.
 
-    def __init__(self, condition: Condition, *, intact: bool) -> None:
+    updated: what the stack is updated to where the condition wants that.
+    """
+
+    def __init__(self, condition: Condition, *, intact: bool, updated: deployment.Build | None = None) -> None:
         plan = FaultPlan.of(condition.faults, _SEED) if condition.faults else None
         parameters = {**_PARAMETERS, **condition.parameters}
         super().__init__(workload(), parameters, stall_s=DEFAULT_STALL_S if intact else _STALL_S, faults=plan)
         self._condition = condition
+        self._updated = updated
         self._edges: tuple[ObjectFile, ...] = ()
 
     def prepare(self, folder: Path) -> None:
         """See Trial."""
         super().prepare(folder)
         first = 1 + max(piece.ordinal for piece in self._pieces)
-        self._edges = tuple(make_edges(folder, self._truth, first))
+        edges = tuple(make_edges(folder, self._truth, first))
+        self._edges = (*edges, make_vendor_file(folder, self._truth, first + len(edges)))
         self._pieces += self._edges
 
     def push(self, target: Target, environment: str, reporter: Reporter) -> None:
@@ -73,11 +79,11 @@ class MutantTrial(MarketTrial):
         target.client("sqs").set_queue_attributes(
             QueueUrl=outputs.queue_url, Attributes={"VisibilityTimeout": str(_VISIBILITY_S)}
         )
-        with self._faults(target, outputs):
+        with self._faults(target, environment, outputs):
             super().push(target, environment, reporter)
 
     @contextmanager
-    def _faults(self, target: Target, outputs: Outputs) -> Iterator[None]:
+    def _faults(self, target: Target, environment: str, outputs: Outputs) -> Iterator[None]:
         """Have the condition's faults apply while the block runs."""
         rules = self._condition.rules(outputs, {edge.key: edge for edge in self._edges})
         if not rules:
@@ -85,11 +91,17 @@ class MutantTrial(MarketTrial):
             return
         injector = FaultInjector(target)
         over = threading.Event()
+
+        def release() -> None:
+            if self._updated is not None:
+                deployment.update(target, environment, self.parameters, self._updated)
+            injector.remove(rules[0].name)
+
         with ThreadPoolExecutor(1, thread_name_prefix="release") as pool:
             injector.add(rules)
             try:
                 if self._condition.until_rolled_up:
-                    releasing = pool.submit(self._release, target, outputs, injector, rules[0].name, over)
+                    releasing = pool.submit(self._release, target, outputs, over, release)
                 yield
             finally:
                 over.set()
@@ -103,10 +115,8 @@ class MutantTrial(MarketTrial):
                 f"the condition {self._condition.name!r} did not come to pass: nothing was hit by {idle[0]}"
             )
 
-    def _release(
-        self, target: Target, outputs: Outputs, injector: FaultInjector, rule: str, over: threading.Event
-    ) -> None:
-        """Take a rule away as soon as everything that it does not hold back is rolled up."""
+    def _release(self, target: Target, outputs: Outputs, over: threading.Event, release: Callable[[], None]) -> None:
+        """Release what is held back as soon as everything else is rolled up."""
         ingests = {
             keys.object_ingest_id(outputs.bucket_name, piece.key, piece.etag, piece.size_bytes): piece.key
             for piece in self._pieces
@@ -121,5 +131,5 @@ class MutantTrial(MarketTrial):
                 for index in range(table.manifests[ingest_id].ranges)
             }
             if ingests.keys() <= table.manifests.keys() and wanted <= table.receipts.keys() and not table.pending:
-                injector.remove(rule)
+                release()
                 return

@@ -28,7 +28,7 @@ _ROUNDS_A_REPEAT: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class Sample:
     """One range: its object, where it lies in it, and how to decode it."""
 
     content: bytes
@@ -62,12 +62,12 @@ class _Sample:
 
 def measure(repeats: int) -> tuple[Figure, ...]:
     """Decode one clean CSV range of 500 symbols by both, by turns, after one round each that does not count."""
-    sample = _sample()
+    sample = native_sample()
     rows = sample.content.count(b"\n", sample.span.start, sample.span.end)
-    _best(sample.decode), _best(sample.bare)
+    best_s(sample.decode), best_s(sample.bare)
     ratios, rates = [], []
     for _ in range(repeats):
-        decode_s, bare_s = _best(sample.decode), _best(sample.bare)
+        decode_s, bare_s = best_s(sample.decode), best_s(sample.bare)
         ratios.append(bare_s / decode_s)
         rates.append(rows / decode_s)
     about = f"a range of {sample.span.end:,} bytes, {rows:,} ticks of 500 symbols"
@@ -82,7 +82,8 @@ def measure(repeats: int) -> tuple[Figure, ...]:
     )  # fmt: skip
 
 
-def _sample() -> _Sample:
+def native_sample() -> Sample:
+    """Make one range of a clean CSV object of 500 symbols, in whole rows."""
     with tempfile.TemporaryDirectory(prefix="tickstream-perf-") as name:
         folder = Path(name)
         # The first object of the reference workload in its full size: how many bars a range has, and so what folding
@@ -95,10 +96,10 @@ def _sample() -> _Sample:
     layout = Layout(Format.CSV, columns=tuple(header.decode().split(",")), data_start=len(header) + 1)
     # Whole rows, so that both read the same ones.
     end = content.rindex(b"\n", 0, min(len(content), _RANGE_BYTES)) + 1
-    return _Sample(content, source, layout, Span(0, layout.data_start, end))
+    return Sample(content, source, layout, Span(0, layout.data_start, end))
 
 
-def _best(work: Callable[[], None]) -> float:
+def best_s(work: Callable[[], None]) -> float:
     """Return the seconds of the quickest of a few rounds: what the machine can do, not what else it was doing."""
     seconds = []
     for _ in range(_ROUNDS_A_REPEAT):

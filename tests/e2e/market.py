@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import requests
 from botocore.auth import SigV4Auth
@@ -17,7 +18,7 @@ from tests.patience import wait_until
 from tickstream import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from bench.targets import Target
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 OPEN_NS = 1_767_623_400 * 10**9
 MINUTE_NS = 60 * 10**9
 HEADER = "symbol,timestamp,price,size\n"
+#: The day that the tests trade on, as a window.
+DAY = ("2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z")
+FIELDS = ("open", "high", "low", "close", "volume", "ticks", "notional")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,10 @@ def signed_call(method: str, url: str, body: bytes | None = None, headers: Mappi
     return Answer(answer.status_code, json.loads(answer.text, parse_float=Decimal) if answer.text else None)
 
 
+def _shown(name: str, value: Any) -> Any:
+    return {"ticks": int, "start": str}.get(name, Decimal)(value)
+
+
 class MarketStack:
     """One deployed stack and the calls that a user would make."""
 
@@ -139,22 +147,18 @@ class MarketStack:
             error.add_note(f"last seen: {last}")
             raise
 
-    def bars(self, symbol: str, *, interval: str = "1m") -> list[dict[str, Any]]:
-        """Fetch all bars of the tests' day for a symbol, page by page, figures as Decimal."""
+    def bars(
+        self, symbol: str, *, interval: str = "1m", window: tuple[str, str] = DAY, fields: Collection[str] = FIELDS
+    ) -> list[dict[str, Any]]:
+        """Fetch all bars of a symbol in a window, page by page; of each some fields, figures as Decimal."""
         bars: list[dict[str, Any]] = []
-        query = f"from=2026-01-05T00:00:00Z&to=2026-01-06T00:00:00Z&interval={interval}"
+        query = f"from={window[0]}&to={window[1]}&interval={interval}"
         token = ""
         while True:
-            answer = self.call("GET", f"/bars/{symbol}?{query}" + (f"&nextToken={token}" if token else ""))
+            page = f"&nextToken={token}" if token else ""
+            answer = self.call("GET", f"/bars/{quote(symbol, safe='')}?{query}{page}")
             assert answer.status == 200, answer
-            bars += [
-                {
-                    name: int(value) if name == "ticks" else Decimal(value)
-                    for name, value in bar.items()
-                    if name in FIELDS
-                }
-                for bar in answer.body["bars"]
-            ]
+            bars += [{name: _shown(name, bar[name]) for name in fields} for bar in answer.body["bars"]]
             token = answer.body.get("nextToken", "")
             if not token:
                 return bars
@@ -183,6 +187,3 @@ class MarketStack:
     def aggregate(self) -> None:
         """Run the schedule now."""
         self.invoke("aggregatorFunctionName", {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
-
-
-FIELDS = ("open", "high", "low", "close", "volume", "ticks", "notional")

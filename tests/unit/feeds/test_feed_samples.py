@@ -1,44 +1,27 @@
-"""Vendors' files as they are, each with the ticks that another program made of it (tests/feeds/samples)."""
+"""The pipeline makes of each vendor's sample exactly the ticks that another program made of it."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from tickstream_client.trial import Trial, try_file
 
+from tests.vendor_samples import OWN_FEEDS, SAMPLES
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.feeds.catalogue import Catalogue, catalogue_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-FEEDS: Final = Path(__file__).parents[2] / "feeds"
-
-
-class Sample(NamedTuple):
-    """A file, the built-in feed that is its own, and the user's feed that it needs if any."""
-
-    sample: str
-    feed: str
-    file: str
-    own_feed: str
-
-
-SAMPLES: Final = [
-    Sample(**row) for row in csv.DictReader((FEEDS / "samples" / "INDEX.csv").read_text(encoding="utf-8").splitlines())
-]
+    from tests.vendor_samples import Sample
 
 
 @pytest.fixture(scope="module")
 def everything() -> Catalogue:
     """The built-in feeds, and those of a user's own."""
-    return catalogue_of(FEEDS / "own")
+    return catalogue_of(OWN_FEEDS)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +33,7 @@ def built_in() -> Catalogue:
 def tried(sample: Sample, catalogue: Catalogue) -> tuple[Trial, list[dict[str, str]]]:
     """What the pipeline makes of a sample under the vendor's own name, and its ticks."""
     out = io.StringIO()
-    path = f"{sample.sample}/{sample.file}"
-    trial = try_file(FEEDS / "samples" / path, path, catalogue, out)
+    trial = try_file(sample.path, sample.key, catalogue, out)
     return trial, list(csv.DictReader(out.getvalue().splitlines()))
 
 
@@ -66,21 +48,13 @@ def in_order(ticks: list[dict[str, str]]) -> list[tuple[str, int, Decimal, Decim
     ]
 
 
-def truth_of(sample: Sample) -> tuple[list[dict[str, str]], Mapping[str, object]]:
-    """The ticks and the counts that must come out."""
-    folder = FEEDS / "samples" / sample.sample
-    ticks = list(csv.DictReader((folder / "ticks.csv").read_text(encoding="utf-8").splitlines()))
-    return ticks, json.loads((folder / "counts.json").read_text(encoding="utf-8"))
-
-
 @pytest.mark.parametrize("sample", SAMPLES, ids=[one.sample for one in SAMPLES])
 def test_m23_a_sample_gives_exactly_its_ticks(sample: Sample, everything: Catalogue) -> None:
     """Each tick comes out with its symbol, nanosecond, price, size and order, and each row is accounted for."""
     trial, ticks = tried(sample, everything)
-    wanted, counts = truth_of(sample)
-    assert trial.feed == (sample.own_feed or sample.feed or "native")
-    assert in_order(ticks) == in_order(wanted)
-    assert trial.counts == counts
+    assert trial.feed == (sample.read_by or "native")
+    assert in_order(ticks) == in_order(sample.ticks())
+    assert trial.counts == sample.counts()
 
 
 UNTOLD: Final = [one for one in SAMPLES if one.own_feed and one.feed]

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.__main__ import main
-from bench.perf import commands, decoding, environments
+from bench.perf import commands, decoding, environments, feeds
 from bench.perf.figures import Better
+from tickstream.decoding import decode_span
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tickstream.decoding import Decoded
 
 
 def test_decoding_is_measured_against_bare_polars_on_the_same_rows() -> None:
@@ -21,8 +24,34 @@ def test_decoding_is_measured_against_bare_polars_on_the_same_rows() -> None:
     ratio, speed = decoding.measure(2)
     assert (ratio.goal, ratio.better, len(ratio.samples)) == (0.7, Better.MORE, 2)
     assert min(*ratio.samples, *speed.samples) > 0
-    sample = decoding._sample()
+    sample = decoding.native_sample()
     assert sample.content[sample.span.end - 1 : sample.span.end] == b"\n"
+
+
+def test_feeds_are_measured_on_the_very_ticks_of_the_native_range() -> None:
+    """Each ratio is of files whose bars are the same, so that only the reading differs; a feed reads the others."""
+    native, renamed, local = feeds.samples()
+    bars = [
+        {place: [one[:8] for one in some] for place, some in decode(sample).bars.items()}
+        for sample in (native, renamed, local)
+    ]
+    assert bars[0] == bars[1] == bars[2]
+    assert [bool(sample.layout.feed) for sample in (native, renamed, local)] == [False, True, True]
+
+
+def test_feeds_have_a_ratio_each_repeat_and_a_goal() -> None:
+    """The goals are those of the contract: 0.8 of a native file, with local times 0.6."""
+    figures = feeds.measure(1)
+    assert [(figure.goal, figure.better, len(figure.samples)) for figure in figures] == [
+        (0.8, Better.MORE, 1),
+        (0.6, Better.MORE, 1),
+    ]
+    assert all(figure.samples[0] > 0 for figure in figures)
+
+
+def decode(sample: decoding.Sample) -> Decoded:
+    """What the pipeline makes of a sample."""
+    return decode_span(sample.source, sample.layout, sample.span, lambda start, stop: sample.content[start:stop])
 
 
 def test_the_generator_is_measured_against_all_that_it_imports() -> None:
