@@ -70,7 +70,10 @@ def _ratios(native: Sample, other: Sample, repeats: int) -> Iterator[float]:
 
 
 def samples() -> tuple[Sample, Sample, Sample]:
-    """Make the native range, the same ticks under other names and in another order, and with local dates and times."""
+    """Make the native range, the same ticks under other names and in another order, and with local dates and times.
+
+    Local times are in milliseconds, as most vendors of such write them: of longer fractions there is more to read.
+    """
     native = native_sample()
     rows = pl.read_csv(io.BytesIO(native.content[: native.span.end]), infer_schema=False)
     moment = pl.from_epoch(pl.col("timestamp").cast(pl.Int64), "ns").dt.replace_time_zone("UTC")
@@ -79,7 +82,7 @@ def samples() -> tuple[Sample, Sample, Sample]:
         ticker="symbol",
         ts="timestamp",
         date=local.dt.strftime("%m/%d/%Y"),
-        time=local.dt.strftime("%H:%M:%S%.9f"),
+        time=local.dt.strftime("%H:%M:%S%.3f"),
         px="price",
         qty="size",
         venue=pl.lit("Q"),

@@ -66,7 +66,7 @@ def test_f11_a_file_goes_through_the_stages_to_its_totals(files: FileStack) -> N
         ("bad/picture.png", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "unknown_format"),
         (
             "bad/all bad.csv",
-            b"symbol,timestamp,price,size\nA,yesterday,1,1\nB,1767623400000000000,0,1\n",
+            b"symbol,timestamp,price,size\nA,yesterday,1,1\nB,1767623400000000000,free,1\n",
             "no_valid_row",
         ),
     ],

@@ -200,3 +200,15 @@ def test_m23_columns_of_json_agree_with_single_rows(data: st.DataObject) -> None
     text = "\n".join(json.dumps({key: written(value) for key, value in row.items()}) for row in table).encode()
     layout = Layout(Format.JSON_LINES, feed=frozen_text(feed))
     assert everything(decoded(text, layout, strictly=False)) == everything(decoded(text, layout, strictly=True))
+
+
+@pytest.mark.parametrize("fraction", [".12", ".+1", ".-1", ",12", "+12", ":12", ".1x"])
+def test_m23_a_fraction_is_a_point_and_digits_in_columns_too(fraction: str) -> None:
+    """One moment of another form, as long as the others, is decided as by itself."""
+    time = {"from": "{when}", "format": "%m/%d/%Y %H:%M:%S.%f", **NEW_YORK}
+    feed = feed_from({**BASE, "tick": {**BASE["tick"], "timestamp": time}})
+    layout = Layout(Format.CSV, columns=COLUMNS, feed=frozen_text(feed), delimiter=";")
+    moments = [f"01/05/2026 09:30:00{one}" for one in (".12", fraction, ".34")]
+    table = [dict(zip(COLUMNS, ("A", "", moment, "1", "1", "1", "1", "T"), strict=True)) for moment in moments]
+    text = csv_text(table * 400, ";", [False] * len(table) * 400)
+    assert everything(decoded(text, layout, strictly=False)) == everything(decoded(text, layout, strictly=True))
