@@ -150,13 +150,16 @@ class MarketStack:
     def bars(
         self, symbol: str, *, interval: str = "1m", window: tuple[str, str] = DAY, fields: Collection[str] = FIELDS
     ) -> list[dict[str, Any]]:
-        """Fetch all bars of a symbol in a window, page by page; of each some fields, figures as Decimal."""
+        """Fetch all bars of a symbol in a window, page by page; of each some fields, figures as Decimal.
+
+        symbol: as it may stand in a path: what is percent-encoded stays so.
+        """
         bars: list[dict[str, Any]] = []
         query = f"from={window[0]}&to={window[1]}&interval={interval}"
         token = ""
         while True:
             page = f"&nextToken={token}" if token else ""
-            answer = self.call("GET", f"/bars/{quote(symbol, safe='')}?{query}{page}")
+            answer = self.call("GET", f"/bars/{quote(symbol, safe='/%')}?{query}{page}")
             assert answer.status == 200, answer
             bars += [{name: _shown(name, bar[name]) for name in fields} for bar in answer.body["bars"]]
             token = answer.body.get("nextToken", "")
