@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bench.ledger.verdict import Verdict
 
 #: Raised whenever a field changes its meaning; readers refuse what they do not know.
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 FILE_NAME: Final = "result.json"
 
 #: Counts of a verdict that a correct pipeline leaves at 0.
