@@ -81,7 +81,9 @@ class MarketLoad(Sender):
     def _break_an_upload(self, name: str) -> None:
         """Have bad rows of more than one part, of which the first cannot be written at once."""
         row = b"no tick " + b"x" * 900 + b"\n"
-        body = gzip.compress(_HEADER.encode() + row * (PART_BYTES // len(row) + 100))
+        # A tick before them: an object of which nothing can be read is refused as a whole, without writing its rows.
+        tick = f"{name},{_MINUTE},1.5,1\n"
+        body = gzip.compress((_HEADER + tick).encode() + row * (PART_BYTES // len(row) + 100))
         processor = self.outputs.processor_function_name
         self._faults.add([FaultRule(_BREAKS, "s3", "UploadPart", processor, times=1)])
         self.put(self.outputs.bucket_name, f"load/{name}.csv.gz", body)
