@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ijson.backends import yajl2_c as ijson
@@ -77,26 +78,13 @@ def is_one_document(head: bytes) -> bool:
         return False
     try:
         # A line that is a value, or none at all, says nothing of the next one.
-        for _ in ijson.basic_parse(_Bytes(first), use_float=False):
+        for _ in ijson.basic_parse(io.BytesIO(first), use_float=False):
             pass
     except IncompleteJSONError as error:
         return "premature EOF" in str(error) or "incomplete" in str(error).lower()
     except (JSONError, UnicodeDecodeError, ArithmeticError):
         return False
     return False
-
-
-class _Bytes:
-    """Bytes as a file."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return at most so many bytes; none at the end."""
-        taken = self._data if size < 0 else self._data[:size]
-        self._data = self._data[len(taken) :]
-        return taken
 
 
 def _events(file: Readable) -> Iterator[Event]:

@@ -288,6 +288,9 @@ def _names(feed: Feed) -> tuple[str, ...]:
 def _fit_parquet(feed: Feed, head: ParquetHead) -> Chosen | _Misfit | None:
     if _without(_wanted(feed), head.columns) or _has_others(feed, head.columns):
         return None
+    twice = _twice(columns_of(feed), head.columns)
+    if twice:
+        return _Misfit(feed, f"there is more than one column {twice}", Reason.DUPLICATE_COLUMN)
     types = {column_key(one.name): one.type for one in feed.schema.fields}
     for name, is_integer in zip(head.columns, head.integers, strict=True):
         kind = types.get(column_key(name), "any")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NS_PER_UNIT: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-SECONDS_PER_DAY: Final = 86_400
 #: The largest unit first: the windows of 1990 to 2100 do not overlap, so at most one fits.
 _UNITS: Final = tuple(NS_PER_UNIT)
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

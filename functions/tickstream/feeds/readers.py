@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import Reason, RowRejected
-from tickstream.feeds.documents import columns_of, thawed
 from tickstream.feeds.moments import ISO, Clock, format_pattern, local_moment, matched_ns, number_ns, within
 from tickstream.feeds.numbers import middle_of, number_of, rounded, scaled_e9
 from tickstream.feeds.templates import take_apart
@@ -208,12 +207,6 @@ def facts_of(feed: Feed, key: str, member: str = "") -> dict[str, str]:
         if found:
             facts |= {name: value for name, value in found.groupdict().items() if value is not None}
     return facts
-
-
-@lru_cache(maxsize=32)
-def wanted_columns(frozen: str) -> tuple[str, ...]:
-    """Return the columns that a frozen feed looks at, as the feed writes their names."""
-    return columns_of(thawed(frozen))
 
 
 def column_key(name: str) -> str:

@@ -88,3 +88,11 @@ def test_m23_floats_without_decimals_are_refused() -> None:
     with pytest.raises(ObjectRejected) as refused:
         decoded(written(columns), {**FLOATS, "tick": tick})
     assert "tick.price.decimals" in refused.value.detail
+
+
+def test_m23_a_column_that_stands_twice_but_for_its_case_is_refused() -> None:
+    """Which of the two is meant nobody knows."""
+    columns = {"ticker": ["A"], "TICKER": ["B"], "ts": [MOMENT], "px": [1.5], "qty": [1.0], "id": [1]}
+    with pytest.raises(ObjectRejected) as refused:
+        decoded(written(columns), FLOATS)
+    assert refused.value.reason is Reason.DUPLICATE_COLUMN
