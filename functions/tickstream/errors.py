@@ -34,6 +34,7 @@ class Reason(StrEnum):
     BAD_PRICE = "bad_price"
     BAD_SIZE = "bad_size"
     BAD_SEQUENCE = "bad_sequence"
+    BAD_CONDITION = "bad_condition"
     # Whole objects:
     UNKNOWN_FORMAT = "unknown_format"
     MISSING_COLUMN = "missing_column"
