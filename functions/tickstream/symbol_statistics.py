@@ -27,8 +27,8 @@ _COLUMNS: Final = ("symbol", "ticks", "bars", "volume", "notional", "high", "low
 class SymbolStatistics:
     """What a file has of one symbol.
 
-    bars: its one-minute bars. volume_e9, high_e9, low_e9: in 10^-9; notional_e18: in 10^-18. high and low are None where
-    no tick may set a price. first_ns, last_ns: Unix nanoseconds of the earliest and the latest tick.
+    bars: its one-minute bars. volume_e9, high_e9, low_e9: in 10^-9; notional_e18: in 10^-18. High and low are None
+    where no tick may set a price. first_ns, last_ns: Unix nanoseconds of the earliest and the latest tick.
     """
 
     symbol: str
