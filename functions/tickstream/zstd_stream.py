@@ -13,6 +13,11 @@ _WINDOW_LOG: Final = 27
 _FEED_BYTES: Final = 64 << 10
 
 
+def new_frame() -> zstd.ZstdDecompressor:
+    """Return what unpacks one frame, within the memory that it may ask for."""
+    return zstd.ZstdDecompressor(options={int(zstd.DecompressionParameter.window_log_max): _WINDOW_LOG})
+
+
 class ZstdStream:
     """Unpacks frames one after the other; together they are one text, as for zstd itself.
 
@@ -38,8 +43,7 @@ class ZstdStream:
         at, room, unpacked = 0, most_bytes, []
         while room and (at < len(packed) or self.pending):
             if self._unpacker is None:
-                limit = {int(zstd.DecompressionParameter.window_log_max): _WINDOW_LOG}
-                self._unpacker = zstd.ZstdDecompressor(options=limit)
+                self._unpacker = new_frame()
             fed: bytes | memoryview = b""
             if self._unpacker.needs_input:
                 fed = self._behind or memoryview(packed)[at : at + _FEED_BYTES]
