@@ -94,16 +94,20 @@ def _bar(entry: Mapping[str, Any]) -> tuple[int, AnsweredBar]:
     if start % _MINUTE:
         raise ValueError("a bar starts within a minute")
     bar = AnsweredBar(
-        open_e9=scaled(entry["open"], 9),
-        high_e9=scaled(entry["high"], 9),
-        low_e9=scaled(entry["low"], 9),
-        close_e9=scaled(entry["close"], 9),
+        open_e9=_price(entry["open"]),
+        high_e9=_price(entry["high"]),
+        low_e9=_price(entry["low"]),
+        close_e9=_price(entry["close"]),
         volume_e9=scaled(entry["volume"], 9),
         ticks=int(entry["ticks"]),
         notional_e18=scaled(entry["notional"], 18),
-        vwap_e9=None if entry["vwap"] is None else scaled(entry["vwap"], 9),
+        vwap_e9=_price(entry["vwap"]),
     )
     return start // _MINUTE, bar
+
+
+def _price(answered: Any) -> int | None:
+    return None if answered is None else scaled(answered, 9)
 
 
 def _iso(minute: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.ledger.truth import EVERYTHING
 from bench.own_file import moments
 from bench.own_file.description import Template
 from bench.own_file.layers import Layers
@@ -182,7 +183,7 @@ class FeedRows:
         elif feed.sequence.get("from"):
             is_whole = "regexp_full_match(sequence_text, '-?[0-9]{1,19}')"
             sequence = f"CASE WHEN {is_whole} THEN TRY_CAST(sequence_text AS HUGEINT) END"
-        layers.add(the_sequence=sequence)
+        layers.add(the_sequence=sequence, the_updates=str(EVERYTHING))
         layers.add(
             reason=f"""CASE
                 WHEN fault IS NOT NULL THEN fault
@@ -220,7 +221,8 @@ TRUTH: Final = """"offset"::BIGINT AS "offset", length::BIGINT AS length, reason
     CASE WHEN reason IS NULL THEN at_ns::BIGINT END AS timestamp_ns,
     CASE WHEN reason IS NULL THEN price_exact::BIGINT END AS price_e9,
     CASE WHEN reason IS NULL THEN size_exact::DECIMAL(38, 0) END AS size_e9,
-    CASE WHEN reason IS NULL THEN the_sequence::BIGINT END AS sequence"""
+    CASE WHEN reason IS NULL THEN the_sequence::BIGINT END AS sequence,
+    CASE WHEN reason IS NULL THEN the_updates::UTINYINT END AS updates"""
 
 
 def prepared(connection: duckdb.DuckDBPyConnection) -> None:

@@ -228,7 +228,7 @@ class _Reader:
 
 _COLUMNS: Final = (
     'source INTEGER, "offset" BIGINT, length BIGINT, reason VARCHAR, symbol VARCHAR, timestamp_ns BIGINT, '
-    "price_e9 BIGINT, size_e9 DECIMAL(38, 0), sequence BIGINT"
+    "price_e9 BIGINT, size_e9 DECIMAL(38, 0), sequence BIGINT, updates UTINYINT"
 )
 
 
