@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from generator import bundles
-from generator.bundles import build_bundles
+from generator.bundles import build_bundles, feed_files
+from generator.errors import BundleError
 from tests.unit.generator.test_bundles import PIPELINE, READERS, make_wheels
 
 
@@ -48,3 +49,17 @@ def test_m23_a_wrong_feed_is_one_line_that_names_the_key(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_a_users_tables_travel_with_his_feeds(tmp_path: Path) -> None:
+    """A table alone is enough: it replaces the built-in one of its name."""
+    with pytest.raises(BundleError, match="no feeds"):
+        feed_files(tmp_path)
+    tables = tmp_path / "conditions"
+    tables.mkdir()
+    text = "code,updates_open_close,updates_high_low,updates_volume\n37,true,true,true\n"
+    (tables / "massive.csv").write_text(text)
+    assert feed_files(tmp_path) == {"tickstream/feeds/own/conditions/massive.csv": text.encode()}
+    (tables / "broken.csv").write_text(text + "38,true,true\n")
+    with pytest.raises(BundleError, match=r"broken\.csv.*line 3"):
+        feed_files(tmp_path)
