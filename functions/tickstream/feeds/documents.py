@@ -100,6 +100,11 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **reference, "$defs": definitions}
 
 
+def is_descending(feed: Feed) -> bool:
+    """Say whether the newest row of a file comes first."""
+    return feed.tick.sequence is not None and feed.tick.sequence.order == "descending"
+
+
 def lacking(feed: Feed) -> tuple[str, str] | None:
     """Return the first key that the user has to say and did not, and the sentence that tells why."""
     return next(iter(feed.told.items()), None)

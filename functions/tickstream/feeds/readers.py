@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import Reason, RowRejected
+from tickstream.feeds.documents import is_descending
 from tickstream.feeds.effects import EffectRule
 from tickstream.feeds.moments import ISO, Clock, format_pattern, local_moment, matched_ns, number_ns, within
 from tickstream.feeds.numbers import middle_of, number_of, rounded, scaled_e9
@@ -65,7 +66,7 @@ class RowReader:
         self._price = _number_reader(feed, tick.price, Reason.BAD_PRICE)
         self._size = _number_reader(feed, tick.size, Reason.BAD_SIZE)
         self._sequence = take_apart(tick.sequence.template) if tick.sequence and tick.sequence.template else None
-        self.is_descending = tick.sequence is not None and tick.sequence.order == "descending"
+        self.is_descending = is_descending(feed)
         pair = tick.cancel.pair
         self._is_trade = _all_hold(tick.where)
         self._marks = tuple(_all_hold([one]) for one in tick.cancel.marks)
