@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from generator import bundles
-from generator.bundles import build_bundles, feed_files
-from generator.errors import BundleError
+from generator.bundles import build_bundles
 from tests.unit.generator.test_bundles import PIPELINE, READERS, make_wheels
 
 
@@ -25,6 +24,20 @@ def test_m23_own_feeds_are_in_the_bundles_that_read_objects(tmp_path: Path, monk
             own = {entry for entry in archive.namelist() if entry.startswith("tickstream/feeds/own/")}
         wanted = {f"tickstream/feeds/own/{feed.name}" for feed in feeds.glob("*.json")}
         assert own == (wanted if (PIPELINE, name.removesuffix(".zip")) in READERS else set())
+
+
+def test_m26_own_tables_are_in_the_bundles_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with nothing but a table of sale conditions is enough; it lies beside where own feeds do."""
+    table = tmp_path / "mine" / "conditions" / "massive.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("code,updates_open_close,updates_high_low,updates_volume\n37,true,true,true\n")
+    constraints = make_wheels(tmp_path / "wheels", monkeypatch) / "constraints.txt"
+    built = build_bundles(
+        PIPELINE, "arm64", tmp_path / "out", cache=tmp_path / "cache", constraints=constraints, feeds=tmp_path / "mine"
+    )
+    with zipfile.ZipFile(built.files["DataProcessor.zip"]) as archive:
+        assert "tickstream/feeds/builtin/conditions/massive.csv" in archive.namelist()
+        assert archive.read("tickstream/feeds/own/conditions/massive.csv") == table.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -49,17 +62,3 @@ def test_m23_a_wrong_feed_is_one_line_that_names_the_key(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
-
-
-def test_a_users_tables_travel_with_his_feeds(tmp_path: Path) -> None:
-    """A table alone is enough: it replaces the built-in one of its name."""
-    with pytest.raises(BundleError, match="no feeds"):
-        feed_files(tmp_path)
-    tables = tmp_path / "conditions"
-    tables.mkdir()
-    text = "code,updates_open_close,updates_high_low,updates_volume\n37,true,true,true\n"
-    (tables / "massive.csv").write_text(text)
-    assert feed_files(tmp_path) == {"tickstream/feeds/own/conditions/massive.csv": text.encode()}
-    (tables / "broken.csv").write_text(text + "38,true,true\n")
-    with pytest.raises(BundleError, match=r"broken\.csv.*line 3"):
-        feed_files(tmp_path)
