@@ -27,7 +27,6 @@ from tickstream.decoding import LIMITS, Budget
 from tickstream.errors import ObjectRejected
 from tickstream.ingests import Format, Source
 from tickstream.layouts import sniff_with_footer
-from tickstream.pairs import NO_PAIRS
 from tickstream.ranges import plan_spans
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ class _Side:
             budget = Budget(limits)
             for span in spans:
                 planned += span.end - span.start
-                job = Job(source, layout, span, budget.left, NO_PAIRS, self._whole)
+                job = Job(source, layout, span, budget.left, self._whole)
                 for piece in self.decoder.decode(job, get, Deadline.after(_PATIENCE_S), budget):
                     rows += piece.ticks + len(piece.rejects)
                     for hour, of_hour in piece.bars.items():

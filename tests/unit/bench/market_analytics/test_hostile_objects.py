@@ -15,7 +15,6 @@ from tickstream.decoding import LIMITS, Budget
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.ingests import Manifest, Receipt, Refusal, Source
 from tickstream.layouts import sniff
-from tickstream.pairs import NO_PAIRS
 from tickstream.ranges import plan_spans
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def test_i5_each_has_the_fate_that_the_run_expects(one: HostileObject) -> None:
     def decode() -> list[Decoded]:
         layout = sniff(source, read)
         return [
-            decode_apart(source, layout, span, read, Budget(LIMITS), pairs=NO_PAIRS, deadline=Deadline.after(600))
+            decode_apart(source, layout, span, read, Budget(LIMITS), deadline=Deadline.after(600))
             for span in plan_spans(source, layout, 16 << 20, read)
         ]
 
