@@ -80,7 +80,7 @@ BUNDLES: Mapping[str, tuple[Bundle, ...]] = {
         Bundle("DataIngestion", "market_analytics", ("data_ingestion",), (*_POWERTOOLS, *_FEEDS)),
         Bundle("DataProcessor", "market_analytics", ("data_processor",), (*_POWERTOOLS, *_FEEDS, "polars")),
         Bundle("DataAggregator", "market_analytics", ("data_aggregator",), _POWERTOOLS),
-        Bundle("DataQuery", "market_analytics", ("data_query",), _POWERTOOLS),
+        Bundle("DataQuery", "market_analytics", ("data_query",), (*_POWERTOOLS, "tzdata")),
         _BUCKET_EMPTIER,
     ),
     "file-processing": (
@@ -191,7 +191,7 @@ def own_files(bundle: Bundle, sources: Path | None = None) -> Iterator[tuple[str
     files = {f"{bundle.package}/{path.name}": path for path in (package / "__init__.py", *modules)}
     for shared in SHARED_PACKAGES:
         root = directory_of(shared)
-        paths = (*root.rglob("*.py"), *root.rglob("feeds/builtin/*.json"))
+        paths = (*root.rglob("*.py"), *root.rglob("feeds/builtin/*.json"), *root.rglob("sessions/*.json"))
         files |= {f"{shared}/{path.relative_to(root).as_posix()}": path for path in paths}
     for name in sorted(files):
         yield name, files[name].read_bytes()
