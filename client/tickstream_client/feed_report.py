@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tickstream_client.trial import Trial
 
 _BARS = 5
+_UPDATES = ("open/close", "high/low", "volume")
 _RAW_CHARACTERS = 100
 
 
@@ -40,9 +41,11 @@ def show_trial(key: str, trial: Trial) -> None:
     table.add_row(*(f"{counts[name]:,}" for name in ("rows", "ticks", "skipped", "cancelled")), rejected)
     console.print(table)
     if trial.first_ticks:
-        table = _table("symbol", "time", "price", "size", "sequence")
-        for symbol, timestamp_ns, *numbers in trial.first_ticks:
-            table.add_row(escape(symbol), iso_8601(int(timestamp_ns)), *numbers)
+        table = _table("symbol", "time", "price", "size", "sequence", "updates")
+        for symbol, timestamp_ns, price, size, sequence, *updates in trial.first_ticks:
+            names = [name for name, is_updated in zip(_UPDATES, updates, strict=True) if is_updated == "true"]
+            said = "all" if len(names) == len(_UPDATES) else ", ".join(names) or "nothing"
+            table.add_row(escape(symbol), iso_8601(int(timestamp_ns)), price, size, sequence, said)
         console.print("first ticks", table)
     if trial.first_rejects:
         table = _table("offset", "reason", "row")
@@ -59,15 +62,14 @@ def _bars(trial: Trial) -> Table:
     for symbol, bars in trial.bars.items():
         for bar in bars[:_BARS]:
             prices = (bar.open_e9, bar.high_e9, bar.low_e9, bar.close_e9, bar.volume_e9)
-            vwap = "" if bar.vwap_e9 is None else format_scaled(bar.vwap_e9)
-            minute = iso_8601(bar.minute * NS_PER_MINUTE)
-            table.add_row(escape(symbol), minute, *map(format_scaled, prices), vwap, f"{bar.ticks:,}")
+            texts = ("" if one is None else format_scaled(one) for one in (*prices, bar.vwap_e9))
+            table.add_row(escape(symbol), iso_8601(bar.minute * NS_PER_MINUTE), *texts, f"{bar.ticks:,}")
     return table
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        right: Any = "left" if column in {"symbol", "time", "minute", "reason", "row"} else "right"
+        right: Any = "left" if column in {"symbol", "time", "updates", "minute", "reason", "row"} else "right"
         table.add_column(column, justify=right, overflow="fold")
     return table

@@ -11,23 +11,26 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from tickstream.bars import Bar, merge_bars
-from tickstream.decoding import LIMITS, Budget, decode_into
+from tickstream.decoding import LIMITS, Budget, decode_into, decode_span
 from tickstream.decoding.fold import BarFold
 from tickstream.decoding.outcome import Sink
-from tickstream.feeds.documents import thawed
+from tickstream.feeds.documents import is_descending, thawed
 from tickstream.ingests import Source
 from tickstream.layouts import sniff
+from tickstream.pairs import NO_PAIRS, PairTask, RangePairs
 from tickstream.ranges import plan_spans
 from tickstream.row_samples import refuse_rows_that_fail_alike
-from tickstream.ticks import format_scaled
+from tickstream.ticks import Updates, format_scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from typing import IO
 
+    from tickstream.decoding import Decoded
     from tickstream.feeds.catalogue import Catalogue
-    from tickstream.ingests import Layout, Read, Span
+    from tickstream.ingests import Layout
+    from tickstream.pairs import PairRow
     from tickstream.ticks import RejectedRow
 
 #: Rows of each kind, and symbols, that are kept for a person to look at.
@@ -44,7 +47,8 @@ TICK_COLUMNS: Final = (
 )
 _RANGE_BYTES: Final = 16 << 20
 
-type TickTexts = tuple[str, str, str, str, str]
+#: Symbol, nanoseconds, price, size, sequence, and whether it updates open and close, high and low, volume.
+type TickTexts = tuple[str, str, str, str, str, str, str, str]
 
 
 @dataclass(slots=True)
@@ -59,6 +63,7 @@ class Trial:
     feed: str
     ticks: int = 0
     skipped: int = 0
+    cancelled: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     first_ticks: list[TickTexts] = field(default_factory=list)
     first_rejects: list[RejectedRow] = field(default_factory=list)
@@ -68,10 +73,10 @@ class Trial:
     def counts(self) -> dict[str, Any]:
         """The counts, as JSON has them. Rows are all but blank lines and the header."""
         return {
-            "rows": self.ticks + self.skipped + self.rejected.total(),
+            "rows": self.ticks + self.skipped + self.cancelled + self.rejected.total(),
             "ticks": self.ticks,
             "skipped": self.skipped,
-            "cancelled": 0,
+            "cancelled": self.cancelled,
             "rejected": dict(sorted(self.rejected.items())),
         }
 
@@ -89,8 +94,8 @@ class TickWriter:
 
     def write(self, ticks: pl.DataFrame) -> None:
         """Write ticks in columns. Raises OSError."""
-        for *fields, sequence in tick_texts(ticks):
-            self._rows.writerow((*fields, sequence if self._has_sequence else "", "true", "true", "true"))
+        for symbol, time, price, size, sequence, *updates in tick_texts(ticks):
+            self._rows.writerow((symbol, time, price, size, sequence if self._has_sequence else "", *updates))
 
 
 class _WatchedFold(BarFold):
@@ -110,11 +115,16 @@ class _WatchedFold(BarFold):
 
 
 def tick_texts(ticks: pl.DataFrame) -> Iterator[TickTexts]:
-    """Yield symbol, nanoseconds, price, size and sequence of each tick as texts."""
-    whole = ticks if "sequence" in ticks.columns else ticks.with_columns(sequence=pl.lit(0))
-    columns = whole.select(pl.col("symbol").cast(pl.String), "timestamp", "price", "size", "sequence")
-    for symbol, timestamp, price, size, sequence in columns.iter_rows():
-        yield symbol, str(timestamp), format_scaled(price), format_scaled(size), str(sequence)
+    """Yield each tick as texts."""
+    left_out = {"sequence": pl.lit(0), "updates": pl.lit(Updates.ALL.value)}
+    whole = ticks.with_columns(**{name: value for name, value in left_out.items() if name not in ticks.columns})
+    columns = whole.select(pl.col("symbol").cast(pl.String), "timestamp", "price", "size", "sequence", "updates")
+    for symbol, timestamp, price, size, sequence, updates in columns.iter_rows():
+        open_close, high_low, volume = (
+            "true" if updates & one else "false" for one in (Updates.OPEN_CLOSE, Updates.HIGH_LOW, Updates.VOLUME)
+        )
+        numbers = (str(timestamp), format_scaled(price), format_scaled(size), str(sequence))
+        yield symbol, *numbers, open_close, high_low, volume
 
 
 def try_file(path: Path, key: str, catalogue: Catalogue, ticks_out: IO[str] | None = None) -> Trial:
@@ -137,18 +147,29 @@ def try_file(path: Path, key: str, catalogue: Catalogue, ticks_out: IO[str] | No
         writer = None
         if ticks_out is not None:
             writer = TickWriter(ticks_out, has_sequence=feed is not None and feed.tick.sequence is not None)
-        for span in plan_spans(source, layout, _RANGE_BYTES, read):
-            _add(trial, source, span, read, writer)
+        spans = plan_spans(source, layout, _RANGE_BYTES, read)
+        pairs = NO_PAIRS
+        if feed is not None and feed.tick.cancel.pair is not None:
+
+            def rows(task: PairTask) -> Iterator[PairRow]:
+                for span in spans:
+                    yield from decode_span(source, layout, span, read, pairs=task).pair_rows
+
+            names = frozenset(row.name for row in rows(NO_PAIRS))
+            taken_back = RangePairs(rows(PairTask(watched=names)), is_descending=is_descending(feed)).taken_back()
+            pairs = PairTask(taken_back=taken_back)
+        for span in spans:
+            sink = Sink(source, LIMITS, Budget(LIMITS), pairs)
+            sink.fold = _WatchedFold(source, trial, writer)
+            decode_into(sink, source, layout, span, read)
+            _add(trial, sink.decoded())
     return trial
 
 
-def _add(trial: Trial, source: Source, span: Span, read: Read, writer: TickWriter | None) -> None:
-    sink = Sink(source, LIMITS, Budget(LIMITS))
-    sink.fold = _WatchedFold(source, trial, writer)
-    decode_into(sink, source, trial.layout, span, read)
-    decoded = sink.decoded()
+def _add(trial: Trial, decoded: Decoded) -> None:
     trial.ticks += decoded.ticks
     trial.skipped += decoded.skipped
+    trial.cancelled += decoded.cancelled
     trial.rejected.update(row.reason.value for row in decoded.rejects)
     trial.first_rejects += decoded.rejects[: max(SHOWN - len(trial.first_rejects), 0)]
     for (symbol, _), bars in decoded.bars.items():

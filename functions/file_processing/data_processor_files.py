@@ -13,11 +13,12 @@ written or sent.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from services.status_table import make_move
 from tickstream.decoding import Budget, Limits, decode_pieces
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
+from tickstream.feeds.documents import is_descending, thawed
 from tickstream.file_status import (
     Failure,
     FileFault,
@@ -31,18 +32,20 @@ from tickstream.file_status import (
     outcome_of,
 )
 from tickstream.ingests import Format
+from tickstream.pairs import NO_PAIRS, PairTask, RangePairs
 from tickstream.promises import MAX_BAD_ROWS
 from tickstream.ranges import plan_spans
 from tickstream.symbol_statistics import StatisticsFold, pack_statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from services.status_table import StatusTable
     from tickstream.decoding import Decoded
     from tickstream.file_status import BadRow, Move
     from tickstream.files import FilePointer
     from tickstream.ingests import Layout, Read, Source, Span
+    from tickstream.pairs import PairRow
 
 #: What is decoded at a time: 512 MB of memory hold it several times over, in all the shapes that it takes.
 SPAN_BYTES: Final = 4 << 20
@@ -70,8 +73,20 @@ LIMITS: Final = Limits(
 MAX_PARQUET_ROWS: Final = 20_000_000
 
 
-def _decode_here(source: Source, layout: Layout, span: Span, read: Read, budget: Budget) -> Iterable[Decoded]:
-    return decode_pieces(source, layout, span, read, budget.limits, budget=budget)
+def _decode_here(
+    source: Source, layout: Layout, span: Span, read: Read, budget: Budget, *, pairs: PairTask
+) -> Iterable[Decoded]:
+    return decode_pieces(source, layout, span, read, budget.limits, budget=budget, pairs=pairs)
+
+
+class DecodePieces(Protocol):
+    """`tickstream.decoding.decode_pieces`, or the same in a process of its own."""
+
+    def __call__(
+        self, source: Source, layout: Layout, span: Span, read: Read, budget: Budget, *, pairs: PairTask
+    ) -> Iterable[Decoded]:
+        """Decode a span piece by piece."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +97,7 @@ class Stores:
     send: queues a pointer for the aggregator.
     now_ms: Unix milliseconds.
     in_time: whether the invocation has time left.
-    decode: decodes a span piece by piece (`tickstream.decoding.decode_pieces`, or the same in a process of its own).
+    decode: decodes a span.
     """
 
     statuses: StatusTable
@@ -90,7 +105,7 @@ class Stores:
     send: Callable[[FilePointer], None]
     now_ms: Callable[[], int]
     in_time: Callable[[], bool]
-    decode: Callable[[Source, Layout, Span, Read, Budget], Iterable[Decoded]] = _decode_here
+    decode: DecodePieces = _decode_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +159,18 @@ def _move(pointer: FilePointer, result: _Result, stores: Stores) -> Move:
 
 def _decode(pointer: FilePointer, stores: Stores, span_bytes: int) -> _Result:
     read = _timed(stores.open_object(pointer.source), stores)
-    budget = Budget(LIMITS, stores.in_time)  # of the whole file
     fold = StatisticsFold()
     bad_rows: list[BadRow] = []
     ticks = rejected = 0
     try:
-        for span in _planned(pointer, read, span_bytes):
-            for decoded in stores.decode(pointer.source, pointer.layout, span, read, budget):
-                ticks += decoded.ticks
-                rejected += len(decoded.rejects)
-                bad_rows += map(bad_row, decoded.rejects[: MAX_BAD_ROWS - len(bad_rows)])
-                fold.add(decoded.bars)
-                budget.check()
-                if fold.symbols > MAX_SYMBOLS:
-                    return _Result(_too_many_symbols(f"more than {MAX_SYMBOLS} symbols"))
+        spans = _planned(pointer, read, span_bytes)
+        for decoded in _decoded(pointer, spans, read, _pairs_of(pointer, spans, read, stores), stores):
+            ticks += decoded.ticks
+            rejected += len(decoded.rejects)
+            bad_rows += map(bad_row, decoded.rejects[: MAX_BAD_ROWS - len(bad_rows)])
+            fold.add(decoded.bars)
+            if fold.symbols > MAX_SYMBOLS:
+                return _Result(_too_many_symbols(f"more than {MAX_SYMBOLS} symbols"))
     except ObjectRejected as error:
         # A result: none of the file counts, however far it could be read.
         return _Result(failure_of(error))
@@ -168,6 +181,35 @@ def _decode(pointer: FilePointer, stores: Stores, span_bytes: int) -> _Result:
     if len(packed) > MAX_STATISTICS_BYTES:
         return _Result(_too_many_symbols(f"the statistics of its {fold.symbols} symbols do not fit into one item"))
     return _Result(None, tuple(bad_rows), rejected, packed)
+
+
+def _decoded(
+    pointer: FilePointer, spans: Iterable[Span], read: Read, pairs: PairTask, stores: Stores
+) -> Iterator[Decoded]:
+    """Decode the whole file piece by piece."""
+    budget = Budget(LIMITS, stores.in_time)  # of the whole file
+    for span in spans:
+        for decoded in stores.decode(pointer.source, pointer.layout, span, read, budget, pairs=pairs):
+            yield decoded
+            budget.check()
+
+
+def _pairs_of(pointer: FilePointer, spans: Sequence[Span], read: Read, stores: Stores) -> PairTask:
+    """Return which trades of the file are taken back: a pass to find who takes back, and one more if anybody does."""
+    feed = thawed(pointer.layout.feed) if pointer.layout.feed else None
+    if feed is None or feed.tick.cancel.pair is None:
+        return NO_PAIRS
+
+    def rows(pairs: PairTask) -> Iterator[PairRow]:
+        for decoded in _decoded(pointer, spans, read, pairs, stores):
+            yield from decoded.pair_rows
+
+    names = frozenset(row.name for row in rows(NO_PAIRS))
+    if not names:
+        return NO_PAIRS
+    return PairTask(
+        taken_back=RangePairs(rows(PairTask(watched=names)), is_descending=is_descending(feed)).taken_back()
+    )
 
 
 def _planned(pointer: FilePointer, read: Read, span_bytes: int) -> tuple[Span, ...]:

@@ -26,7 +26,7 @@ from services.objects import LineWriter, ObjectReader
 from services.ordered_batches import failures_answer
 from services.queue import History, Queue
 from services.reading_ahead import reading_ahead
-from tickstream.errors import MalformedItem, NotShownYet
+from tickstream.errors import ComeAgain, MalformedItem
 from tickstream.messages import (
     EVENT_DETAIL_TYPE,
     EVENT_SOURCE,
@@ -52,10 +52,6 @@ SECONDS_A_RANGE: Final = 20.0
 #: Ranges of so many bytes of text share their writes. Each row may be a symbol-hour of its own: ten ranges of this size
 #: are at most some 100,000 items, 100 MB in memory.
 SMALL_RANGE_BYTES: Final = 256 * 1024
-#: An object that S3 lists and does not show yet is asked for again after this, twice this, and so on: within AWS's 15
-#: minutes eight times.
-FIRST_DELAY_S: Final = 5
-LONGEST_DELAY_S: Final = 300
 
 _NOT_COMMITTED: Final = "range not committed"
 
@@ -221,9 +217,9 @@ class _Batch:
         with logger.append_context_keys(**facts):
             try:
                 return _Begun(arrived, facts, started_s, read_range(arrived.message, stores))
-            except NotShownYet as error:
+            except ComeAgain as error:
                 # Minutes may pass, more than a message has receives.
-                delay_s = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(arrived.history.put_backs, 10))
+                delay_s = min(error.longest_delay_s, error.first_delay_s * 2 ** min(arrived.history.put_backs, 10))
                 self._put_back([arrived], str(error), delay_s)
             except Exception:
                 logger.exception(_NOT_COMMITTED)

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
+from market_analytics.data_processor_pairs import decode_with_pairs, has_pairs, tell_of_none
 from tickstream import keys
 from tickstream.decoding import LIMITS, Budget, Decoded, decode_span, fold_ticks, packed_hours
 from tickstream.errors import ObjectRejected
@@ -30,6 +31,7 @@ from tickstream.hours import Slice
 from tickstream.ingests import Format, Pending, Receipt, Refusal
 from tickstream.items import key_of, pending_item, receipt_from, receipt_items, slice_item
 from tickstream.messages import InlineTicks, ProcessedRange, RangePointer
+from tickstream.pairs import NO_PAIRS
 from tickstream.row_samples import ALIKE_ROWS, all_fail_alike
 
 if TYPE_CHECKING:
@@ -41,14 +43,25 @@ if TYPE_CHECKING:
     from tickstream.ingests import Layout, Read, Source, Span
     from tickstream.items import Item
     from tickstream.messages import Message
+    from tickstream.pairs import PairTask
     from tickstream.ticks import RejectedRow
 
 #: More of a row is not kept: a row may have 1 MiB, and a person looks at its beginning.
 MAX_RAW_BYTES: Final = 64 * 1024
 
 
-def _decode_here(source: Source, layout: Layout, span: Span, read: Read, budget: Budget) -> Decoded:
-    return decode_span(source, layout, span, read, budget.limits, budget=budget)
+def _decode_here(source: Source, layout: Layout, span: Span, read: Read, budget: Budget, *, pairs: PairTask) -> Decoded:
+    return decode_span(source, layout, span, read, budget.limits, budget=budget, pairs=pairs)
+
+
+class Decode(Protocol):
+    """`tickstream.decoding.decode_span`, or the same in a process of its own."""
+
+    def __call__(
+        self, source: Source, layout: Layout, span: Span, read: Read, budget: Budget, *, pairs: PairTask
+    ) -> Decoded:
+        """Decode a span."""
+        ...
 
 
 class Lines(Protocol):
@@ -67,7 +80,7 @@ class Stores:
     open_rejects: opens the object of rejected rows under a key; it is there, whole, when its context is left.
     now_ms: Unix milliseconds.
     in_time: whether the invocation has time left.
-    decode: decodes a span of an object (`tickstream.decoding.decode_span`, or the same in a process of its own).
+    decode: decodes a span of an object.
     """
 
     table: Table
@@ -75,7 +88,7 @@ class Stores:
     open_rejects: Callable[[str], AbstractContextManager[Lines]]
     now_ms: Callable[[], int]
     in_time: Callable[[], bool] = lambda: True
-    decode: Callable[[Source, Layout, Span, Read, Budget], Decoded] = _decode_here
+    decode: Decode = _decode_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +129,7 @@ def read_range(message: Message, stores: Stores) -> Writes:
     try:
         return _read_span(message, which, stores)
     except ObjectRejected as error:
+        tell_of_none(message, stores.table)
         return Writes((), (), (), _commit_rejection(which, error, stores))
 
 
@@ -133,9 +147,14 @@ def commit(ranges: Sequence[Writes], table: Table) -> None:
 
 
 def _read_span(message: RangePointer, which: _Range, stores: Stores) -> Writes:
-    budget = Budget(LIMITS, stores.in_time)
     read = stores.open_object(message.source)
-    decoded = stores.decode(message.source, message.layout, message.span, read, budget)
+
+    def decode(pairs: PairTask) -> Decoded:
+        # Where a range is read more than once, each pass is bounded by itself, and all of them by the invocation.
+        budget = Budget(LIMITS, stores.in_time)
+        return stores.decode(message.source, message.layout, message.span, read, budget, pairs=pairs)
+
+    decoded = decode_with_pairs(message, decode, stores.table) if has_pairs(message.layout) else decode(NO_PAIRS)
     _refuse_rows_that_fail_alike(message, decoded)
     if decoded.rejects:
         with stores.open_rejects(rejects_key(which.ingest_id, which.index)) as rejects:
@@ -148,7 +167,14 @@ def _refuse_rows_that_fail_alike(message: RangePointer, decoded: Decoded) -> Non
     """Refuse what DataIngestion could not look into: rows of Parquet and of a document, where the first range tells."""
     rejects = decoded.rejects
     looked_into = message.layout.format not in {Format.PARQUET, Format.JSON}
-    if looked_into or message.span.index or decoded.ticks or decoded.skipped or len(rejects) < ALIKE_ROWS:
+    if (
+        looked_into
+        or message.span.index
+        or decoded.ticks
+        or decoded.skipped
+        or decoded.cancelled
+        or len(rejects) < ALIKE_ROWS
+    ):
         return
     if len({row.reason for row in rejects[:ALIKE_ROWS]}) == 1:
         raise all_fail_alike(ALIKE_ROWS, rejects[0])
@@ -170,6 +196,7 @@ def _writes(which: _Range, decoded: Decoded, stores: Stores) -> Writes:
         stores.now_ms(),
         hours,
         skipped=decoded.skipped,
+        cancelled=decoded.cancelled,
     )
     *parts, head = receipt_items(receipt, which.received_ms)
     return Writes(tuple(items), tuple(parts), (head,), _processed(receipt, which))

@@ -107,15 +107,22 @@ def _is_known(table: Table, symbol: str) -> bool:
 
 
 def bar_fields(bar: Bar) -> dict[str, Any]:
-    """Plain JSON for a bar: decimals as text, because a JSON number would become a float somewhere."""
+    """Plain JSON for a bar: decimals as text, because a JSON number would become a float somewhere.
+
+    Prices are None where no tick of the bar may set one.
+    """
     return {
         "start": iso_8601(bar.minute * keys.NS_PER_MINUTE),
-        "open": format_scaled(bar.open_e9),
-        "high": format_scaled(bar.high_e9),
-        "low": format_scaled(bar.low_e9),
-        "close": format_scaled(bar.close_e9),
+        "open": _price(bar.open_e9),
+        "high": _price(bar.high_e9),
+        "low": _price(bar.low_e9),
+        "close": _price(bar.close_e9),
         "volume": format_scaled(bar.volume_e9),
         "ticks": bar.ticks,
         "notional": format_scaled(bar.notional_e18, 18),
-        "vwap": None if bar.vwap_e9 is None else format_scaled(bar.vwap_e9),
+        "vwap": _price(bar.vwap_e9),
     }
+
+
+def _price(price_e9: int | None) -> str | None:
+    return None if price_e9 is None else format_scaled(price_e9)

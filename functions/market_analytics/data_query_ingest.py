@@ -40,7 +40,7 @@ def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: in
     logger.append_keys(ingest_id=ingest_id)
     manifest: Manifest | None = None
     refusal: Refusal | None = None
-    done = ticks = rejected = skipped = 0
+    done = ticks = rejected = skipped = cancelled = 0
     for item in table.query(keys.ingest_partition(ingest_id), attributes=PROGRESS_ATTRIBUTES):
         if sort_key_of(item) == keys.MANIFEST_SORT_KEY:
             manifest = manifest_from(item)
@@ -49,7 +49,7 @@ def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: in
         elif "parts" in item:  # part 0, whose write commits the range; only it carries counts
             commit = commit_from(item)
             done, ticks, rejected = done + 1, ticks + commit.ticks, rejected + commit.rejected
-            skipped += commit.skipped
+            skipped, cancelled = skipped + commit.skipped, cancelled + commit.cancelled
             refusal = refusal or commit.refusal  # found only in reading it: a truncated gzip, an object deleted since
     if manifest is None or is_forgotten(manifest.received_ms, now_ms):
         # By the clock, as the table has it: of an object's ingest the manifest stays, but its receipts do not.
@@ -61,6 +61,7 @@ def ingest_status(table: Table, ingest_id: str, now_ms: int, overdue_seconds: in
         "ticks": ticks,
         "rejected": rejected + manifest.refused,
         "skipped": skipped,
+        "cancelled": cancelled,
         "receivedAt": iso_8601(manifest.received_ms * keys.NS_PER_MS),
     }
     if refusal is not None:

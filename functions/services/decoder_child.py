@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from tickstream.decoding import Decoded, Limits
     from tickstream.ingests import Layout, Source, Span
+    from tickstream.pairs import PairTask
 
 #: What the child's Python is told to run; arguments: see `main`, and then its import path.
 MAIN: Final = "import sys; sys.path[:] = sys.argv[4:]; from services.decoder_child import main; main(sys.argv[1:4])"
@@ -44,7 +45,7 @@ class Word(Enum):
     REJECTS = auto()
     """More rejected rows of a piece: their offsets, reasons, details and texts."""
     PIECE = auto()
-    """The piece is complete; its number of ticks, and of rows that are no trades."""
+    """The piece is complete; its number of ticks, of rows that are skipped and cancelled, and its rows of pairs."""
     DONE = auto()
     """All of it is said; what it took: strict work, and seconds of CPU."""
     REFUSED = auto()
@@ -68,12 +69,16 @@ class Said(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What it is asked to decode. limits: with what is left of the object's budget. whole: in one piece."""
+    """What it is asked to decode. limits: with what is left of the object's budget. whole: in one piece.
+
+    pairs: what to do about rows that take others back.
+    """
 
     source: Source
     layout: Layout
     span: Span
     limits: Limits
+    pairs: PairTask
     whole: bool
 
 
@@ -127,7 +132,12 @@ def _decoded(job: Job, connection: Connection) -> tuple[Any, ...]:
     budget = Budget(job.limits)
     work = (job.source, job.layout, job.span, read, job.limits)
     try:
-        for piece in [decode_span(*work, budget=budget)] if job.whole else decode_pieces(*work, budget=budget):
+        pieces = (
+            iter([decode_span(*work, budget=budget, pairs=job.pairs)])
+            if job.whole
+            else decode_pieces(*work, budget=budget, pairs=job.pairs)
+        )
+        for piece in pieces:
             _say(piece, connection)
     except ObjectRejected as refusal:
         return Word.REFUSED, refusal.reason, refusal.detail
@@ -153,4 +163,4 @@ def _say(piece: Decoded, connection: Connection) -> None:
         offsets, reasons = [row.offset for row in rejects], [row.reason.value for row in rejects]
         details, raws = [row.detail for row in rejects], [row.raw for row in rejects]
         connection.send((Word.REJECTS, offsets, reasons, details, raws))
-    connection.send((Word.PIECE, piece.ticks, piece.skipped))
+    connection.send((Word.PIECE, piece.ticks, piece.skipped, piece.cancelled, piece.pair_rows))

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tickstream.decoding import Budget
     from tickstream.ingests import Layout, Read, Source, Span
     from tickstream.keys import SymbolHour
+    from tickstream.pairs import PairTask
 
 #: What the child may have of the function's memory, in thirds: the rest is for this process, and for what it writes.
 _THIRDS: Final = 2
@@ -68,7 +69,14 @@ _VARIABLES: Final = {"RUST_BACKTRACE": "0"}
 
 
 def decode_apart(
-    source: Source, layout: Layout, span: Span, read: Read, budget: Budget, *, deadline: Deadline
+    source: Source,
+    layout: Layout,
+    span: Span,
+    read: Read,
+    budget: Budget,
+    *,
+    pairs: PairTask,
+    deadline: Deadline,
 ) -> Decoded:
     """Decode a span as `tickstream.decoding.decode_span` does, Parquet in a process of its own.
 
@@ -76,18 +84,25 @@ def decode_apart(
     passes or somebody ends it.
     """
     if layout.format is not Format.PARQUET:
-        return decode_span(source, layout, span, read, budget.limits, budget=budget)
-    (decoded,) = _kept().decode(Job(source, layout, span, budget.left, whole=True), read, deadline, budget)
+        return decode_span(source, layout, span, read, budget.limits, budget=budget, pairs=pairs)
+    (decoded,) = _kept().decode(Job(source, layout, span, budget.left, pairs, whole=True), read, deadline, budget)
     return decoded
 
 
 def decode_pieces_apart(
-    source: Source, layout: Layout, span: Span, read: Read, budget: Budget, *, deadline: Deadline
+    source: Source,
+    layout: Layout,
+    span: Span,
+    read: Read,
+    budget: Budget,
+    *,
+    pairs: PairTask,
+    deadline: Deadline,
 ) -> Iterator[Decoded]:
     """Decode a span as `tickstream.decoding.decode_pieces` does, and otherwise as `decode_apart`."""
     if layout.format is not Format.PARQUET:
-        return decode_pieces(source, layout, span, read, budget.limits, budget=budget)
-    return _kept().decode(Job(source, layout, span, budget.left, whole=False), read, deadline, budget)
+        return decode_pieces(source, layout, span, read, budget.limits, budget=budget, pairs=pairs)
+    return _kept().decode(Job(source, layout, span, budget.left, pairs, whole=False), read, deadline, budget)
 
 
 def memory_bytes_of_child(function_mb: int) -> int:
@@ -157,8 +172,8 @@ class DecoderProcess:
                 elif said.word is Word.REJECTS:
                     rejects += map(_rejected_row, *said.values)
                 else:
-                    ticks, skipped = said.values
-                    yield Decoded(PackedBars(bars), ticks, tuple(rejects), skipped)
+                    ticks, *counts = said.values
+                    yield Decoded(PackedBars(bars), ticks, tuple(rejects), *counts)
                     bars, rejects = {}, []
             is_sound = said.word not in {Word.FAILED, Word.EXHAUSTED}
             keep = is_sound and self._resident_bytes() < self._memory_bytes * _KEPT_PART

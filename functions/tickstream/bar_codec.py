@@ -23,10 +23,15 @@ from tickstream.keys import NS_PER_MINUTE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: The first byte of packed bars: how the rest is to be read.
-_FORMAT: Final = b"\x03"
-#: What was written before ticks had a sequence, and is stored: the same without its columns.
+#: The first byte of packed bars: how the rest is to be read. Of ticks that all update everything it is the plain one,
+#: which code that knew nothing else reads too; the other has all columns, and three more.
+_PLAIN: Final = b"\x03"
+_WITH_UPDATES: Final = b"\x04"
+#: What was written before ticks had a sequence, and is stored: the plain one without its columns.
 _WITHOUT_SEQUENCES: Final = b"\x02"
+#: What `BarColumns.unset` is made of: bars without open and close, and without high and low.
+NO_ENDS: Final = 1
+NO_EXTREMES: Final = 2
 #: Columns that are always there; those of sources and of sequences are left out where all in them is 0.
 _LEAST_COLUMNS: Final = 12
 # Digits hardly repeat, so that looking for repetitions costs time and saves nothing beyond the sources.
@@ -35,7 +40,11 @@ _STRATEGY: Final = zlib.Z_FILTERED
 
 
 class BarColumns(NamedTuple):
-    """Bars column by column, all of one length, in the units of `Bar`; sources are numbers in a table beside it."""
+    """Bars column by column, all of one length, in the units of `Bar`; sources are numbers in a table beside it.
+
+    unset: which prices are None (`NO_ENDS`, `NO_EXTREMES`); what stands in their columns, and for the ends in those of
+    first and last, is any number.
+    """
 
     minute: Sequence[int]
     open_e9: Sequence[int]
@@ -53,6 +62,9 @@ class BarColumns(NamedTuple):
     last_sequence: Sequence[int]
     last_source: Sequence[int]
     last_offset: Sequence[int]
+    begin_ns: Sequence[int]
+    end_ns: Sequence[int]
+    unset: Sequence[int]
 
 
 _NO_BARS: Final = BarColumns._make([()] * len(BarColumns._fields))
@@ -60,21 +72,17 @@ _NO_BARS: Final = BarColumns._make([()] * len(BarColumns._fields))
 
 def encode_bars(bars: Sequence[Bar]) -> bytes:
     """Pack bars, in any order; `decode_bars` gives them back equal and in the same order."""
-    if not bars:
-        return pack_columns(_NO_BARS, ())
-    *numbers, firsts, lasts = zip(*bars, strict=True)
     sources: dict[tuple[str, str], int] = {}
-    positions: list[Sequence[int]] = []
-    for of_one in (firsts, lasts):
-        times_ns, sequences, keys, etags, offsets = zip(*of_one, strict=True)
-        which = [sources.setdefault(source, len(sources)) for source in zip(keys, etags, strict=True)]
-        positions += [times_ns, sequences, which, offsets]
-    return pack_columns(BarColumns._make((*numbers, *positions)), tuple(sources))
+    rows = [_row_of(bar, sources) for bar in bars]
+    return pack_columns(BarColumns._make(zip(*rows, strict=True)) if rows else _NO_BARS, tuple(sources))
 
 
 def pack_columns(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> bytes:
     """Pack bars that are in columns, as `encode_bars` does."""
     at = columns
+    is_plain = not any(at.unset) and [*at.begin_ns] == [*at.first_ns] and [*at.end_ns] == [*at.last_ns]
+    if not is_plain:
+        at = _filled(at)
     small = [
         _steps(at.minute),
         _steps(at.close_e9),
@@ -89,13 +97,46 @@ def pack_columns(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> byt
         _steps(at.first_offset),
         map(sub, at.last_offset, at.first_offset),
     ]
-    if len(sources) > 1:
+    if len(sources) > 1 or not is_plain:
         small += [at.first_source, at.last_source]
-    if any(at.first_sequence) or any(at.last_sequence):
+    if any(at.first_sequence) or any(at.last_sequence) or not is_plain:
         small += [_steps(at.first_sequence), map(sub, at.last_sequence, at.first_sequence)]
+    if not is_plain:
+        small += [map(sub, at.first_ns, at.begin_ns), map(sub, at.end_ns, at.last_ns), at.unset]
     text = json.dumps([sources, *map(_divided, small)], separators=(",", ":"))
     packer = zlib.compressobj(_LEVEL, strategy=_STRATEGY)
-    return _FORMAT + packer.compress(text.encode()) + packer.flush()
+    return (_PLAIN if is_plain else _WITH_UPDATES) + packer.compress(text.encode()) + packer.flush()
+
+
+def _filled(columns: BarColumns) -> BarColumns:
+    """Put in the place of what is None the numbers that take least: those of the bar before."""
+    opens, highs, lows, closes = ([*column] for column in columns[1:5])
+    first, last = ([[*column] for column in columns[at : at + 4]] for at in (8, 12))
+    before = (0, 0, 0)
+    for row, unset in enumerate(columns.unset):
+        if unset & NO_ENDS:
+            close_e9, sequence, offset = before
+            opens[row] = closes[row] = close_e9
+            for place, time_ns in ((first, columns.begin_ns[row]), (last, columns.end_ns[row])):
+                place[0][row], place[1][row], place[2][row], place[3][row] = time_ns, sequence, 0, offset
+        if unset & NO_EXTREMES:
+            highs[row] = lows[row] = opens[row]
+        before = closes[row], first[1][row], first[3][row]
+    return BarColumns._make((columns.minute, opens, highs, lows, closes, *columns[5:8], *first, *last, *columns[16:]))
+
+
+def _row_of(bar: Bar, sources: dict[tuple[str, str], int]) -> tuple[int, ...]:
+    """Return a bar as a row of `BarColumns`; sources that are new get the next number."""
+    unset = NO_ENDS * (bar.first is None) + NO_EXTREMES * (bar.high_e9 is None)
+    places = [
+        (at.timestamp_ns, at.sequence, sources.setdefault((at.source, at.etag), len(sources)), at.offset)
+        if at is not None
+        else (0, 0, 0, 0)
+        for at in (bar.first, bar.last)
+    ]
+    prices = [0 if price is None else price for price in (bar.open_e9, bar.high_e9, bar.low_e9, bar.close_e9)]
+    sums = (bar.volume_e9, bar.ticks, bar.notional_e18)
+    return (bar.minute, *prices, *sums, *places[0], *places[1], bar.begin_ns, bar.end_ns, unset)
 
 
 def decode_bars(packed: bytes) -> tuple[Bar, ...]:
@@ -116,7 +157,8 @@ def merge_packed(parts: Iterable[bytes]) -> bytes:
     for packed in parts:
         try:
             columns, table = _unpacked(packed)
-            numbers = [sources.setdefault(source, len(sources)) for source in table]
+            # A table may be empty: of bars without open and close only.
+            numbers = [sources.setdefault(source, len(sources)) for source in table] or [0]
             columns = columns._replace(
                 first_source=[numbers[which] for which in columns.first_source],
                 last_source=[numbers[which] for which in columns.last_source],
@@ -132,18 +174,22 @@ def merge_packed(parts: Iterable[bytes]) -> bytes:
     columns = BarColumns._make(zip(*(rows[minute] for minute in sorted(rows)), strict=True))
     named = list(sources)
     # Those that are still the first or the last of some bar.
-    used = {number: place for place, number in enumerate(sorted({*columns.first_source, *columns.last_source}))}
+    which = [
+        number
+        for pair, unset in zip(zip(columns.first_source, columns.last_source, strict=True), columns.unset, strict=True)
+        if not unset & NO_ENDS
+        for number in pair
+    ]
+    used = {number: place for place, number in enumerate(sorted(set(which)))}
     columns = columns._replace(
-        first_source=[used[number] for number in columns.first_source],
-        last_source=[used[number] for number in columns.last_source],
+        first_source=[used.get(number, 0) for number in columns.first_source],
+        last_source=[used.get(number, 0) for number in columns.last_source],
     )
     return pack_columns(columns, [named[number] for number in used])
 
 
 def _merged_row(one: tuple[int, ...], other: tuple[int, ...], sources: dict[tuple[str, str], int]) -> tuple[int, ...]:
-    *numbers, first, last = merge_two(*bars_of(BarColumns._make(zip(one, other, strict=True)), list(sources)))
-    positions = ((at.timestamp_ns, at.sequence, sources[at.source, at.etag], at.offset) for at in (first, last))
-    return (*numbers, *(number for position in positions for number in position))
+    return _row_of(merge_two(*bars_of(BarColumns._make(zip(one, other, strict=True)), list(sources))), sources)
 
 
 def _malformed(packed: bytes, error: Exception) -> MalformedItem:
@@ -152,52 +198,79 @@ def _malformed(packed: bytes, error: Exception) -> MalformedItem:
 
 def _unpacked(packed: bytes) -> tuple[BarColumns, list[tuple[str, str]]]:
     """Return columns and the table of their sources. Raises ValueError, zlib.error, IndexError, TypeError."""
-    if packed[:1] not in {_FORMAT, _WITHOUT_SEQUENCES}:
+    if packed[:1] not in {_PLAIN, _WITH_UPDATES, _WITHOUT_SEQUENCES}:
         raise ValueError(f"a format of their own, which begins with {packed[:1]!r}")
     table, *small = _DECODER.decode(zlib.decompress(packed[1:]).decode())
     sources = [(source, etag) for source, etag in table]
-    return _columns_from([_multiplied(column) for column in small], len(sources)), sources
+    columns = [_multiplied(column) for column in small]
+    if packed[:1] != _WITH_UPDATES:
+        columns = _with_all(columns, len(sources))
+    return _columns_from(columns), sources
 
 
 def bars_of(columns: BarColumns, sources: Sequence[tuple[str, str]]) -> tuple[Bar, ...]:
-    """Build the bars that stand in columns. Raises ValueError for columns of different lengths."""
+    """Build the bars that stand in columns. Raises ValueError for columns of different lengths, IndexError."""
     at = columns
-    firsts = _positions(at.first_ns, at.first_sequence, at.first_source, at.first_offset, sources)
-    lasts = _positions(at.last_ns, at.last_sequence, at.last_source, at.last_offset, sources)
-    return tuple(map(Bar._make, zip(*at[:8], firsts, lasts, strict=True)))
+    prices: tuple[Sequence[int | None], ...] = at[1:5]
+    has_ends: Sequence[bool] | None = None
+    if any(at.unset):
+        has_ends = [not unset & NO_ENDS for unset in at.unset]
+        has_extremes = [not unset & NO_EXTREMES for unset in at.unset]
+        which = (has_ends, has_extremes, has_extremes, has_ends)
+        prices = tuple(_none_where_not(column, there) for column, there in zip(prices, which, strict=True))
+    firsts = _positions((at.first_ns, at.first_sequence, at.first_source, at.first_offset), sources, has_ends)
+    lasts = _positions((at.last_ns, at.last_sequence, at.last_source, at.last_offset), sources, has_ends)
+    rows = zip(at.minute, *prices, *at[5:8], firsts, lasts, at.begin_ns, at.end_ns, strict=True)
+    return tuple(map(Bar._make, rows))
+
+
+def _none_where_not(column: Sequence[int | None], there: Sequence[bool]) -> list[int | None]:
+    return [number if is_there else None for number, is_there in zip(column, there, strict=True)]
+
+
+#: Times, sequences, numbers of sources and offsets.
+type _Places = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]
 
 
 def _positions(
-    times_ns: Sequence[int],
-    sequences: Sequence[int],
-    which: Sequence[int],
-    offsets: Sequence[int],
-    sources: Sequence[tuple[str, str]],
-) -> Iterable[Position]:
+    places: _Places, sources: Sequence[tuple[str, str]], there: Sequence[bool] | None
+) -> Iterable[Position | None]:
+    if there is not None:
+        return (
+            Position(time_ns, sequence, *sources[source], offset) if is_there else None
+            for time_ns, sequence, source, offset, is_there in zip(*places, there, strict=True)
+        )
+    times_ns, sequences, which, offsets = places
     keys, etags = [sources[source][0] for source in which], [sources[source][1] for source in which]
     return map(Position._make, zip(times_ns, sequences, keys, etags, offsets, strict=True))
 
 
-def _columns_from(small: list[list[int]], sources: int) -> BarColumns:
-    """Undo what `pack_columns` does to the numbers. Raises ValueError, TypeError."""
+def _with_all(small: list[list[int]], sources: int) -> list[list[int]]:
+    """Return plain columns with those that were left out. Raises IndexError."""
     none = [0] * len(small[0])
     if sources <= 1:
         small = [*small[:_LEAST_COLUMNS], none, none, *small[_LEAST_COLUMNS:]]
     if len(small) == _LEAST_COLUMNS + 2:
         small = [*small, none, none]
+    return [*small, none, none, none]
+
+
+def _columns_from(small: list[list[int]]) -> BarColumns:
+    """Undo what `pack_columns` does to the numbers. Raises ValueError, TypeError."""
     lengths = {len(column) for column in small}
     if len(lengths) != 1:
         raise ValueError(f"columns of different lengths: {sorted(lengths)}")
     (
         minutes, closes, gaps, over_open, under_open, volume, ticks, over_low_notional,
         within_minute, durations, first_offsets, offset_distances, first_source, last_source,
-        first_sequences, sequence_distances,
+        first_sequences, sequence_distances, before_first, after_last, unset,
     ) = small  # fmt: skip
     minute = list(accumulate(minutes))
     close_e9 = list(accumulate(closes))
     open_e9 = list(map(add, gaps, (0, *close_e9)))
     low_e9 = list(map(sub, open_e9, under_open))
     first_ns = list(map(add, within_minute, (NS_PER_MINUTE * start for start in minute)))
+    last_ns = list(map(add, first_ns, durations))
     first_offset = list(accumulate(first_offsets))
     first_sequence = list(accumulate(first_sequences))
     return BarColumns(
@@ -213,10 +286,13 @@ def _columns_from(small: list[list[int]], sources: int) -> BarColumns:
         first_sequence=first_sequence,
         first_source=first_source,
         first_offset=first_offset,
-        last_ns=list(map(add, first_ns, durations)),
+        last_ns=last_ns,
         last_sequence=list(map(add, first_sequence, sequence_distances)),
         last_source=last_source,
         last_offset=list(map(add, first_offset, offset_distances)),
+        begin_ns=list(map(sub, first_ns, before_first)),
+        end_ns=list(map(add, last_ns, after_last)),
+        unset=unset,
     )
 
 

@@ -7,7 +7,9 @@ TickstreamError
 ├── MalformedItem         a stored item or a message is not what this code writes: never guessed around
 ├── BadRequest            a caller's mistake, answered with a 4xx
 ├── ServiceIncomplete     a service left part of a batch undone after all retries: the caller retries the whole
-│   └── NotShownYet       S3 lists an object's version and does not show it yet, which may take minutes
+│   └── ComeAgain         nothing failed, and nothing can be done yet
+│       ├── NotShownYet   S3 lists an object's version and does not show it yet, which may take minutes
+│       └── RangesAwaited other ranges of the object have not told what this one has to know
 └── ServiceRefused        a service refuses what no retry cures (rights, names, limits): the deployment is wrong
 """
 
@@ -34,6 +36,7 @@ class Reason(StrEnum):
     BAD_PRICE = "bad_price"
     BAD_SIZE = "bad_size"
     BAD_SEQUENCE = "bad_sequence"
+    BAD_CONDITION = "bad_condition"
     # Whole objects:
     UNKNOWN_FORMAT = "unknown_format"
     MISSING_COLUMN = "missing_column"
@@ -119,8 +122,28 @@ class ServiceIncomplete(TickstreamError):
     """A service left entries of a batch undone after every retry."""
 
 
-class NotShownYet(ServiceIncomplete):
-    """S3 lists a version of an object and answers that it is not there: new ones may take minutes to show."""
+class ComeAgain(ServiceIncomplete):
+    """Nothing failed, and nothing can be done yet.
+
+    first_delay_s, longest_delay_s: after how many seconds it is worth to look again, and how far they grow.
+    """
+
+    first_delay_s = 5
+    longest_delay_s = 300
+
+
+class NotShownYet(ComeAgain):
+    """S3 lists a version of an object and answers that it is not there: new ones may take minutes to show.
+
+    Within AWS's 15 minutes it is asked for eight times.
+    """
+
+
+class RangesAwaited(ComeAgain):
+    """Other ranges of the object have not told yet what this one has to know."""
+
+    first_delay_s = 1
+    longest_delay_s = 60
 
 
 class ServiceRefused(TickstreamError):

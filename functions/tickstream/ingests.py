@@ -146,7 +146,7 @@ class Receipt:
     """The commit of one range: its counts and the hours of each symbol that it touched.
 
     refusal: the range has no ticks and counts as one reject, because its object could not be read as ticks.
-    skipped: rows that its feed says are no trades.
+    skipped: rows that its feed says are no trades. cancelled: trades that are taken back, and rows that do so.
     """
 
     ingest_id: str
@@ -157,6 +157,7 @@ class Receipt:
     hours: Mapping[str, tuple[int, ...]]
     refusal: Refusal | None = None
     skipped: int = 0
+    cancelled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ class Commit:
     parts: int
     refusal: Refusal | None = None
     skipped: int = 0
+    cancelled: int = 0
 
     @property
     def is_gone(self) -> bool:

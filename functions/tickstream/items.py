@@ -25,7 +25,7 @@ EXPIRY_ATTRIBUTE: Final = "expiresAt"
 PROGRESS_ATTRIBUTES: Final = (
     "symbol", "timestamp",
     "receivedMs", "ranges", "accepted", "refused", "details", "rejected",
-    "ticks", "skipped", "parts", "committedMs", "detail",
+    "ticks", "skipped", "cancelled", "parts", "committedMs", "detail",
 )  # fmt: skip
 #: The hours of a receipt are split so that one part's item stays well below DynamoDB's 400 KB.
 RECEIPT_PART_BYTES: Final = 300_000
@@ -177,8 +177,7 @@ def receipt_items(receipt: Receipt, received_ms: int) -> tuple[Item, ...]:
                 "parts": {"N": str(len(batches))},
                 "committedMs": {"N": str(receipt.committed_ms)},
             }
-            if receipt.skipped:
-                item["skipped"] = {"N": str(receipt.skipped)}
+            item |= {name: {"N": str(rows)} for name, rows in _no_ticks(receipt).items() if rows}
             if receipt.refusal is not None:
                 item |= {"refused": {"S": receipt.refusal.reason.value}, "detail": {"S": receipt.refusal.detail}}
         items.append(item)
@@ -196,7 +195,7 @@ def commit_from(head: Item) -> Commit:
             committed_ms=int(head["committedMs"]["N"]),
             parts=int(head["parts"]["N"]),
             refusal=_refusal_from(head),
-            skipped=_skipped_from(head),
+            **_no_ticks_from(head),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise MalformedItem(f"not the head of a receipt: {error!r}") from error
@@ -222,14 +221,19 @@ def receipt_from(parts: Iterable[Item]) -> Receipt:
             committed_ms=int(head["committedMs"]["N"]),
             hours=hours,
             refusal=_refusal_from(head),
-            skipped=_skipped_from(head),
+            **_no_ticks_from(head),
         )
     except (KeyError, ValueError, TypeError, zlib.error) as error:
         raise MalformedItem(f"not a whole receipt: {error!r}") from error
 
 
-def _skipped_from(head: Item) -> int:
-    return int(head["skipped"]["N"]) if "skipped" in head else 0
+def _no_ticks(receipt: Receipt) -> dict[str, int]:
+    """Return the counts of rows that are no ticks, and no rejects either: of most objects there are none."""
+    return {"skipped": receipt.skipped, "cancelled": receipt.cancelled}
+
+
+def _no_ticks_from(head: Item) -> dict[str, int]:
+    return {name: int(head[name]["N"]) if name in head else 0 for name in ("skipped", "cancelled")}
 
 
 def _refusal_from(head: Item) -> Refusal | None:

@@ -30,6 +30,9 @@ PENDING_SHARDS: Final = 16
 MANIFEST_SORT_KEY: Final = 0
 PARTS_PER_RANGE: Final = 1_000_000
 
+#: Above the number of any range.
+PAIR_KIND_SPAN: Final = 10**9
+
 _INGEST: Final = "ingest#"
 
 #: A symbol and an hour (whole hours since 1970): the unit in which bars are stored.
@@ -103,6 +106,21 @@ def ingest_partition(ingest_id: str) -> str:
 def ingest_of(partition: str) -> str:
     """The ingest whose partition this is."""
     return partition.removeprefix(_INGEST)
+
+
+def pairs_partition(ingest_id: str) -> str:
+    """The partition of what the ranges of one ingest tell each other about pairs."""
+    return f"pairs#{ingest_id}"
+
+
+def pair_names_sort_key(index: int) -> int:
+    """Where the names stand that rows of a range take back."""
+    return index
+
+
+def pair_balances_sort_key(index: int) -> int:
+    """Where stands what a range has of these names."""
+    return PAIR_KIND_SPAN + index
 
 
 def receipt_sort_key(index: int, part: int) -> int:

@@ -12,13 +12,15 @@ from tickstream.feeds.documents import thawed
 from tickstream.feeds.rows import row_parser
 from tickstream.ingests import Format
 from tickstream.layouts import SNIFFED_BYTES, head_of
-from tickstream.rows import Skipped, joints, judge_line
-from tickstream.ticks import RejectedRow, Tick
+from tickstream.rows import joints, judge_line
+from tickstream.ticks import RejectedRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tickstream.ingests import Layout, Read, Source
+    from tickstream.rows import NoTick
+    from tickstream.ticks import Tick
 
 SAMPLE_BYTES: Final = 1 << 20
 #: So many rows that all fail alike say that the object is not what it is taken for.
@@ -46,7 +48,7 @@ def sample_rows(source: Source, layout: Layout, read: Read, max_bad: int, sample
     for judged in _judged(source, layout, read, layout.data_start + sample_bytes):
         rows += 1
         # A row that is no trade is as it should be.
-        ticks += isinstance(judged, (Tick, Skipped))
+        ticks += not isinstance(judged, RejectedRow)
         if isinstance(judged, RejectedRow) and len(bad) < max_bad:
             bad.append(judged)
     return Sample(rows, ticks, tuple(bad))
@@ -73,7 +75,7 @@ def all_fail_alike(rows: int, first: RejectedRow) -> ObjectRejected:
     return ObjectRejected(first.reason, f"its first {rows} rows all fail alike: {first.detail}")
 
 
-def _judged(source: Source, layout: Layout, read: Read, wanted_bytes: int) -> Iterator[Tick | Skipped | RejectedRow]:
+def _judged(source: Source, layout: Layout, read: Read, wanted_bytes: int) -> Iterator[Tick | NoTick | RejectedRow]:
     """Yield what the rows are that end within so many bytes, with the header."""
     if layout.format in {Format.PARQUET, Format.JSON} or source.size_bytes == 0:
         return

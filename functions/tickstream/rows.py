@@ -65,8 +65,19 @@ class Skipped:
 
 SKIPPED: Final = Skipped()
 
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A row that is no trade any more, or takes one back. `takes_back`: what it calls that one by; empty for none."""
+
+    takes_back: str = ""
+
+
+#: What is no tick, and no reject either.
+type NoTick = Skipped | Cancelled
+
 #: Builds what a row (its bytes without the line end, and where it stands) is, or raises RowRejected.
-type ParseRow = Callable[[bytes, int], Tick | Skipped]
+type ParseRow = Callable[[bytes, int], Tick | NoTick]
 
 
 def parse_csv_row(raw: bytes, _: int = 0, *, columns: Sequence[str]) -> Tick:
@@ -99,7 +110,7 @@ def judge_line(
     parse: ParseRow,
     max_bytes: int = MAX_ROW_BYTES,
     kept_bytes: int = KEPT_BYTES,
-) -> Tick | Skipped | RejectedRow | None:
+) -> Tick | NoTick | RejectedRow | None:
     """Decide what one physical line (without its LF) is; an empty one is no row and None.
 
     offset: of its first byte. max_bytes: the longest row.

@@ -27,8 +27,8 @@ _COLUMNS: Final = ("symbol", "ticks", "bars", "volume", "notional", "high", "low
 class SymbolStatistics:
     """What a file has of one symbol.
 
-    bars: its one-minute bars. volume_e9, high_e9, low_e9: in 10^-9; notional_e18: in 10^-18. first_ns, last_ns: Unix
-    nanoseconds of the earliest and the latest tick.
+    bars: its one-minute bars. volume_e9, high_e9, low_e9: in 10^-9; notional_e18: in 10^-18. High and low are None
+    where no tick may set a price. first_ns, last_ns: Unix nanoseconds of the earliest and the latest tick.
     """
 
     symbol: str
@@ -36,8 +36,8 @@ class SymbolStatistics:
     bars: int
     volume_e9: int
     notional_e18: int
-    high_e9: int
-    low_e9: int
+    high_e9: int | None
+    low_e9: int | None
     first_ns: int
     last_ns: int
 
@@ -104,8 +104,8 @@ class StatisticsFold:
                 notional_e18=whole.notional_e18,
                 high_e9=whole.high_e9,
                 low_e9=whole.low_e9,
-                first_ns=whole.first.timestamp_ns,
-                last_ns=whole.last.timestamp_ns,
+                first_ns=whole.begin_ns,
+                last_ns=whole.end_ns,
             )
             for symbol, whole in sorted(self._whole.items())
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import Reason, RowRejected
@@ -49,11 +50,25 @@ _NANOSECONDS: Final = re.compile(NANOSECONDS_PATTERN)
 _ISO_8601: Final = re.compile(rf"(?P<seconds>{_SECONDS})(?:\.(?P<fraction>{_FRACTION}))?(?P<offset>{_OFFSET})?")
 
 
+class Updates(IntFlag):
+    """What of a bar a tick may set: the market's rules on sale conditions let some prints set no price, or no volume.
+
+    VOLUME is of the notional too, and so of the VWAP. Every tick is counted, whatever it updates.
+    """
+
+    NOTHING = 0
+    OPEN_CLOSE = 1
+    HIGH_LOW = 2
+    VOLUME = 4
+    ALL = 7
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """One trade. `timestamp_ns`: Unix nanoseconds; `price_e9`, `size_e9`: integers of 10^-9.
 
     sequence: orders ticks of one nanosecond before anything else does; signed 64 bits.
+    pair: what a row that takes this one back calls it by; empty where its feed has no such rows.
     """
 
     symbol: str
@@ -61,6 +76,8 @@ class Tick:
     price_e9: int
     size_e9: int
     sequence: int = 0
+    updates: Updates = Updates.ALL
+    pair: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,7 @@ _GET_INGEST = Operation(
             "ticks": COUNT,
             "rejected": COUNT,
             "skipped": COUNT,
+            "cancelled": COUNT,
             "receivedAt": refer("Utc"),
         },
         {"reason": REASON, "source": TEXT, "feed": TEXT},

@@ -21,11 +21,13 @@ from tickstream.decoding.text import member_texts, rows_of_span, rows_of_stream,
 from tickstream.feeds.heading import Head
 from tickstream.ingests import Container, Format
 from tickstream.layouts import SNIFFED_BYTES, start_of_member
+from tickstream.pairs import NO_PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tickstream.ingests import Layout, Read, Source, Span
+    from tickstream.pairs import PairTask
 
 __all__ = [
     "LIMITS",
@@ -42,22 +44,37 @@ __all__ = [
 
 
 def decode_span(
-    source: Source, layout: Layout, span: Span, read: Read, limits: Limits = LIMITS, *, budget: Budget | None = None
+    source: Source,
+    layout: Layout,
+    span: Span,
+    read: Read,
+    limits: Limits = LIMITS,
+    *,
+    budget: Budget | None = None,
+    pairs: PairTask = NO_PAIRS,
 ) -> Decoded:
     """Decode the rows that begin in the span.
 
     Offsets are bytes in the object (unpacked where packed), in Parquet and documents of JSON row numbers. budget: what
-    it may cost; by default what `limits` say. Raises ObjectRejected where the object as a whole cannot be read (then
-    none of its ticks counts), ServiceIncomplete where `read` returns too little or the time is over.
+    it may cost; by default what `limits` say. pairs: what to do about rows that take others back. Raises ObjectRejected
+    where the object as a whole cannot be read (then none of its ticks counts), ServiceIncomplete where `read` returns
+    too little or the time is over.
     """
     budget = budget or Budget(limits)
-    sink = Sink(source, limits, budget)
+    sink = Sink(source, limits, budget, pairs)
     decode_into(sink, source, layout, span, read)
     return sink.decoded()
 
 
 def decode_pieces(
-    source: Source, layout: Layout, span: Span, read: Read, limits: Limits = LIMITS, *, budget: Budget | None = None
+    source: Source,
+    layout: Layout,
+    span: Span,
+    read: Read,
+    limits: Limits = LIMITS,
+    *,
+    budget: Budget | None = None,
+    pairs: PairTask = NO_PAIRS,
 ) -> Iterator[Decoded]:
     """Decode a span piece by piece, in order: together they are what `decode_span` gives at once.
 
@@ -67,7 +84,7 @@ def decode_pieces(
     """
     budget = budget or Budget(limits)
     for decode in _pieces(source, layout, span, read, budget):
-        sink = Sink(source, limits, budget)
+        sink = Sink(source, limits, budget, pairs)
         decode(sink)
         yield sink.decoded()
 

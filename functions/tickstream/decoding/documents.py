@@ -14,7 +14,6 @@ from tickstream.feeds.readers import RowReader, facts_of
 from tickstream.feeds.rows import json_values
 from tickstream.ingests import Container
 from tickstream.json_documents import rows_within, values_at_top
-from tickstream.rows import Skipped
 from tickstream.ticks import RejectedRow
 
 if TYPE_CHECKING:
@@ -22,13 +21,14 @@ if TYPE_CHECKING:
 
     from tickstream.decoding.outcome import Budget, Sink
     from tickstream.ingests import Layout, Read, Source
+    from tickstream.rows import NoTick
     from tickstream.ticks import Tick
 
 #: What a row costs beside rows of text, which are parsed once and have no names.
 _ROW_BYTES: Final = 256
 _ROWS_AT_A_TIME: Final = 20_000
 
-type ParseValue = Callable[[tuple[str, Any], int], Tick | Skipped]
+type ParseValue = Callable[[tuple[str, Any], int], Tick | NoTick]
 
 
 class _Joined:
@@ -71,15 +71,10 @@ def _decode(first: int, rows: Iterable[tuple[str, Any]], parse: ParseValue, sink
     for place, row in enumerate(rows, first):
         sink.budget.take_row(_ROW_BYTES)
         try:
-            tick = parse(row, place)
+            sink.add_judged(parse(row, place), place)
         except RowRejected as refusal:
             raw = json.dumps(row[1], default=str)[: sink.limits.raw_bytes].encode()
             sink.add_reject(RejectedRow(place, refusal.reason, refusal.detail, raw))
-        else:
-            if isinstance(tick, Skipped):
-                sink.skipped += 1
-            else:
-                sink.add_tick(tick, place)
 
 
 def _texts(

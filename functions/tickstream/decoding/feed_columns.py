@@ -16,15 +16,17 @@ from tickstream.decoding.frames import PLAIN_DECIMAL_PATTERN, decimals_e9, narro
 from tickstream.decoding.plain_rows import NANOSECONDS_PATTERN, Form
 from tickstream.errors import RowRejected
 from tickstream.feeds.documents import columns_of, required_columns_of, templates_of
+from tickstream.feeds.effects import QUARTER_S
 from tickstream.feeds.moments import NS_PER_UNIT
-from tickstream.feeds.readers import column_key
+from tickstream.feeds.readers import PAIR_JOINT, column_key
 from tickstream.feeds.templates import take_apart
-from tickstream.ticks import EARLIEST_NS, FRACTION_DIGITS, LATEST_NS, SYMBOL_PATTERN
+from tickstream.ticks import EARLIEST_NS, FRACTION_DIGITS, LATEST_NS, SYMBOL_PATTERN, Updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tickstream.feeds.description import Number, TableSchema
+    from tickstream.feeds.effects import EffectRule
     from tickstream.feeds.readers import RowReader, Values
     from tickstream.feeds.templates import TemplateText
     from tickstream.ingests import Layout
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 _JOINT: Final = "\x00"
 #: Text before a fraction, the fraction, and what follows it.
 _FRACTION: Final = r"\A(.*:[0-9]{2}[.,])([0-9]{1,9})([^0-9.,].*)?\z"
+#: Where in one number what a trade updates outside of regular hours stands.
+_OUTSIDE_BITS: Final = 3
 _SEQUENCE_PATTERN: Final = "-?[0-9]{1,18}"
 
 
@@ -77,7 +81,7 @@ class FeedColumns:
         return {name: (pattern, dtype)} if name else {}
 
     def finish(self, columns: pl.DataFrame) -> pl.DataFrame:
-        """Return ticks in columns of `TICK_SCHEMA` without the offset, and `skipped` where the feed has a `where`."""
+        """Return ticks in columns of `TICK_SCHEMA` but the offset, and what else `Sink.add_columns` wants."""
         tick = self._feed.tick
         found = {
             "symbol": self._symbols(columns),
@@ -87,10 +91,40 @@ class FeedColumns:
         }
         if tick.sequence:
             found["sequence"] = self._sequences(columns, tick.sequence.template)
-        if tick.where:
-            templates = [one.value for one in tick.where]
-            found["skipped"] = self._each(columns, templates, self.reader.is_skipped, pl.Boolean())
+        if tick.sale_conditions:
+            found["updates"] = self._updates(columns, found["timestamp"])
+        if self.reader.has_kinds:
+            pair = tick.cancel.pair
+            conditions = (*tick.where, *tick.cancel.marks, *(pair.where if pair else ()))
+            found["kind"] = self._each(columns, [one.value for one in conditions], self.reader.kind, pl.UInt8())
+            if pair:
+                found["pair"] = self._pairs(columns, pair.by)
         return pl.DataFrame([series.alias(name) for name, series in found.items()])
+
+    def _updates(self, columns: pl.DataFrame, timestamps: pl.Series) -> pl.Series:
+        """Return what each row updates; null where only the strict path can tell."""
+        found = _repeated(Updates.ALL, pl.UInt8(), columns.height)
+        for rule, one in zip(self.reader.effects, self._feed.tick.sale_conditions, strict=True):
+
+            def decide(value_of: Values, rule: EffectRule = rule) -> int:
+                within, outside = self.reader.effects_of(rule, value_of)
+                return within | outside << _OUTSIDE_BITS
+
+            both = self._each(columns, [one.value, one.by], decide, pl.UInt8())
+            within, outside = both & Updates.ALL, both // (1 << _OUTSIDE_BITS)
+            if (within != outside).any():
+                regular = _are_regular(timestamps, rule)
+                within = pl.select(pl.when(pl.lit(regular)).then(pl.lit(within)).otherwise(pl.lit(outside))).to_series()
+            found &= within
+        return found
+
+    def _pairs(self, columns: pl.DataFrame, templates: Sequence[str]) -> pl.Series:
+        """Return what rows are called by that are taken back, as `RowReader.pair` has it."""
+        filled = [self._filled(columns, take_apart(one)) for one in templates]
+        if any(one is None for one in filled):
+            return self._each(columns, templates, self.reader.pair, pl.String())
+        parts = [pl.lit(one).str.strip_chars(" ") for one in filled]
+        return pl.select(pl.concat_str(parts, separator=PAIR_JOINT)).to_series()
 
     def _each(
         self, columns: pl.DataFrame, templates: Sequence[str], decide: Callable[[Values], Any], dtype: pl.DataType
@@ -206,6 +240,18 @@ class FeedColumns:
             plain = pl.when(text.str.contains(rf"\A{_SEQUENCE_PATTERN}\z")).then(text)
             return pl.select(plain.cast(pl.Int64, strict=False)).to_series()
         return self._each(columns, [template], self.reader.sequence, pl.Int64())
+
+
+def _are_regular(timestamps: pl.Series, rule: EffectRule) -> pl.Series:
+    """Say of moments whether they are within the regular hours of a rule; null where they are."""
+    begin_s, end_s = rule.hours_s or (0, 86_400)
+    second = timestamps // 10**9
+    quarter = second // QUARTER_S
+    different = quarter.unique()
+    offsets = [None if one is None else rule.offset_s(one) for one in different.to_list()]
+    table = pl.DataFrame({"key": different, "offset": pl.Series(offsets, dtype=pl.Int64)})
+    offset = pl.DataFrame({"key": quarter}).join(table, on="key", how="left", maintain_order="left")["offset"]
+    return ((second + offset) % 86_400).is_between(begin_s, end_s, closed="left")
 
 
 def _repeated(value: Any, dtype: pl.DataType, height: int) -> pl.Series:

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from tickstream.decoding.feed_columns import FeedColumns
-from tickstream.decoding.frames import plausible
 from tickstream.errors import ObjectRejected, Reason, RowRejected
 from tickstream.feeds.documents import thawed
 from tickstream.feeds.readers import RowReader, column_key, facts_of
-from tickstream.rows import Skipped
 from tickstream.ticks import RejectedRow
 
 if TYPE_CHECKING:
@@ -40,15 +38,7 @@ def _decode(columns: FeedColumns, frame: pl.DataFrame, first: int, sink: Sink) -
     ticks = columns.finish(texts).with_columns(offset.alias("offset"))
     if columns.reader.is_descending:
         ticks = ticks.with_columns(sequence=-offset)
-    if "skipped" in ticks.columns:
-        skipped = ticks["skipped"]
-        sink.skipped += int(skipped.sum())
-        ticks, texts = ticks.filter(~skipped).drop("skipped"), texts.filter(~skipped)
-    good = ticks.select(plausible() & pl.all_horizontal(pl.all().is_not_null())).to_series()
-    sink.fold.add_frame(ticks.filter(good))
-    if good.all():
-        return
-    odd = texts.with_columns(ticks["offset"].alias("\0offset")).filter(~good)
+    odd = texts.with_columns(ticks["offset"].alias("\0offset")).filter(sink.add_columns(ticks))
     for fields in odd.iter_rows(named=True):
         _decide(columns.reader, fields, fields.pop("\0offset"), sink)
 
@@ -56,14 +46,9 @@ def _decode(columns: FeedColumns, frame: pl.DataFrame, first: int, sink: Sink) -
 def _decide(reader: RowReader, fields: dict[str, str | None], offset: int, sink: Sink) -> None:
     sink.budget.take_row(0)  # its texts are cut already
     try:
-        tick = reader.read(fields, offset)
+        sink.add_judged(reader.read(fields, offset), offset)
     except RowRejected as refusal:
         sink.add_reject(RejectedRow(offset, refusal.reason, refusal.detail, json.dumps(fields).encode()))
-    else:
-        if isinstance(tick, Skipped):
-            sink.skipped += 1
-        else:
-            sink.add_tick(tick, offset)
 
 
 def _text_of(name: str, dtype: pl.DataType) -> pl.Expr:

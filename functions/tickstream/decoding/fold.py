@@ -14,7 +14,7 @@ from tickstream.decoding.folded import BAR_SCHEMA, FoldedBars
 from tickstream.decoding.frames import symbol_dtype
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.keys import NS_PER_MINUTE
-from tickstream.ticks import NOTIONAL_SCALE
+from tickstream.ticks import NOTIONAL_SCALE, Updates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 _INT64_MAX: Final = 2**63 - 1
 _INT128_MAX: Final = 2**127 - 1
 #: Columns of ticks: price and size in 10^-9, within the bounds of the grammar. `size` may be of 128 bits, and is where
-#: one of them needs it. `sequence` may be left out where all are 0.
+#: one of them needs it. `sequence` may be left out where all are 0, `updates` where all are `Updates.ALL`.
 TICK_SCHEMA: Final = {
     "symbol": pl.String(),
     "timestamp": pl.Int64(),
     "price": pl.Int64(),
     "size": pl.Int64(),
     "sequence": pl.Int64(),
+    "updates": pl.UInt8(),
     "offset": pl.Int64(),
 }
 #: A tick's place within its minute and its row, in one integer: nanoseconds (36 bits) before the row's number. So many
@@ -119,9 +120,12 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
     if symbol.dtype == pl.String:
         symbol = symbol.cast(symbol_dtype())
     minute = pl.col("timestamp") // NS_PER_MINUTE
+    restricted = "updates" in ticks.columns and bool((ticks["updates"] != Updates.ALL).any())
+    size = pl.when(_may(Updates.VOLUME)).then("size").otherwise(0) if restricted else pl.col("size")
     keyed = ticks.select(
         "price",
-        "size",
+        *(["updates"] if restricted else []),
+        size=size,
         key=symbol.to_physical().cast(pl.Int64) * _MINUTE_SPAN + ticks["timestamp"] // NS_PER_MINUTE,
         place=(pl.col("timestamp") - minute * NS_PER_MINUTE) * _MAX_ROWS + pl.int_range(pl.len(), dtype=pl.Int64),
     )
@@ -132,14 +136,21 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
         upper, lower = pl.lit(0, pl.Int128), wide_price * wide_size
     else:
         upper, lower = wide_price * (wide_size // _SIZE_SPLIT), wide_price * (wide_size % _SIZE_SPLIT)
+    ends, extremes = pl.col("place"), pl.col("price")
+    if restricted:
+        ends, extremes = (
+            pl.when(_may(which)).then(column)
+            for which, column in ((Updates.OPEN_CLOSE, ends), (Updates.HIGH_LOW, extremes))
+        )
     folded = (
         keyed.lazy()
         .group_by("key")
         .agg(
-            pl.col("place").min().alias("first"),
-            pl.col("place").max().alias("last"),
-            pl.col("price").max().alias("high"),
-            pl.col("price").min().alias("low"),
+            *([pl.col("place").min().alias("begin"), pl.col("place").max().alias("end")] if restricted else []),
+            ends.min().alias("first"),
+            ends.max().alias("last"),
+            extremes.max().alias("high"),
+            extremes.min().alias("low"),
             size.sum().alias("volume"),
             pl.len().alias("ticks"),
             upper.sum().alias("upper"),
@@ -147,14 +158,18 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
         )
         .collect(engine="streaming")
     )
+    # Null where no tick may set open and close.
     first_row, last_row = folded["first"] % _MAX_ROWS, folded["last"] % _MAX_ROWS
+    begin_row, end_row = (
+        (folded["begin"] % _MAX_ROWS, folded["end"] % _MAX_ROWS) if restricted else (first_row, last_row)
+    )
     sequence = (
         ticks["sequence"] if "sequence" in ticks.columns else pl.repeat(0, ticks.height, dtype=pl.Int64, eager=True)
     )
     # Divisions round down, so that what is left is never negative.
     rest = pl.col("upper") % _UPPER_IN_WHOLE * _SIZE_SPLIT + pl.col("lower")
     return folded.select(
-        symbol.gather(first_row).cast(pl.String),
+        symbol.gather(begin_row).cast(pl.String),
         minute=pl.col("key") % _MINUTE_SPAN,
         open=ticks["price"].gather(first_row),
         high="high",
@@ -171,7 +186,14 @@ def _bars_of(ticks: pl.DataFrame) -> pl.DataFrame:
         last_ns=ticks["timestamp"].gather(last_row),
         last_sequence=sequence.gather(last_row),
         last_offset=ticks["offset"].gather(last_row),
+        begin_ns=ticks["timestamp"].gather(begin_row),
+        end_ns=ticks["timestamp"].gather(end_row),
     )
+
+
+def _may(update: Updates) -> pl.Expr:
+    """Say of each tick whether it updates this."""
+    return (pl.col("updates") & update.value) != 0
 
 
 def _merged(bars: pl.DataFrame) -> pl.DataFrame:
@@ -183,8 +205,8 @@ def _merged(bars: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.col("open", "first_ns", "first_sequence", "first_offset").min_by("first"),
             pl.col("close", "last_ns", "last_sequence", "last_offset").max_by("last"),
-            pl.col("high").max(),
-            pl.col("low").min(),
+            pl.col("high", "end_ns").max(),
+            pl.col("low", "begin_ns").min(),
             pl.col("volume", "ticks", "notional_whole", "notional_rest").sum(),
         )
         .select(BAR_SCHEMA.keys())
@@ -193,12 +215,16 @@ def _merged(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def _place(bars: pl.DataFrame, end: str) -> pl.Expr:
-    """Return a number for the place of each bar's first or last tick in the order of ticks."""
+    """Return a number for the place of each bar's first or last tick in the order of ticks.
+
+    A bar without comes after all that have a first, and before all that have a last.
+    """
     if _has_sequences(bars, f"{end}_sequence"):
-        order = pl.arg_sort_by(f"{end}_ns", f"{end}_sequence", f"{end}_offset")
+        order = pl.arg_sort_by(f"{end}_ns", f"{end}_sequence", f"{end}_offset", nulls_last=end == "first")
         return pl.lit(bars.select(order).to_series().arg_sort())
     # Time and offset in one number: both are below 2^62.
-    return pl.col(f"{end}_ns").cast(pl.Int128) * _POSITION_SPAN + pl.col(f"{end}_offset")
+    place = pl.col(f"{end}_ns").cast(pl.Int128) * _POSITION_SPAN + pl.col(f"{end}_offset")
+    return place.fill_null(_INT128_MAX if end == "first" else -1)
 
 
 def _has_sequences(frame: pl.DataFrame, column: str) -> bool:
@@ -217,6 +243,7 @@ def tick_frame(positioned: Sequence[tuple[int, Tick]]) -> pl.DataFrame:
             "price": [tick.price_e9 for tick in ticks],
             "size": sizes,
             "sequence": [tick.sequence for tick in ticks],
+            "updates": [tick.updates for tick in ticks],
             "offset": [offset for offset, _ in positioned],
         },
         schema={**TICK_SCHEMA, "size": pl.Int128()} if wide else TICK_SCHEMA,

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from tickstream.bar_codec import BarColumns, bars_of, decode_bars, encode_bars, pack_columns
+from tickstream.bar_codec import (
+    NO_ENDS,
+    NO_EXTREMES,
+    BarColumns,
+    bars_of,
+    decode_bars,
+    encode_bars,
+    pack_columns,
+)
 from tickstream.keys import MINUTES_PER_HOUR
 from tickstream.ticks import NOTIONAL_SCALE
 
@@ -19,8 +27,8 @@ if TYPE_CHECKING:
     from tickstream.bars import Bar
     from tickstream.keys import SymbolHour
 
-#: Columns of bars, in the units of `tickstream.bars.Bar`; the notional is `notional_whole` x 10^18 + `notional_rest`,
-#: which may be more than 128 bits hold.
+#: Columns of bars, in the units of `tickstream.bars.Bar`, null where that has None; the notional is
+#: `notional_whole` x 10^18 + `notional_rest`, which may be more than 128 bits hold.
 BAR_SCHEMA: Final = {
     "symbol": pl.String(),
     "minute": pl.Int64(),
@@ -38,6 +46,8 @@ BAR_SCHEMA: Final = {
     "last_ns": pl.Int64(),
     "last_sequence": pl.Int64(),
     "last_offset": pl.Int64(),
+    "begin_ns": pl.Int64(),
+    "end_ns": pl.Int64(),
 }
 
 
@@ -77,24 +87,29 @@ class FoldedBars(Mapping["SymbolHour", "tuple[Bar, ...]"]):
         return {hour: slice(*bound) for hour, bound in zip(hours, bounds, strict=True)}
 
     @cached_property
-    def _columns(self) -> tuple[list[int], ...]:
+    def _columns(self) -> BarColumns:
+        found = self._sorted
         columns = {name: self._numbers(name) for name in BAR_SCHEMA if name != "symbol"}
         wholes, rests = columns.pop("notional_whole"), columns.pop("notional_rest")
-        notional = [whole * NOTIONAL_SCALE + rest for whole, rest in zip(wholes, rests, strict=True)]
-        before = list(columns).index("first_ns")
-        return (*[*columns.values()][:before], notional, *[*columns.values()][before:])
+        unset = NO_ENDS * found["open"].is_null().cast(pl.Int64) + NO_EXTREMES * found["high"].is_null().cast(pl.Int64)
+        sources = [0] * found.height
+        renamed = {f"{name}_e9": columns.pop(name) for name in ("open", "high", "low", "close", "volume")}
+        return BarColumns(
+            **columns,
+            **renamed,
+            notional_e18=[whole * NOTIONAL_SCALE + rest for whole, rest in zip(wholes, rests, strict=True)],
+            first_source=sources,
+            last_source=sources,
+            unset=unset.to_list(),
+        )
 
     def _numbers(self, name: str) -> list[int]:
-        found = self._sorted[name]
+        found = self._sorted[name].fill_null(0)
         # Most sources have no sequence: their zeros are made here at a tenth of the cost.
         return [0] * found.len() if name.endswith("_sequence") and (found == 0).all() else found.to_list()
 
     def _columns_of(self, rows: slice) -> BarColumns:
-        numbers = [column[rows] for column in self._columns]
-        sources = [0] * (rows.stop - rows.start)
-        first_ns, first_sequence, first_offset, last_ns, last_sequence, last_offset = numbers[8:]
-        first = (first_ns, first_sequence, sources, first_offset)
-        return BarColumns._make((*numbers[:8], *first, last_ns, last_sequence, sources, last_offset))
+        return BarColumns._make(column[rows] for column in self._columns)
 
 
 class PackedBars(Mapping["SymbolHour", "tuple[Bar, ...]"]):

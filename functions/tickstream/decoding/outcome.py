@@ -6,9 +6,14 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+import polars as pl
+
 from tickstream.decoding.fold import BarFold, tick_frame
+from tickstream.decoding.frames import plausible
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
-from tickstream.rows import KEPT_BYTES, MAX_ROW_BYTES, Skipped, judge_line
+from tickstream.feeds.readers import RowKind
+from tickstream.pairs import MAX_NAMES, NO_PAIRS, PairRow, PairTask, name_of
+from tickstream.rows import KEPT_BYTES, MAX_ROW_BYTES, Cancelled, Skipped, judge_line
 from tickstream.ticks import RejectedRow
 
 if TYPE_CHECKING:
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
     from tickstream.bars import Bar
     from tickstream.ingests import Source
     from tickstream.keys import SymbolHour
-    from tickstream.rows import ParseRow
+    from tickstream.rows import NoTick, ParseRow
     from tickstream.ticks import Tick
 
 
@@ -32,6 +37,7 @@ class Limits:
     no file of ticks; each hour of a symbol is a slice, and to write so many takes the better part of an invocation.
     parquet_rows: rows decoded at a time. single_ticks: ticks that come one by one and are folded together.
     rejected_bytes: what is kept of all rejected rows of a range; of those beyond it only the first `brief_bytes` are.
+    pair_rows: trades of a range that have the name of one that is taken back.
     few_rows: so few rows of another form than most are decided one by one.
     The bounds on work, which bytes do not tell: gzip_members; idle_bytes: packed ones of which no unpacked one comes
     (headers, padding, blocks with nothing in them); strict_work: bytes of rows that are decided one by one, each
@@ -50,6 +56,7 @@ class Limits:
     single_ticks: int = 200_000
     rejected_bytes: int = 64 << 20
     brief_bytes: int = 64
+    pair_rows: int = 500_000
     few_rows: int = 500
     gzip_members: int = 4_000_000
     idle_bytes: int = 64 << 20
@@ -123,26 +130,83 @@ def too_much_work(why: str) -> ObjectRejected:
 class Decoded:
     """What one range has: minute bars by symbol and hour, how many ticks are in them, and the rows that are none.
 
-    skipped: rows that are no trades and no rejects either.
+    skipped: rows that are no trades and no rejects either. cancelled: trades that are taken back, and rows that do so.
+    pair_rows: rows that take others back, and trades of the names that were to be told.
     """
 
     bars: Mapping[SymbolHour, tuple[Bar, ...]]
     ticks: int
     rejects: tuple[RejectedRow, ...]
     skipped: int = 0
+    cancelled: int = 0
+    pair_rows: tuple[PairRow, ...] = ()
 
 
 class Sink:
     """Collects the ticks and rejects of one range of one source."""
 
-    def __init__(self, source: Source, limits: Limits, budget: Budget | None = None) -> None:
+    def __init__(
+        self, source: Source, limits: Limits, budget: Budget | None = None, pairs: PairTask = NO_PAIRS
+    ) -> None:
         self.budget = budget or Budget(limits)
         self.fold = BarFold(source.key, source.etag, limits.bars, limits.hours)
         self.limits = limits
         self._rejects: list[RejectedRow] = []
         self._rejected_bytes = 0
         self._single: list[tuple[int, Tick]] = []
-        self.skipped = 0
+        self._pairs = pairs
+        self._pair_rows: list[PairRow] = []
+        self._names: set[bytes] = set()
+        self._skipped = 0
+        self._cancelled = 0
+
+    def add_columns(self, ticks: pl.DataFrame) -> pl.Series:
+        """Add what columns make of rows; return which rows they leave to the strict path.
+
+        ticks: columns of `TICK_SCHEMA`, null where only the strict path can tell; `kind` (RowKind) where not all rows
+        are trades, and `pair` where some may take others back. Raises ObjectRejected (too_large).
+        """
+        values = pl.exclude("kind", "pair")
+        good = ticks.select(plausible() & pl.all_horizontal(values.is_not_null())).to_series()
+        if "kind" not in ticks.columns:
+            self.fold.add_frame(ticks if good.all() else ticks.filter(good))
+            return ~good
+        kind = ticks["kind"]
+        no_tick = (kind == RowKind.SKIPPED) | (kind == RowKind.CANCELLED)
+        if "pair" in ticks.columns:
+            named = ticks["pair"].is_not_null()
+            takes_back = (kind == RowKind.TAKES_BACK) & named
+            good &= named
+            no_tick |= takes_back
+            for offset, pair in ticks.filter(takes_back).select("offset", "pair").iter_rows():
+                self._note_pair(offset, pair, takes_back=True)
+        no_tick = no_tick.fill_null(value=False)
+        good &= (kind == RowKind.TRADE).fill_null(value=False)
+        skipped = int((kind == RowKind.SKIPPED).sum())
+        self._skipped += skipped
+        self._cancelled += int(no_tick.sum()) - skipped
+        self._add_trades(ticks.filter(good))
+        return ~(good | no_tick)
+
+    def _add_trades(self, trades: pl.DataFrame) -> None:
+        """Add trades in columns, but for those that are taken back."""
+        if self._pairs.taken_back:
+            taken = trades["offset"].is_in(list(self._pairs.taken_back))
+            self._cancelled += int(taken.sum())
+            trades = trades.filter(~taken)
+        if self._pairs.watched and "pair" in trades.columns:
+            for offset, pair in trades.select("offset", "pair").iter_rows():
+                self._note_pair(offset, pair, takes_back=False)
+        self.fold.add_frame(trades.select(pl.exclude("kind", "pair")))
+
+    def _note_pair(self, offset: int, pair: str, *, takes_back: bool) -> None:
+        name = name_of(pair)
+        if not takes_back and name not in self._pairs.watched:
+            return
+        self._names.add(name)
+        self._pair_rows.append(PairRow(offset, name, takes_back))
+        if len(self._names) > MAX_NAMES or len(self._pair_rows) > self.limits.pair_rows:
+            raise ObjectRejected(Reason.TOO_LARGE, f"more than {MAX_NAMES} trades of one range are taken back")
 
     def add_text_row(self, raw: bytes, offset: int, parse: ParseRow) -> None:
         """Decide one line (without its LF) strictly; an empty line is no row.
@@ -153,13 +217,27 @@ class Sink:
         judged = judge_line(raw, offset, parse, self.limits.row_bytes, self.limits.raw_bytes)
         if isinstance(judged, RejectedRow):
             self.add_reject(judged)
-        elif isinstance(judged, Skipped):
-            self.skipped += 1
         elif judged is not None:
+            self.add_judged(judged, offset)
+
+    def add_judged(self, judged: Tick | NoTick, offset: int) -> None:
+        """Add what the strict path made of a row; offsets ascend. Raises ObjectRejected (too_large)."""
+        if isinstance(judged, Skipped):
+            self._skipped += 1
+        elif isinstance(judged, Cancelled):
+            self._cancelled += 1
+            if judged.takes_back:
+                self._note_pair(offset, judged.takes_back, takes_back=True)
+        else:
             self.add_tick(judged, offset)
 
     def add_tick(self, tick: Tick, offset: int) -> None:
         """Add one tick; offsets ascend. Raises ObjectRejected (too_large)."""
+        if offset in self._pairs.taken_back:
+            self._cancelled += 1
+            return
+        if self._pairs.watched:
+            self._note_pair(offset, tick.pair, takes_back=False)
         self._single.append((offset, tick))
         if len(self._single) >= self.limits.single_ticks:
             self._fold_single()
@@ -177,7 +255,9 @@ class Sink:
         """Return all of it, rejects in the order of their offsets."""
         self._fold_single()
         rejects = tuple(sorted(self._rejects, key=lambda row: row.offset))
-        return Decoded(self.fold.bars(), self.fold.ticks, rejects, self.skipped)
+        return Decoded(
+            self.fold.bars(), self.fold.ticks, rejects, self._skipped, self._cancelled, tuple(self._pair_rows)
+        )
 
     def _fold_single(self) -> None:
         self.fold.add_frame(tick_frame(self._single))

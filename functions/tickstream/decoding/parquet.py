@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tickstream.decoding.frames import TIMESTAMP_PATTERN, decimals_e9, narrowed, plausible, timestamps_ns
+from tickstream.decoding.frames import TIMESTAMP_PATTERN, decimals_e9, narrowed, timestamps_ns
 from tickstream.errors import ObjectRejected, Reason, RowRejected
 from tickstream.layouts import check_types
 from tickstream.parquet.extract import is_read_as_bytes, write_extract
@@ -173,15 +173,14 @@ def decode_frame(frame: pl.DataFrame, first: int, sink: Sink) -> None:
         pl.int_range(first, first + frame.height, dtype=pl.Int64).alias("offset"),
     )
     exact = exact.with_columns(narrowed(exact["size"]))
-    good = exact.select(plausible() & pl.col("symbol").is_not_null()).to_series()
-    sink.fold.add_frame(exact.filter(good))
-    if good.all():
+    left = sink.add_columns(exact)
+    if not left.any():
         return
     units = {name: _NS_PER_UNIT[dtype.time_unit] for name, dtype in schema.items() if isinstance(dtype, pl.Datetime)}
     odd = (
         frame.lazy()
         .with_columns(exact["offset"])
-        .filter(~good)
+        .filter(left)
         .with_columns(pl.col(name).to_physical() for name in units)
         .with_columns(_kept(name) for name, dtype in schema.items() if isinstance(dtype, pl.String))
         .collect()

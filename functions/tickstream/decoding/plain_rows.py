@@ -20,7 +20,6 @@ from tickstream.decoding.frames import (
     TIMESTAMP_PATTERN,
     exponents_e9,
     narrowed,
-    plausible,
     symbol_dtype,
     timestamps_ns,
 )
@@ -62,7 +61,7 @@ class Form:
     columns: the names of the fields in the text that `fields` returns.
     dtypes: how the columns that are looked at are read.
     finish: makes ticks of those columns, in columns of `TICK_SCHEMA` without the offset, and null where only the strict
-    path can tell; a column `skipped` says which rows are no trades.
+    path can tell; `kind` and `pair` as `Sink.add_columns` wants them.
     fields: makes rows that are joined by line feeds, the last without one, into CSV without a header.
     separator, quote: of that CSV.
     newest_first: whether rows stand in that order, so that a place decides between ticks of one nanosecond.
@@ -142,16 +141,7 @@ def _add(
     ticks = parsed.with_columns(offsets(lines["start"]).alias("offset"))
     if form.newest_first:
         ticks = ticks.with_columns(sequence=-pl.col("offset"))
-    if "skipped" in ticks.columns:
-        skipped = ticks["skipped"]
-        sink.skipped += int(skipped.sum())
-        ticks, lines = ticks.filter(~skipped).drop("skipped"), lines.filter(~skipped)
-    good = ticks.select(plausible() & pl.all_horizontal(pl.all().is_not_null())).to_series()
-    if good.all():
-        sink.fold.add_frame(ticks)
-        return lines.clear()
-    sink.fold.add_frame(ticks.filter(good))
-    return lines.filter(~good)
+    return lines.filter(sink.add_columns(ticks))
 
 
 def _parse(block: bytes | None, rows: pl.Series, form: Form) -> pl.DataFrame | None:

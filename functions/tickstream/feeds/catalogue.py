@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tickstream.feeds.documents import FeedError, feed_from
+from tickstream.feeds.effects import table_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tickstream.feeds.description import Feed
+    from tickstream.feeds.effects import Code, Effect
 
 BUILT_IN: Final = Path(__file__).parent / "builtin"
 #: Where `python -m generator.bundles --feeds` puts the user's own.
 OWN: Final = Path(__file__).parent / "own"
+#: Within such a folder: tables of sale conditions.
+CONDITIONS: Final = "conditions"
 MAX_DOCUMENT_BYTES: Final = 1 << 20
 
 
@@ -40,20 +44,39 @@ def installed() -> Catalogue:
 
 
 def catalogue_of(own: Path | None) -> Catalogue:
-    """Return the built-in feeds and those in a folder, one file a feed. Raises FeedError."""
+    """Return the built-in feeds and those in a folder, one file a feed. Raises FeedError.
+
+    A table of the folder replaces the built-in one of its name, in the built-in feeds too.
+    """
     known = documents_in(BUILT_IN)
-    built_in = {name: feed_from(document, known) for name, document in known.items()}
+    tables = tables_in(BUILT_IN / CONDITIONS) | (tables_in(own / CONDITIONS) if own else {})
+    built_in = {name: feed_from(document, known, tables) for name, document in known.items()}
     if own is None:
         return Catalogue({}, built_in)
     documents = documents_in(own)
     # A feed may extend the built-in one that it hides.
     return Catalogue(
         {
-            name: feed_from(document, documents | known if document.get("extends") == name else known | documents)
+            name: feed_from(
+                document, documents | known if document.get("extends") == name else known | documents, tables
+            )
             for name, document in documents.items()
         },
         built_in,
     )
+
+
+def tables_in(folder: Path) -> dict[str, dict[Code, Effect]]:
+    """Read the tables of sale conditions of a folder, if there is one, by name. Raises FeedError."""
+    found = {}
+    for path in sorted(folder.glob("*.csv")):
+        try:
+            if path.stat().st_size > MAX_DOCUMENT_BYTES:
+                raise FeedError(f"{path}: a table is at most {MAX_DOCUMENT_BYTES} bytes")
+            found[path.stem] = table_from(path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError) as error:
+            raise FeedError(f"{path}: no table of sale conditions: {error}") from error
+    return found
 
 
 def documents_in(folder: Path) -> dict[str, dict[str, Any]]:

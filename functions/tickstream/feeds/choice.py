@@ -16,7 +16,8 @@ from tickstream.feeds.rows import csv_rows, json_rows, json_text, json_values
 from tickstream.feeds.templates import take_apart
 from tickstream.ingests import Format
 from tickstream.json_documents import rows_within, values_at_top
-from tickstream.rows import Skipped, load_json
+from tickstream.rows import load_json
+from tickstream.ticks import Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -312,7 +313,7 @@ def _tried(
     refusal: RowRejected | None = None
     for place, row in enumerate(rows):
         try:
-            if not isinstance(read(row, place), Skipped):
+            if isinstance(read(row, place), Tick):
                 return chosen
         except RowRejected as error:
             refusal = refusal or error

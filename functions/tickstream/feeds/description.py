@@ -138,6 +138,37 @@ class Condition(Part, frozen=True):
     not_among: Annotated[tuple[Text, ...], Meta(max_length=256)] | None = field(name="notIn", default=None)
 
 
+class Pair(Part, frozen=True):
+    """Rows that take an earlier one of the same object back: all of `where` hold, and both have all of `by` alike."""
+
+    where: Annotated[tuple[Condition, ...], Meta(min_length=1, max_length=16)]
+    by: Annotated[tuple[Template, ...], Meta(min_length=1, max_length=8)]
+
+
+class Cancel(Part, frozen=True):
+    """Which rows are cancelled, erroneous or superseded trades: those of which one of `marks` holds, and pairs."""
+
+    marks: Annotated[tuple[Condition, ...], Meta(max_length=16)] = ()
+    pair: Pair | None = None
+
+
+class SaleConditions(Part, frozen=True):
+    """What a trade updates, by codes in a row. `tickstream.feeds.effects` says how codes and tables are written.
+
+    by: what a code means may depend on it (a tape). table: a name, or one for each text of `by`. codes: come before the
+    table's. otherwise: for a code that is in neither. `regularHours`: `09:30-16:00 America/New_York`.
+    """
+
+    value: Template
+    split: Literal["", "characters", "list", "hexBits", "bits"] = ""
+    separator: Annotated[str, Meta(max_length=1)] = ""
+    by: Template = ""
+    table: Text | Annotated[dict[Text, Text], Meta(max_length=16)] = ""
+    codes: Annotated[dict[Text, Text], Meta(max_length=512)] = {}
+    otherwise: Text = "open_close high_low volume"
+    regular_hours: Text = ""
+
+
 class TickPart(Part, frozen=True):
     """How rows become ticks."""
 
@@ -148,6 +179,13 @@ class TickPart(Part, frozen=True):
     match: Match = Match()
     sequence: Sequence | None = None
     where: Annotated[tuple[Condition, ...], Meta(max_length=16)] = ()
+    cancel: Cancel = Cancel()
+    conditions: SaleConditions | Annotated[tuple[SaleConditions, ...], Meta(max_length=4)] = ()
+
+    @property
+    def sale_conditions(self) -> tuple[SaleConditions, ...]:
+        """The sale conditions, however many are written: a trade updates what all of them let it."""
+        return (self.conditions,) if isinstance(self.conditions, SaleConditions) else self.conditions
 
 
 class Origin(Part, frozen=True):

@@ -10,16 +10,20 @@ import msgspec
 
 from tickstream.errors import TickstreamError
 from tickstream.feeds.description import Feed, Symbol
+from tickstream.feeds.effects import EffectRule, resolved_codes
 from tickstream.feeds.moments import format_pattern, zone_of
 from tickstream.feeds.templates import take_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tickstream.feeds.description import Number
+    from tickstream.feeds.description import Condition, Number
+    from tickstream.feeds.effects import Code, Effect
 
 #: It stands in the manifest and in each message of an object's ranges.
 MAX_FROZEN_BYTES: Final = 24 * 1024
+#: What says which rows are trades, and what they update.
+_BLANK_IF_MISSING: Final = re.compile(r"tick\.(?:where|conditions|cancel\.marks|cancel\.pair\.where)")
 _FOR_PEOPLE: Final = ("title", "description", "sources", "$schema")
 
 
@@ -27,10 +31,14 @@ class FeedError(TickstreamError):
     """A feed's document is wrong: the message names the feed, the key and what is wanted."""
 
 
-def feed_from(document: object, known: Mapping[str, Mapping[str, Any]] | None = None) -> Feed:
+def feed_from(
+    document: object,
+    known: Mapping[str, Mapping[str, Any]] | None = None,
+    tables: Mapping[str, Mapping[Code, Effect]] | None = None,
+) -> Feed:
     """Check a document and return its feed. Raises FeedError.
 
-    known: documents by name that it may extend.
+    known: documents by name that it may extend. tables: of sale conditions, which become a part of the feed.
     """
     name = document.get("name") if isinstance(document, dict) else None
     shown = f"feed {name[:64]!r}" if isinstance(name, str) else "a feed without a name"
@@ -38,7 +46,7 @@ def feed_from(document: object, known: Mapping[str, Mapping[str, Any]] | None = 
         resolved = _resolved(document, known or {})
         if isinstance(resolved, dict) and "told" in resolved:
             resolved = {**resolved, "told": _untold(resolved)}
-        feed = msgspec.convert(resolved, Feed)
+        feed = _with_tables(msgspec.convert(resolved, Feed), shown, tables or {})
         for key, fault in _faults(feed):
             raise FeedError(f"{shown}: {key}: {fault}")
     except msgspec.ValidationError as error:
@@ -48,6 +56,17 @@ def feed_from(document: object, known: Mapping[str, Mapping[str, Any]] | None = 
     if len(frozen_text(feed).encode()) > MAX_FROZEN_BYTES:
         raise FeedError(f"{shown}: it is at most {MAX_FROZEN_BYTES} bytes without what is for people")
     return feed
+
+
+def _with_tables(feed: Feed, shown: str, tables: Mapping[str, Mapping[Code, Effect]]) -> Feed:
+    try:
+        resolved = tuple(
+            msgspec.structs.replace(one, table="", codes=resolved_codes(one, tables))
+            for one in feed.tick.sale_conditions
+        )
+    except ValueError as error:
+        raise FeedError(f"{shown}: tick.conditions: {error}") from error
+    return msgspec.structs.replace(feed, tick=msgspec.structs.replace(feed.tick, conditions=resolved))
 
 
 def frozen_text(feed: Feed) -> str:
@@ -79,6 +98,11 @@ def json_schema() -> dict[str, Any]:
     whole["then"] = {"required": ["name"]}
     whole["else"] = {"required": required}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **reference, "$defs": definitions}
+
+
+def is_descending(feed: Feed) -> bool:
+    """Say whether the newest row of a file comes first."""
+    return feed.tick.sequence is not None and feed.tick.sequence.order == "descending"
 
 
 def lacking(feed: Feed) -> tuple[str, str] | None:
@@ -154,10 +178,29 @@ def _faults(feed: Feed) -> Iterator[tuple[str, str]]:
     yield from _time_faults(feed)
     if tick.sequence and bool(tick.sequence.template) == bool(tick.sequence.order):
         yield "tick.sequence", "one of from and order is wanted"
-    for index, condition in enumerate(tick.where):
+    for key, condition in _conditions_of(feed):
         if (condition.among is None) == (condition.not_among is None):
-            yield f"tick.where[{index}]", "one of in and notIn is wanted"
+            yield key, "one of in and notIn is wanted"
+    for one in tick.sale_conditions:
+        if one.split and one.separator:
+            yield "tick.conditions", "one of split and separator is wanted"
+        try:
+            EffectRule(one)
+        except ValueError as error:
+            yield "tick.conditions", str(error)
     yield from _row_faults(feed)
+
+
+def _conditions_of(feed: Feed) -> Iterator[tuple[str, Condition]]:
+    """Yield key and condition of all that decide what a row is."""
+    cancel = feed.tick.cancel
+    for key, conditions in (
+        ("tick.where", feed.tick.where),
+        ("tick.cancel.marks", cancel.marks),
+        ("tick.cancel.pair.where", cancel.pair.where if cancel.pair else ()),
+    ):
+        for index, condition in enumerate(conditions):
+            yield f"{key}[{index}]", condition
 
 
 def _row_faults(feed: Feed) -> Iterator[tuple[str, str]]:
@@ -217,8 +260,14 @@ def templates_of(feed: Feed) -> Iterator[tuple[str, str]]:
             yield f"{key}.middle", template
     if tick.sequence and tick.sequence.template:
         yield "tick.sequence.from", tick.sequence.template
-    for index, condition in enumerate(tick.where):
-        yield f"tick.where[{index}].value", condition.value
+    for key, condition in _conditions_of(feed):
+        yield f"{key}.value", condition.value
+    for template in tick.cancel.pair.by if tick.cancel.pair else ():
+        yield "tick.cancel.pair.by", template
+    for one in tick.sale_conditions:
+        yield "tick.conditions.value", one.value
+        if one.by:
+            yield "tick.conditions.by", one.by
 
 
 def columns_of(feed: Feed) -> tuple[str, ...]:
@@ -227,8 +276,8 @@ def columns_of(feed: Feed) -> tuple[str, ...]:
 
 
 def required_columns_of(feed: Feed) -> tuple[str, ...]:
-    """Return those without which no row is a tick: a column that only a `where` names may be missing, and is blank."""
-    return _columns_in(feed, (template for key, template in templates_of(feed) if not key.startswith("tick.where")))
+    """Return those without which no row is a tick: what only says what a row is may be missing, and is blank."""
+    return _columns_in(feed, (template for key, template in templates_of(feed) if not _BLANK_IF_MISSING.match(key)))
 
 
 def _columns_in(feed: Feed, templates: Iterable[str]) -> tuple[str, ...]:

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import re
+from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import Reason, RowRejected
+from tickstream.feeds.documents import is_descending
+from tickstream.feeds.effects import EffectRule
 from tickstream.feeds.moments import ISO, Clock, format_pattern, local_moment, matched_ns, number_ns, within
 from tickstream.feeds.numbers import middle_of, number_of, rounded, scaled_e9
 from tickstream.feeds.templates import take_apart
-from tickstream.rows import SKIPPED, Skipped
-from tickstream.ticks import Tick, checked_price_e9, checked_size_e9, parse_symbol
+from tickstream.rows import SKIPPED, Cancelled
+from tickstream.ticks import Tick, Updates, checked_price_e9, checked_size_e9, parse_symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from decimal import Decimal
 
-    from tickstream.feeds.description import Feed, Number
+    from tickstream.feeds.description import Condition, Feed, Number
+    from tickstream.rows import NoTick
 
 type Values = Callable[[str], str]
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 _MAX_SEQUENCE: Final = 2**63 - 1
+
+
+#: Between the values by which a row is called that is taken back: no value holds one.
+PAIR_JOINT: Final = "\x1f"
+
+
+class RowKind(IntEnum):
+    """What a row is."""
+
+    TRADE = 0
+    SKIPPED = 1
+    CANCELLED = 2
+    TAKES_BACK = 3
+    """It takes an earlier trade of the object back."""
 
 
 class RowReader:
@@ -48,25 +66,38 @@ class RowReader:
         self._price = _number_reader(feed, tick.price, Reason.BAD_PRICE)
         self._size = _number_reader(feed, tick.size, Reason.BAD_SIZE)
         self._sequence = take_apart(tick.sequence.template) if tick.sequence and tick.sequence.template else None
-        self.is_descending = tick.sequence is not None and tick.sequence.order == "descending"
-        self._where = tuple((take_apart(one.value), one.among, one.not_among) for one in tick.where)
+        self.is_descending = is_descending(feed)
+        pair = tick.cancel.pair
+        self._is_trade = _all_hold(tick.where)
+        self._marks = tuple(_all_hold([one]) for one in tick.cancel.marks)
+        self._takes_back = _all_hold(pair.where) if pair else None
+        self._pair = tuple(map(take_apart, pair.by)) if pair else ()
+        self.effects = tuple(map(EffectRule, tick.sale_conditions))
         self._missing = frozenset(feed.schema.missing_values)
         self._symbol_of = lru_cache(maxsize=65_536)(self._symbol_of_text)
 
-    def read(self, fields: Mapping[str, str | None], place: int) -> Tick | Skipped:
-        """Build the tick of one row. Raises RowRejected.
+    def read(self, fields: Mapping[str, str | None], place: int) -> Tick | NoTick:
+        """Build the tick of one row, or say why it is none. Raises RowRejected.
 
         fields: its values by column, as the feed writes the columns' names. place: where it stands in the object.
         """
         value_of = self.values_of(fields)
-        if self._where and self.is_skipped(value_of):
-            return SKIPPED
+        match self.kind(value_of):
+            case RowKind.SKIPPED:
+                return SKIPPED
+            case RowKind.CANCELLED:
+                return Cancelled()
+            case RowKind.TAKES_BACK:
+                return Cancelled(self.pair(value_of))
+        moment = self.moment(value_of)
         return Tick(
             symbol=self.symbol(value_of),
-            timestamp_ns=self.moment(value_of),
+            timestamp_ns=moment,
             price_e9=self.price(value_of),
             size_e9=self.size(value_of),
             sequence=-place if self.is_descending else self.sequence(value_of),
+            updates=self.updates(value_of, moment),
+            pair=self.pair(value_of),
         )
 
     def values_of(self, fields: Mapping[str, str | None]) -> Values:
@@ -82,13 +113,41 @@ class RowReader:
 
         return value_of
 
-    def is_skipped(self, value_of: Values) -> bool:
-        """Say whether a row is no trade."""
-        for template, among, not_among in self._where:
-            value = template.fill(_blank_if_missing(value_of))
-            if (among is not None and value not in among) or (not_among is not None and value in not_among):
-                return True
-        return False
+    @property
+    def has_kinds(self) -> bool:
+        """Whether there may be rows that are no trades."""
+        return bool(self.feed.tick.where or self._marks or self._takes_back)
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether rows may take others back."""
+        return self._takes_back is not None
+
+    def kind(self, value_of: Values) -> RowKind:
+        """Say what a row is."""
+        blank = _blank_if_missing(value_of)
+        if not self._is_trade(blank):
+            return RowKind.SKIPPED
+        if any(mark(blank) for mark in self._marks):
+            return RowKind.CANCELLED
+        return RowKind.TAKES_BACK if self._takes_back and self._takes_back(blank) else RowKind.TRADE
+
+    def pair(self, value_of: Values) -> str:
+        """Return what a row that takes another one back calls it by. Raises RowRejected."""
+        return PAIR_JOINT.join(one.fill(value_of).strip(" ") for one in self._pair)
+
+    def effects_of(self, rule: EffectRule, value_of: Values) -> tuple[Updates, Updates]:
+        """Return what a trade updates by one rule, in regular hours and outside of them. Raises RowRejected."""
+        blank = _blank_if_missing(value_of)
+        return rule.decide(rule.value.fill(blank), rule.by.fill(blank))
+
+    def updates(self, value_of: Values, timestamp_ns: int) -> Updates:
+        """Return what a trade of that moment updates. Raises RowRejected."""
+        found = Updates.ALL
+        for rule in self.effects:
+            within, outside = self.effects_of(rule, value_of)
+            found &= within if within == outside or rule.is_regular(timestamp_ns) else outside
+        return found
 
     def symbol(self, value_of: Values) -> str:
         """Return a row's symbol. Raises RowRejected."""
@@ -163,6 +222,20 @@ class RowReader:
         if rule.case and text.isascii():
             text = text.upper() if rule.case == "upper" else text.lower()
         return parse_symbol(text)
+
+
+def _all_hold(conditions: Sequence[Condition]) -> Callable[[Values], bool]:
+    """Return what says whether all of some conditions hold of a row, whose missing values are blank."""
+    taken = [(take_apart(one.value), one.among, one.not_among) for one in conditions]
+
+    def hold(blank: Values) -> bool:
+        for template, among, not_among in taken:
+            value = template.fill(blank)
+            if (among is not None and value not in among) or (not_among is not None and value in not_among):
+                return False
+        return True
+
+    return hold
 
 
 def _blank_if_missing(value_of: Values) -> Values:

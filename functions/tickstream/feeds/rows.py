@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,13 @@ from tickstream.feeds.documents import columns_of, thawed
 from tickstream.feeds.heading import split_row
 from tickstream.feeds.readers import RowReader, column_key, facts_of
 from tickstream.ingests import Format
-from tickstream.rows import SKIPPED, Ambiguous, Skipped, load_json, parse_csv_row, parse_json_row
+from tickstream.rows import SKIPPED, Ambiguous, load_json, parse_csv_row, parse_json_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tickstream.ingests import Layout
-    from tickstream.rows import ParseRow
+    from tickstream.rows import NoTick, ParseRow
     from tickstream.ticks import Tick
 
 
@@ -42,7 +43,7 @@ def csv_rows(reader: RowReader, columns: Sequence[str], delimiter: str) -> Parse
     places = [(name, at_of[column_key(name)]) for name in columns_of(feed) if column_key(name) in at_of]
     comment, quote = feed.dialect.comment_char, feed.dialect.quote_char
 
-    def read(raw: bytes, place: int) -> Tick | Skipped:
+    def read(raw: bytes, place: int) -> Tick | NoTick:
         text = _text_of(raw, feed.encoding)
         if comment and text.startswith(comment):
             return SKIPPED
@@ -62,7 +63,7 @@ def json_rows(reader: RowReader) -> ParseRow:
     fields_from = json_fields(reader)
     encoding = reader.feed.encoding
 
-    def read(raw: bytes, place: int) -> Tick | Skipped:
+    def read(raw: bytes, place: int) -> Tick | NoTick:
         try:
             value = load_json(_text_of(raw, encoding))
         except ValueError as error:
@@ -72,11 +73,11 @@ def json_rows(reader: RowReader) -> ParseRow:
     return read
 
 
-def json_values(reader: RowReader) -> Callable[[tuple[str, Any], int], Tick | Skipped]:
+def json_values(reader: RowReader) -> Callable[[tuple[str, Any], int], Tick | NoTick]:
     """Return what reads a row of a JSON document, and what `*` stands for, at its place; it raises RowRejected."""
     fields_from = json_fields(reader)
 
-    def read(row: tuple[str, Any], place: int) -> Tick | Skipped:
+    def read(row: tuple[str, Any], place: int) -> Tick | NoTick:
         star, value = row
         return reader.read({**fields_from(value), "*": star}, place)
 
@@ -121,7 +122,10 @@ def json_text(value: Any) -> str | None:
     """Write a value of JSON as a text; None where it is none, or no plain one."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if value is None or isinstance(value, (dict, list, Ambiguous)):
+    if isinstance(value, list):
+        # Of codes: numbers become texts.
+        return json.dumps(value, ensure_ascii=False) if all(isinstance(one, str) for one in value) else None
+    if value is None or isinstance(value, (dict, Ambiguous)):
         return None
     return str(value)
 
