@@ -154,8 +154,10 @@ _ASKED: dict[str, tuple[Schema, str]] = {
     "interval": (_INTERVAL, f"Length of a bar, aligned to UTC; by default {promises.DEFAULT_INTERVAL}."),
     "session": (
         _SESSION,
-        f"Bars of sessions instead, for {' and '.join(promises.SESSION_INTERVALS)}: of an exchange (XNYS), of a zone's "
-        "days (America/New_York), or of days that roll at some time (17:00 America/Chicago).",
+        (
+            f"Bars of sessions instead, for {' and '.join(promises.SESSION_INTERVALS)}: of an exchange (XNYS), of the "
+            "days of a zone (America/New_York) or of those that roll at some time (17:00 America/Chicago)."
+        ),
     ),
     "hours": (_HOURS, "Of an exchange's session: between open and close (default), the others of its day, or both."),
     "limit": (_LIMIT, f"Bars a page; by default {promises.DEFAULT_LIMIT:,}."),

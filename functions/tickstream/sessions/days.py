@@ -109,26 +109,25 @@ class ExchangeDays:
         if not self.exchange.evening:
             return minute_at(self.zone, first, 0), minute_at(self.zone, last + _DAY, 0)
         # What follows the last session belongs to one that is not known.
-        opening, closing = next(self._sessions(first, _DAY)), next(self._sessions(last, -_DAY))
-        return self._moment(opening, opening[1].open), self._moment(closing, closing[1].close)
+        (opening, earliest), (closing, latest) = next(self._sessions(first, _DAY)), next(self._sessions(last, -_DAY))
+        return self._moment(opening, earliest.open), self._moment(closing, latest.close)
 
     def ending_after(self, minute: int) -> Day | None:
         """See Days."""
-        days = (self._day(session) for session in self._sessions(_date_at(self.zone, minute) - _DAY, _DAY))
+        days = (self.session(*one) for one in self._sessions(_date_at(self.zone, minute) - _DAY, _DAY))
         return next((day for day in days if day.end > minute), None)
 
-    def _day(self, session: tuple[date, Hours]) -> Day:
-        name, hours = session
-        moments = (hours.open, *(hours.pause or ()), hours.close)
-        minutes = [self._moment(session, moment) for moment in moments]
+    def session(self, name: date, hours: Hours) -> Day:
+        """Return the session of a date that has these hours, with those of its minutes that are wanted."""
+        minutes = [self._moment(name, moment) for moment in (hours.open, *(hours.pause or ()), hours.close)]
         open_parts = tuple(zip(minutes[::2], minutes[1::2], strict=True))
         if self.wanted is Wanted.REGULAR:
             return Day(name, minutes[0], minutes[-1], open_parts)
         if self.exchange.evening:
             before = next(self._sessions(name - _DAY, -_DAY), None)
-            start, end = minutes[0] if before is None else self._moment(before, before[1].close), minutes[-1]
+            start, end = minutes[0] if before is None else self._moment(before[0], before[1].close), minutes[-1]
         else:
-            start, end = self._moment(session, 0), self._moment(session, MINUTES_PER_DAY)
+            start, end = self._moment(name, 0), self._moment(name, MINUTES_PER_DAY)
         if self.wanted is Wanted.ALL:
             return Day(name, start, end, ((start, end),))
         edges = (start, *minutes, end)
@@ -141,8 +140,8 @@ class ExchangeDays:
                 yield day, hours
             day += step
 
-    def _moment(self, session: tuple[date, Hours], minute_of_day: int) -> int:
-        return minute_at(self.zone, session[0], minute_of_day)
+    def _moment(self, day: date, minute_of_day: int) -> int:
+        return minute_at(self.zone, day, minute_of_day)
 
 
 def minute_at(zone: tzinfo, day: date, minute_of_day: int) -> int:

@@ -48,8 +48,13 @@ class Hours(NamedTuple):
 
     def __str__(self) -> str:
         moments = (self.open, *(self.pause or ()), self.close)
-        clocks = [f"{_EVENING_BEFORE * (one < 0)}{one // 60 % 24:02}:{one % 60:02}" for one in moments]
+        clocks = [_clock(moment) for moment in moments]
         return ",".join("-".join(clocks[at : at + 2]) for at in range(0, len(clocks), 2))
+
+
+def _clock(minute: int) -> str:
+    of_day = minute + MINUTES_PER_DAY * (minute < 0)
+    return f"{_EVENING_BEFORE * (minute < 0)}{of_day // 60:02}:{of_day % 60:02}"
 
 
 def _minute(clock: str) -> int:
