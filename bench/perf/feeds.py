@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import random
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from bench.perf.decoding import Sample, best_s, native_sample
 from bench.perf.figures import Better, Figure, Unit
-from tickstream.feeds.catalogue import Catalogue
+from tickstream.feeds.catalogue import BUILT_IN, CONDITIONS, Catalogue, tables_in
 from tickstream.feeds.documents import feed_from
 from tickstream.ingests import Source, Span
 from tickstream.layouts import sniff
@@ -21,6 +22,18 @@ _ZONE: Final = "America/New_York"
 #: Other names and another order than a native file has, and a column that nobody needs between them.
 _RENAMED: Final = ("px", "venue", "ts", "ticker", "qty")
 _LOCAL: Final = ("ticker", "date", "time", "px", "qty", "venue")
+#: A native file's own columns, and sale conditions: of ten trades of US equities some four are odd lots.
+_CONDITIONED: Final = ("ticker", "ts", "px", "qty", "conditions")
+_SHARES: Final = {
+    "": 0.35,
+    "37": 0.3,
+    "14,41": 0.15,
+    "14,37,41": 0.12,
+    "12": 0.03,
+    "12,37": 0.03,
+    "2": 0.01,
+    "22": 0.01,
+}
 _COMMON: Final[dict[str, Any]] = {
     "symbol": {"from": "{ticker}"},
     "price": {"from": "{px}"},
@@ -41,6 +54,21 @@ _FEEDS: Final[tuple[dict[str, Any], ...]] = (
             "timestamp": {"from": "{date} {time}", "format": "%m/%d/%Y %H:%M:%S.%f", "zone": _ZONE},
         },
     },
+    {
+        "name": "conditioned",
+        "format": "csv",
+        "tick": {
+            **_COMMON,
+            "match": {"columns": list(_CONDITIONED)},
+            "timestamp": {"from": "{ts}", "unit": "ns"},
+            "conditions": {
+                "value": "{conditions}",
+                "separator": ",",
+                "table": "massive",
+                "regularHours": f"09:30-16:00 {_ZONE}",
+            },
+        },
+    },
 )
 
 
@@ -49,7 +77,7 @@ def measure(repeats: int) -> tuple[Figure, ...]:
     native, *others = samples()
     for sample in (native, *others):
         best_s(sample.decode)
-    renamed, local = (tuple(_ratios(native, sample, repeats)) for sample in others)
+    renamed, local, conditioned = (tuple(_ratios(native, sample, repeats)) for sample in others)
     about = f"{native.content.count(b'\n', native.span.start, native.span.end):,} ticks of 500 symbols"
     return (
         Figure(
@@ -60,6 +88,10 @@ def measure(repeats: int) -> tuple[Figure, ...]:
             name="decode and fold of local times by a feed, against native",
             unit=Unit.RATIO, better=Better.MORE, samples=local, goal=0.6, about=about,
         ),
+        Figure(
+            name="decode and fold with sale conditions, against native",
+            unit=Unit.RATIO, better=Better.MORE, samples=conditioned, goal=0.85, about=about,
+        ),
     )  # fmt: skip
 
 
@@ -69,8 +101,8 @@ def _ratios(native: Sample, other: Sample, repeats: int) -> Iterator[float]:
         yield native_s / other_s
 
 
-def samples() -> tuple[Sample, Sample, Sample]:
-    """Make the native range, the same ticks under other names and in another order, and with local dates and times.
+def samples() -> tuple[Sample, ...]:
+    """Make the native range, and the same ticks renamed and reordered, with local dates and times, with conditions.
 
     Local times are in milliseconds, as most vendors of such write them: of longer fractions there is more to read.
     """
@@ -86,10 +118,12 @@ def samples() -> tuple[Sample, Sample, Sample]:
         px="price",
         qty="size",
         venue=pl.lit("Q"),
+        conditions=pl.Series(random.Random(1).choices([*_SHARES], [*_SHARES.values()], k=rows.height)),  # noqa: S311
     )
-    catalogue = Catalogue({one["name"]: feed_from(one) for one in _FEEDS}, {})
-    renamed, dated = (_sample_of(columns.select(names), catalogue) for names in (_RENAMED, _LOCAL))
-    return native, renamed, dated
+    tables = tables_in(BUILT_IN / CONDITIONS)
+    catalogue = Catalogue({one["name"]: feed_from(one, tables=tables) for one in _FEEDS}, {})
+    vendors = (_sample_of(columns.select(names), catalogue) for names in (_RENAMED, _LOCAL, _CONDITIONED))
+    return native, *vendors
 
 
 def _sample_of(columns: pl.DataFrame, catalogue: Catalogue) -> Sample:

@@ -17,6 +17,8 @@ from itertools import batched
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tickstream.pairs import NO_PAIRS
+
 if TYPE_CHECKING:
     from tickstream.decoding import Decoded, Limits
     from tickstream.ingests import Layout, Source, Span
@@ -78,8 +80,8 @@ class Job(NamedTuple):
     layout: Layout
     span: Span
     limits: Limits
-    pairs: PairTask
     whole: bool
+    pairs: PairTask = NO_PAIRS
 
 
 def main(arguments: list[str]) -> None:

@@ -30,6 +30,7 @@ from services.decoder_child import ENDINGS, MAIN, Job, Said, Word
 from tickstream.decoding import Decoded, PackedBars, decode_pieces, decode_span
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete, TickstreamError
 from tickstream.ingests import Format
+from tickstream.pairs import NO_PAIRS
 from tickstream.ticks import RejectedRow
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def decode_apart(
     read: Read,
     budget: Budget,
     *,
-    pairs: PairTask,
+    pairs: PairTask = NO_PAIRS,
     deadline: Deadline,
 ) -> Decoded:
     """Decode a span as `tickstream.decoding.decode_span` does, Parquet in a process of its own.
@@ -85,7 +86,7 @@ def decode_apart(
     """
     if layout.format is not Format.PARQUET:
         return decode_span(source, layout, span, read, budget.limits, budget=budget, pairs=pairs)
-    (decoded,) = _kept().decode(Job(source, layout, span, budget.left, pairs, whole=True), read, deadline, budget)
+    (decoded,) = _kept().decode(Job(source, layout, span, budget.left, whole=True, pairs=pairs), read, deadline, budget)
     return decoded
 
 
@@ -96,13 +97,13 @@ def decode_pieces_apart(
     read: Read,
     budget: Budget,
     *,
-    pairs: PairTask,
+    pairs: PairTask = NO_PAIRS,
     deadline: Deadline,
 ) -> Iterator[Decoded]:
     """Decode a span as `tickstream.decoding.decode_pieces` does, and otherwise as `decode_apart`."""
     if layout.format is not Format.PARQUET:
         return decode_pieces(source, layout, span, read, budget.limits, budget=budget, pairs=pairs)
-    return _kept().decode(Job(source, layout, span, budget.left, pairs, whole=False), read, deadline, budget)
+    return _kept().decode(Job(source, layout, span, budget.left, whole=False, pairs=pairs), read, deadline, budget)
 
 
 def memory_bytes_of_child(function_mb: int) -> int:

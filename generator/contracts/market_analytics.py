@@ -121,7 +121,7 @@ _BAR: Schema = record(
         **dict.fromkeys(("open", "high", "low", "close", "volume"), refer("Decimal")),
         "ticks": {"type": "integer", "minimum": 1},
         "notional": refer("Decimal"),
-        # None where the volume is 0. `nullable` has no effect beside a reference.
+        # None where the volume is 0, as the prices are that no tick may set. `nullable` has no effect beside a reference.
         "vwap": {**DECIMAL, "nullable": True},
     },
     {"session": _DATE},

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tickstream.decoding.csv_blocks import decode_csv
-from tickstream.decoding.feed_columns import FeedColumns, csv_forms
+from tickstream.decoding.feed_columns import FeedColumns
+from tickstream.decoding.feed_forms import csv_forms
 from tickstream.decoding.json_lines import decode_json_lines
 from tickstream.decoding.plain_rows import Reader, decode_rows
 from tickstream.feeds.documents import thawed

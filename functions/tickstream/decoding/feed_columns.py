@@ -13,30 +13,27 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from tickstream.decoding.frames import PLAIN_DECIMAL_PATTERN, decimals_e9, narrowed, symbol_dtype
-from tickstream.decoding.plain_rows import NANOSECONDS_PATTERN, Form
+from tickstream.decoding.plain_rows import NANOSECONDS_PATTERN
 from tickstream.errors import RowRejected
 from tickstream.feeds.documents import columns_of, required_columns_of, templates_of
 from tickstream.feeds.effects import QUARTER_S
 from tickstream.feeds.moments import NS_PER_UNIT
-from tickstream.feeds.readers import PAIR_JOINT, column_key
+from tickstream.feeds.readers import PAIR_JOINT
 from tickstream.feeds.templates import take_apart
 from tickstream.ticks import EARLIEST_NS, FRACTION_DIGITS, LATEST_NS, SYMBOL_PATTERN, Updates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from tickstream.feeds.description import Number, TableSchema
     from tickstream.feeds.effects import EffectRule
     from tickstream.feeds.readers import RowReader, Values
     from tickstream.feeds.templates import TemplateText
-    from tickstream.ingests import Layout
 
 #: Joins the values of a row of which a template is filled: no CSV or JSON text that is proven holds one.
 _JOINT: Final = "\x00"
 #: Text before a fraction, the fraction, and what follows it.
 _FRACTION: Final = r"\A(.*:[0-9]{2}[.,])([0-9]{1,9})([^0-9.,].*)?\z"
-#: Where in one number what a trade updates outside of regular hours stands.
-_OUTSIDE_BITS: Final = 3
 _SEQUENCE_PATTERN: Final = "-?[0-9]{1,18}"
 
 
@@ -71,6 +68,14 @@ class FeedColumns:
             found |= self._alone(tick.sequence.template, _SEQUENCE_PATTERN, pl.Int64())
         return found
 
+    @property
+    def of_few_texts(self) -> frozenset[str]:
+        """The columns that only say what a row is, which is decided once for each text that they have."""
+        needed = set(self.required)
+        if self._feed.tick.cancel.pair:
+            needed.update(name for one in self._feed.tick.cancel.pair.by for name in take_apart(one).names)
+        return frozenset(self.columns) - needed
+
     def _alone(self, template: str, pattern: str, dtype: pl.DataType) -> dict[str, tuple[str, pl.DataType]]:
         """Return a column that is all of one template, is in no other, and whose missing values are no values."""
         name = take_apart(template).only_name
@@ -103,20 +108,23 @@ class FeedColumns:
 
     def _updates(self, columns: pl.DataFrame, timestamps: pl.Series) -> pl.Series:
         """Return what each row updates; null where only the strict path can tell."""
-        found = _repeated(Updates.ALL, pl.UInt8(), columns.height)
+        found: pl.Series | None = None
         for rule, one in zip(self.reader.effects, self._feed.tick.sale_conditions, strict=True):
-
-            def decide(value_of: Values, rule: EffectRule = rule) -> int:
-                within, outside = self.reader.effects_of(rule, value_of)
-                return within | outside << _OUTSIDE_BITS
-
-            both = self._each(columns, [one.value, one.by], decide, pl.UInt8())
-            within, outside = both & Updates.ALL, both // (1 << _OUTSIDE_BITS)
-            if (within != outside).any():
+            rows, different = self._different(columns, [one.value, one.by])
+            effects = [
+                self._decided(lambda value_of, rule=rule: self.reader.effects_of(rule, value_of), fields)  # type: ignore[misc]
+                for fields in different
+            ]
+            within, outside = (
+                pl.Series([effect and effect[at] for effect in effects], dtype=pl.UInt8()) for at in (0, 1)
+            )
+            updates = within.gather(rows)
+            if not within.equals(outside):
                 regular = _are_regular(timestamps, rule)
-                within = pl.select(pl.when(pl.lit(regular)).then(pl.lit(within)).otherwise(pl.lit(outside))).to_series()
-            found &= within
-        return found
+                if not regular.all():
+                    updates = updates.zip_with(regular, outside.gather(rows))
+            found = updates if found is None else found & updates
+        return _repeated(Updates.ALL, pl.UInt8(), columns.height) if found is None else found
 
     def _pairs(self, columns: pl.DataFrame, templates: Sequence[str]) -> pl.Series:
         """Return what rows are called by that are taken back, as `RowReader.pair` has it."""
@@ -130,17 +138,21 @@ class FeedColumns:
         self, columns: pl.DataFrame, templates: Sequence[str], decide: Callable[[Values], Any], dtype: pl.DataType
     ) -> pl.Series:
         """Decide once for each different set of values that some templates need."""
+        rows, different = self._different(columns, templates)
+        return pl.Series([self._decided(decide, fields) for fields in different], dtype=dtype).gather(rows)
+
+    def _different(self, columns: pl.DataFrame, templates: Sequence[str]) -> tuple[pl.Series, list[dict[str, str]]]:
+        """Return the different sets of values that some templates need, and of each row the number of its set."""
         names = list(dict.fromkeys(name for one in templates for name in take_apart(one).names))
         varying = [name for name in names if name in columns.columns]
         if not varying:
-            return _repeated(self._decided(decide, {}), dtype, columns.height)
+            return _repeated(0, pl.UInt32(), columns.height), [{}]
         if len(varying) == 1:
             keys = columns[varying[0]]
         else:
             keys = columns.select(pl.concat_str(varying, separator=_JOINT)).to_series()
-        return _mapped(
-            keys, lambda key: self._decided(decide, dict(zip(varying, key.split(_JOINT), strict=True))), dtype
-        )
+        rows, texts = _numbered(keys)
+        return rows, [dict(zip(varying, text.split(_JOINT), strict=True)) for text in texts]
 
     def _decided(self, decide: Callable[[Values], Any], fields: dict[str, str]) -> Any:
         try:
@@ -243,28 +255,31 @@ class FeedColumns:
 
 
 def _are_regular(timestamps: pl.Series, rule: EffectRule) -> pl.Series:
-    """Say of moments whether they are within the regular hours of a rule; null where they are."""
+    """Say of moments whether they are within the regular hours of a rule; those that are null are."""
     begin_s, end_s = rule.hours_s or (0, 86_400)
     second = timestamps // 10**9
     quarter = second // QUARTER_S
-    different = quarter.unique()
-    offsets = [None if one is None else rule.offset_s(one) for one in different.to_list()]
-    table = pl.DataFrame({"key": different, "offset": pl.Series(offsets, dtype=pl.Int64)})
-    offset = pl.DataFrame({"key": quarter}).join(table, on="key", how="left", maintain_order="left")["offset"]
-    return ((second + offset) % 86_400).is_between(begin_s, end_s, closed="left")
+    of_runs = [0 if one is None else rule.offset_s(one) for one in quarter.rle().struct.field("value").to_list()]
+    offsets = pl.Series(of_runs, dtype=pl.Int64).gather(quarter.rle_id())
+    return ((second + offsets) % 86_400).is_between(begin_s, end_s, closed="left").fill_null(value=True)
 
 
 def _repeated(value: Any, dtype: pl.DataType, height: int) -> pl.Series:
     return pl.Series([value], dtype=dtype).new_from_index(0, height)
 
 
+def _numbered(keys: pl.Series) -> tuple[pl.Series, list[str]]:
+    """Return the different texts, and of each row the number of its own; null where there is none."""
+    # Of a type that is new: they are numbered from 0, and none is left out.
+    numbers = keys if isinstance(keys.dtype, pl.Categorical) else keys.cast(symbol_dtype())
+    known = numbers.unique().drop_nulls()
+    return numbers.to_physical(), known.gather(known.to_physical().arg_sort()).to_list()
+
+
 def _mapped(keys: pl.Series, decide: Callable[[str], Any], dtype: pl.DataType) -> pl.Series:
     """Decide once for each different text."""
-    numbers = keys.cast(symbol_dtype())
-    different = numbers.unique()
-    found = pl.Series([None if key is None else decide(key) for key in different.to_list()], dtype=dtype)
-    table = pl.DataFrame({"key": different, "found": found})
-    return pl.DataFrame({"key": numbers}).join(table, on="key", how="left", maintain_order="left")["found"]
+    rows, texts = _numbered(keys)
+    return pl.Series([decide(text) for text in texts], dtype=dtype).gather(rows)
 
 
 def _is_plain(number: Number, schema: TableSchema) -> bool:
@@ -336,54 +351,3 @@ def _epochs(text: pl.Expr, unit: str) -> pl.Expr:
         per = pl.lit(NS_PER_UNIT[unit], pl.Int128)
     part = fraction.str.pad_end(18, "0").cast(pl.Int128) * per
     return pl.when(part % 10**18 == 0).then(whole * per + part // 10**18).cast(pl.Int64, strict=False)
-
-
-def csv_forms(columns: FeedColumns, layout: Layout) -> Callable[[Sequence[str]], Form | None]:
-    """Return what finds the form of rows of CSV: every field is plain, or quoted without a quote in it."""
-    forms = [
-        _csv_form(columns, layout, typed)
-        for typed in (columns.typed(integer_times=True), columns.typed(integer_times=False), {})
-    ]
-
-    def form_of(rows: Sequence[str]) -> Form | None:
-        some = pl.Series(rows, dtype=pl.String)
-        found, form = max(
-            ((int(some.str.contains(form.pattern).sum()), form) for form in forms), key=lambda pair: pair[0]
-        )
-        return form if found else None
-
-    return form_of
-
-
-def _csv_form(columns: FeedColumns, layout: Layout, typed: Mapping[str, tuple[str, pl.DataType]]) -> Form:
-    names = {column_key(name): name for name in columns.columns}
-    dialect = columns.reader.feed.dialect
-    wanted = tuple(names.get(column_key(name), f"ignored {at}") for at, name in enumerate(layout.columns))
-    quote, delimiter = dialect.quote_char, layout.delimiter
-    mark = re.escape(quote) if quote else ""
-    bare = rf"[^{_in_class(delimiter + (quote or ''))}\r\x00]*"
-    fields = []
-    for at, name in enumerate(wanted):
-        if name in typed:
-            plain, quoted = typed[name][0], typed[name][0]
-        else:
-            plain, quoted = bare, rf"[^{_in_class(quote or '')}\r\x00]*"
-            if at == 0 and dialect.comment_char:
-                # A row that begins with the comment's character is none.
-                plain = rf"(?:[^{_in_class(delimiter + (quote or '') + dialect.comment_char)}\r\x00]{bare})?"
-        fields.append(rf"(?:{plain}|{mark}{quoted}{mark})" if quote else plain)
-    dtypes = {name: typed[name][1] if name in typed else pl.String() for name in wanted if name in columns.columns}
-    pattern = rf"\A{re.escape(delimiter).join(fields)}\z"
-    return Form(
-        pattern,
-        wanted,
-        dtypes,
-        columns.finish,
-        separator=delimiter,
-        quote=quote,
-        newest_first=columns.reader.is_descending,
-    )
-
-
-def _in_class(characters: str) -> str:
-    return "".join(f"\\{one}" if one in "\\]^-[&~" else one for one in characters)

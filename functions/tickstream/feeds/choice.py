@@ -132,12 +132,6 @@ def _outright(found: Chosen | _Misfit | None, feed: Feed) -> Chosen:
 
 
 def _complete(chosen: Chosen) -> Chosen:
-    if chosen.feed.refused:
-        raise ObjectRejected(
-            Reason.INCOMPLETE_FEED,
-            f"it is of feed {chosen.feed.name}, and {chosen.feed.refused}: a feed of your own that extends it and says "
-            "refused: null takes every print as it is",
-        )
     missing = lacking(chosen.feed)
     if missing:
         key, why = missing

@@ -208,8 +208,6 @@ class Feed(Part, frozen=True):
     encoding: Literal["utf-8", "latin-1"] = "utf-8"
     dialect: Dialect = Dialect()
     schema: TableSchema = TableSchema()
-    #: Why files of this kind are refused, though it is known what they are.
-    refused: Text = ""
     #: What the user has to say, because no file does: the key and a sentence.
     told: dict[Text, Text] = {}
 

@@ -16,6 +16,7 @@ from tickstream.decoding.plain_rows import Reader, decode_rows
 from tickstream.feeds.documents import feed_from, frozen_text
 from tickstream.feeds.rows import row_parser
 from tickstream.ingests import Format, Layout, Source
+from tickstream.pairs import NO_PAIRS, PairTask, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +72,27 @@ WHERE: Final[tuple[list[dict[str, Any]], ...]] = (
     [{"value": "{kind}", "in": ["T", ""]}],
     [{"value": "{kind}{id}", "notIn": ["X1"]}],
 )
+CANCELS: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"marks": [{"value": "{kind}", "in": ["X"]}, {"value": "{id}", "in": ["-7"]}]},
+    {"pair": {"where": [{"value": "{kind}", "in": ["X"]}], "by": ["{sym}", "{px}"]}},
+    {
+        "marks": [{"value": "{id}", "in": ["2"]}],
+        "pair": {"where": [{"value": "{id}", "in": ["1"]}], "by": ["{id}{kind}"]},
+    },
+)
+CODES: Final = {"T": "volume, outside: all", "X": "high_low", "bit 0": "volume", "1": "open_close! volume"}
+REGULAR: Final = {"regularHours": "09:30-16:00 America/New_York"}
+CONDITIONS: Final[tuple[Any, ...]] = (
+    None,
+    {"value": "{kind}", "codes": CODES, **REGULAR},
+    {"value": "{kind}{id}", "split": "characters", "codes": CODES, "otherwise": "nothing", **REGULAR},
+    {"value": "{id}", "split": "hexBits", "codes": CODES, **REGULAR},
+    [
+        {"value": "{id}", "by": "{kind}", "codes": {"1 (tapes TX)": "volume"}},
+        {"value": "{kind}", "codes": {"X": "nothing"}},
+    ],
+)
 SEQUENCES: Final = (None, {"from": "{id}"}, {"order": "descending"})
 
 
@@ -84,7 +106,11 @@ def feeds(draw: st.DrawFn) -> dict[str, Any]:
         "price": draw(st.sampled_from(NUMBERS)),
         "size": draw(st.sampled_from(({"from": "{qty}"}, {"from": "{qty}", "abs": True}, {"constant": "0"}))),
         "where": draw(st.sampled_from(WHERE)),
+        "cancel": draw(st.sampled_from(CANCELS)),
     }
+    conditions = draw(st.sampled_from(CONDITIONS))
+    if conditions:
+        tick["conditions"] = conditions
     sequence = draw(st.sampled_from(SEQUENCES))
     if sequence:
         tick["sequence"] = sequence
@@ -146,8 +172,11 @@ def rows(draw: st.DrawFn) -> dict[str, str]:
 
 
 def decoded(text: bytes, layout: Layout, *, strictly: bool) -> Decoded:
-    """What comes of rows, row by row or in columns."""
-    sink = Sink(SOURCE, LIMITS, Budget(LIMITS))
+    """What comes of rows, row by row or in columns; some trades are taken back, and others are watched."""
+    pairs = NO_PAIRS
+    if '"pair":' in layout.feed:
+        pairs = PairTask(frozenset(map(name_of, ("A\x1f1", "1T", "A\x1f187.5"))), frozenset({0, 40}))
+    sink = Sink(SOURCE, LIMITS, Budget(LIMITS), pairs)
     if strictly:
         reader = Reader(lambda _: None, row_parser(layout, SOURCE.key))
         decode_rows(text, lambda places: places, reader, sink, LIMITS)
@@ -158,7 +187,8 @@ def decoded(text: bytes, layout: Layout, *, strictly: bool) -> Decoded:
 
 def everything(found: Decoded) -> tuple[object, ...]:
     """All that a decoding says, comparable."""
-    return {key: tuple(bars) for key, bars in found.bars.items()}, found.ticks, found.rejects, found.skipped
+    bars = {key: tuple(bars) for key, bars in found.bars.items()}
+    return bars, found.ticks, found.rejects, found.skipped, found.cancelled, sorted(found.pair_rows)
 
 
 def csv_text(table: list[dict[str, str]], delimiter: str, quoted: list[bool]) -> bytes:

@@ -85,7 +85,17 @@ def test_m23_the_committed_schema_is_current_and_every_feed_has_it() -> None:
         ({"tick": {"match": {"key": "("}}}, "tick.match.key"),
         ({"tick": {"symbol": None}}, "tick.symbol"),
         ({"tick": {"where": [{"value": "{sym}"}]}}, "tick.where[0]"),
-        ({"tick": {"cancel": {}}}, "cancel"),
+        ({"tick": {"cancels": {}}}, "cancels"),
+        ({"tick": {"cancel": {"marks": [{"value": "{a}"}]}}}, "tick.cancel.marks[0]"),
+        ({"tick": {"cancel": {"pair": {"where": [{"value": "{a}", "in": ["C"]}], "by": []}}}}, "tick.cancel.pair.by"),
+        (
+            {"tick": {"conditions": {"value": "{a}", "table": "nowhere"}}},
+            "conditions: there is no table 'nowhere'",
+        ),
+        ({"tick": {"conditions": {"value": "{a}", "codes": {"T": "high"}}}}, "'high' is none of"),
+        ({"tick": {"conditions": {"value": "{a}", "codes": {"T": "volume, outside: all"}}}}, "regularHours are wanted"),
+        ({"tick": {"conditions": {"value": "{a}", "regularHours": "9:30 to 16:00"}}}, "is not written as 09:30-16:00"),
+        ({"tick": {"conditions": {"value": "{a}", "split": "list", "separator": ","}}}, "one of split and separator"),
         ({"dialect": {"header": False}}, "schema.fields"),
         ({"dialect": {"delimiter": "::"}}, "dialect.delimiter"),
         ({"schema": {"decimalChar": ",", "groupChar": ","}}, "schema.groupChar"),
@@ -146,17 +156,22 @@ def test_m23_what_was_chosen_is_frozen() -> None:
     assert frozen_text(thawed(layout.feed)) == layout.feed
 
 
-def test_m23_what_would_make_wrong_bars_is_recognised_and_refused() -> None:
-    """Files whose cancelled trades or sale conditions count are refused by name, unless the user takes all prints."""
+def test_m26_who_wants_every_print_extends_a_feed() -> None:
+    """A built-in feed applies cancels and sale conditions; one that extends it may take every print as it is."""
     stocks = (
         b"ticker,conditions,correction,exchange,id,participant_timestamp,price,sequence_number,sip_timestamp,size,tape,"
         b"trf_id,trf_timestamp\nA,12,0,4,1,1789718400814766587,157.35,3372,1789718400831008119,10,1,202,1\n"
     )
-    refusal = refusal_of(stocks)
-    assert refusal.reason is Reason.INCOMPLETE_FEED
-    assert "massive-us-stocks-trades, and its cancelled trades and sale conditions are not applied" in refusal.detail
-    every_print = {"name": "every-print", "extends": "massive-us-stocks-trades", "refused": None}
-    assert name_of(layout_of(stocks, catalogue=own(every_print))) == "every-print"
+    built_in = thawed(layout_of(stocks).feed)
+    assert (built_in.name, built_in.tick.cancel.marks != ()) == ("massive-us-stocks-trades", True)
+    assert built_in.tick.sale_conditions[0].codes["15"] == "nothing"
+    every_print = {
+        "name": "every-print",
+        "extends": "massive-us-stocks-trades",
+        "tick": {"conditions": None, "cancel": None},
+    }
+    layout = layout_of(stocks, catalogue=own(every_print))
+    assert (name_of(layout), thawed(layout.feed).tick.sale_conditions) == ("every-print", ())
 
 
 HELP: Final = [

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_analytics import data_processor
-from market_analytics.data_processor import FIRST_DELAY_S, SECONDS_A_RANGE, process_batch
+from market_analytics.data_processor import SECONDS_A_RANGE, process_batch
 from market_analytics.data_processor_order import PATIENCE, Arrived, order_of
 from services.queue import MAX_PUT_BACKS, MAX_TRIES_CARRIED, History
 from tests.unit.market_analytics.processor_world import COLUMNS, GOOD, HEADER, NOW_MS, World, rows
@@ -276,7 +276,7 @@ def test_an_object_that_s3_does_not_show_yet_is_asked_for_again_without_spending
     queue.send(range_of("unseen"))
     with pytest.raises(AssertionError):
         work_off(queue, world, 8)
-    assert queue.delays == [FIRST_DELAY_S * 2**at for at in range(6)] + [300, 300]
+    assert queue.delays == [NotShownYet.first_delay_s * 2**at for at in range(6)] + [300, 300]
     assert queue.dead == []
     assert queue.waiting[0].receives == 0
 

@@ -31,6 +31,7 @@ def test_ingest_status_follows_the_receipts() -> None:
         "ticks": 0,
         "rejected": 0,
         "skipped": 0,
+        "cancelled": 0,
         "receivedAt": "1970-01-01T00:00:01Z",
         "source": "day/ü.csv",
     }

@@ -17,7 +17,7 @@ from tickstream.decoding import fold_ticks, packed_hours
 from tickstream.decoding.fold import BarFold, tick_frame
 from tickstream.errors import MalformedItem
 from tickstream.sessions.grids import UtcGrid
-from tickstream.ticks import PRICE_BOUND_E9, SIZE_BOUND_E9, Tick
+from tickstream.ticks import PRICE_BOUND_E9, SIZE_BOUND_E9, Tick, Updates
 
 if TYPE_CHECKING:
     import random
@@ -37,41 +37,50 @@ NOTHING_OF_BEFORE = bytes.fromhex("02789c8b8e8ed589362409c70200800b0e6d")
 PRICES = st.one_of(st.integers(-3, 3), st.integers(1 - PRICE_BOUND_E9, PRICE_BOUND_E9 - 1))
 SIZES = st.one_of(st.integers(0, 10**12), st.integers(0, SIZE_BOUND_E9 - 1))
 SEQUENCES = st.one_of(st.just(0), st.integers(-2, 2), st.integers(-(2**63), 2**63 - 1))
+UPDATES = st.one_of(st.just(Updates.ALL), st.integers(0, 7).map(Updates))
 # Few times, sources and offsets: ties everywhere, while no two ticks stand in the same place.
 PLACED_TICKS = st.dictionaries(
     st.tuples(st.sampled_from(["a.csv", "b.csv"]), st.sampled_from(["", "e1"]), st.integers(0, 5)),
-    st.tuples(st.integers(0, 3).map(lambda step: START_NS + step * 40 * 10**9), PRICES, SIZES, SEQUENCES),
+    st.tuples(st.integers(0, 3).map(lambda step: START_NS + step * 40 * 10**9), PRICES, SIZES, SEQUENCES, UPDATES),
     min_size=1,
     max_size=20,
 )
 
 
-def single_bars(placed: dict[tuple[str, str, int], tuple[int, int, int, int]]) -> list[Bar]:
+type Placed = dict[tuple[str, str, int], tuple[int, int, int, int, Updates]]
+
+
+def single_bars(placed: Placed) -> list[Bar]:
     """The bar of each tick alone."""
     return [bar_of(Tick("A", *values), *place) for place, values in placed.items()]
 
 
 @given(PLACED_TICKS, st.randoms(use_true_random=False))
-def test_merging_in_any_order_and_grouping_gives_the_same_bars(
-    placed: dict[tuple[str, str, int], tuple[int, int, int, int]], shuffled: random.Random
-) -> None:
+def test_m26_merging_in_any_order_and_grouping_gives_the_same_bars(placed: Placed, shuffled: random.Random) -> None:
     """Merged one by one, in groups, or in another order: the same bars, field by field as computed from the ticks."""
     bars = single_bars(placed)
     expected = []
+    ticks = sorted((Position(values[0], values[3], *place), Tick("A", *values)) for place, values in placed.items())
     for minute in sorted({bar.minute for bar in bars}):
-        rows = sorted((bar for bar in bars if bar.minute == minute), key=lambda bar: bar.first)
+        of_minute = [(at, tick) for at, tick in ticks if tick.timestamp_ns // (60 * 10**9) == minute]
+        ends = [(at, tick.price_e9) for at, tick in of_minute if Updates.OPEN_CLOSE in tick.updates]
+        extremes = [tick.price_e9 for _, tick in of_minute if Updates.HIGH_LOW in tick.updates]
+        sold = [tick for _, tick in of_minute if Updates.VOLUME in tick.updates]
+        times_ns = [tick.timestamp_ns for _, tick in of_minute]
         expected.append(
             Bar(
                 minute=minute,
-                open_e9=rows[0].open_e9,
-                high_e9=max(row.high_e9 for row in rows),
-                low_e9=min(row.low_e9 for row in rows),
-                close_e9=rows[-1].close_e9,
-                volume_e9=sum(row.volume_e9 for row in rows),
-                ticks=len(rows),
-                notional_e18=sum(row.open_e9 * row.volume_e9 for row in rows),
-                first=rows[0].first,
-                last=rows[-1].last,
+                open_e9=ends[0][1] if ends else None,
+                high_e9=max(extremes, default=None),
+                low_e9=min(extremes, default=None),
+                close_e9=ends[-1][1] if ends else None,
+                volume_e9=sum(tick.size_e9 for tick in sold),
+                ticks=len(of_minute),
+                notional_e18=sum(tick.price_e9 * tick.size_e9 for tick in sold),
+                first=ends[0][0] if ends else None,
+                last=ends[-1][0] if ends else None,
+                begin_ns=min(times_ns),
+                end_ns=max(times_ns),
             )
         )
     assert merge_bars(bars) == tuple(expected)
@@ -82,7 +91,7 @@ def test_merging_in_any_order_and_grouping_gives_the_same_bars(
 
 @given(PLACED_TICKS)
 def test_merging_two_is_commutative_and_associative(
-    placed: dict[tuple[str, str, int], tuple[int, int, int, int]],
+    placed: Placed,
 ) -> None:
     """The order of two and the brackets around three do not matter."""
     bars = single_bars(placed)
@@ -92,16 +101,16 @@ def test_merging_two_is_commutative_and_associative(
 
 
 @given(PLACED_TICKS, st.sampled_from([1, 5, 15, 60, 1440]))
-def test_resampling_is_the_merge_of_the_minutes(
-    placed: dict[tuple[str, str, int], tuple[int, int, int, int]], minutes: int
-) -> None:
+def test_resampling_is_the_merge_of_the_minutes(placed: Placed, minutes: int) -> None:
     """A longer bar starts at a multiple of its length since 1970 and loses no tick."""
     bars = merge_bars(single_bars(placed))
     longer = resample(bars, UtcGrid(minutes).start_of)
     assert all(bar.minute % minutes == 0 for bar in longer)
     assert sum(bar.notional_e18 for bar in longer) == sum(bar.notional_e18 for bar in bars)
-    assert longer[0].first == bars[0].first
-    assert longer[-1].last == bars[-1].last
+    ends = [bar for bar in bars if bar.first is not None]
+    priced = [bar for bar in longer if bar.first is not None]
+    assert [bar.first for bar in priced[:1]] == [bar.first for bar in ends[:1]]
+    assert [bar.last for bar in priced[-1:]] == [bar.last for bar in ends[-1:]]
 
 
 @given(
@@ -110,23 +119,27 @@ def test_resampling_is_the_merge_of_the_minutes(
 def test_vwap_is_rounded_half_to_even(volume: int, notional: int) -> None:
     """The volume-weighted price agrees with Decimal at ample precision, below zero too."""
     at = Position(0, 0, "", "", 0)
-    bar = Bar(0, 1, 1, 1, 1, volume, 1, notional, at, at)
+    bar = Bar(0, 1, 1, 1, 1, volume, 1, notional, at, at, 0, 0)
     with localcontext(prec=100):
         assert bar.vwap_e9 == (Decimal(notional) / volume).quantize(Decimal(1), ROUND_HALF_EVEN)
     assert bar._replace(volume_e9=0).vwap_e9 is None
 
 
 @given(PLACED_TICKS)
-def test_notional_agrees_with_decimal(placed: dict[tuple[str, str, int], tuple[int, int, int, int]]) -> None:
+def test_notional_agrees_with_decimal(placed: Placed) -> None:
     """Price times size, summed, is exact to the eighteenth digit."""
     with localcontext(prec=100):
-        products = (Decimal(price).scaleb(-9) * Decimal(size).scaleb(-9) for _, price, size, _ in placed.values())
+        products = (
+            Decimal(price).scaleb(-9) * Decimal(size).scaleb(-9)
+            for _, price, size, _, updates in placed.values()
+            if Updates.VOLUME in updates
+        )
         total = sum(products, start=Decimal(0))
         assert sum(bar.notional_e18 for bar in merge_bars(single_bars(placed))) == total.scaleb(18)
 
 
 @given(PLACED_TICKS)
-def test_packing_gives_equal_bars_back(placed: dict[tuple[str, str, int], tuple[int, int, int, int]]) -> None:
+def test_packing_gives_equal_bars_back(placed: Placed) -> None:
     """Bars of any size, in any order, survive the item."""
     bars = tuple(single_bars(placed))
     assert decode_bars(encode_bars(bars)) == bars
@@ -134,9 +147,7 @@ def test_packing_gives_equal_bars_back(placed: dict[tuple[str, str, int], tuple[
 
 
 @given(PLACED_TICKS, st.lists(st.integers(0, 3), min_size=20, max_size=20), st.data())
-def test_packed_bars_merge_like_bars(
-    placed: dict[tuple[str, str, int], tuple[int, int, int, int]], part_of: list[int], data: st.DataObject
-) -> None:
+def test_packed_bars_merge_like_bars(placed: Placed, part_of: list[int], data: st.DataObject) -> None:
     """Whatever is merged in whatever order, packed or not, the bars are equal; merged again, so are the bytes."""
     parts: dict[int, list[Bar]] = {}
     for bar, part in zip(single_bars(placed), part_of, strict=False):
@@ -154,7 +165,8 @@ def test_packed_bars_merge_like_bars(
         b"no bars",
         zlib.compress(b"[[],[1]]"),
         *(b"\x03" + packed for packed in (b"no zlib", zlib.compress(b"\xff"))),
-        b"\x04" + zlib.compress(b"[[]]"),
+        b"\x05" + zlib.compress(b"[[]]"),
+        *(b"\x04" + zlib.compress(text) for text in (b"[[]]", b"[[],[1]]")),
         *(b"\x03" + zlib.compress(text) for text in (b"{", b"{}", b"[1]", b"[[]]", b"[[],[]]", b"[[],[1,1.5]]")),
     ],
 )
@@ -174,12 +186,14 @@ def test_bars_that_were_stored_before_ticks_had_a_sequence_are_read() -> None:
         234_401_250_000_000_000_000_000,
         Position(START_NS + 5, 0, "ticks/a.csv", "e1", 120),
         Position(START_NS + 59 * 10**9, 0, "ticks/b.csv", "e2", 7),
+        START_NS + 5, START_NS + 59 * 10**9,
     )  # fmt: skip
     most = 10**18 - 1
     other = Bar(
         minute + 1, most, most, 1, 5, most, 2, most**2 + 5,
         Position(START_NS + 60 * 10**9, 0, "ticks/b.csv", "e2", 99),
         Position(START_NS + 60 * 10**9, 0, "ticks/b.csv", "e2", 140),
+        START_NS + 60 * 10**9, START_NS + 60 * 10**9,
     )  # fmt: skip
     assert decode_bars(OF_BEFORE) == (one, other)
     assert decode_bars(ONE_SOURCE_OF_BEFORE) == (other,)
@@ -206,12 +220,15 @@ def test_columns_of_different_lengths_are_refused() -> None:
             decode_bars(packed[:1] + zlib.compress(json.dumps(columns).encode()))
 
 
-@given(st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 200), PRICES, SIZES), max_size=30), st.data())
-def test_folding_posted_ticks_is_the_merge_of_their_bars(
-    rows: list[tuple[str, int, int, int]], data: st.DataObject
+@given(st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 200), PRICES, SIZES, UPDATES), max_size=30), st.data())
+def test_m26_folding_ticks_is_the_merge_of_their_bars(
+    rows: list[tuple[str, int, int, int, Updates]], data: st.DataObject
 ) -> None:
-    """The fold of a POST, in any order, has the bars of its ticks by symbol and hour."""
-    ticks = [Tick(symbol, START_NS + step * 30 * 10**9, price, size) for symbol, step, price, size in rows]
+    """The fold of ticks, in any order, has the bars of its ticks by symbol and hour, whatever they may set."""
+    ticks = [
+        Tick(symbol, START_NS + step * 30 * 10**9, price, size, updates=updates)
+        for symbol, step, price, size, updates in rows
+    ]
     folded = fold_ticks(data.draw(st.permutations(list(enumerate(ticks)))), "ingest", "")
     assert all(bar.hour == hour for (_, hour), bars in folded.items() for bar in bars)
     for symbol in "AB":
