@@ -81,7 +81,7 @@ def expected(window: tuple[date, date], placing: Placing) -> list[dict[str, Any]
             groups.setdefault(place, []).append(Trade(row.symbol, 0, row.price, row.size))
     return [
         {"session": str(name), "start": f"{datetime.fromtimestamp(start * 60, UTC):%Y-%m-%dT%H:%M:%SZ}"}
-        | {field: str(figure.normalize()) if field != "ticks" else figure for field, figure in figures.items()}
+        | {field: f"{figure.normalize():f}" if field != "ticks" else figure for field, figure in figures.items()}
         for (name, start), rows in groups.items()
         for figures in expected_bars(rows)
     ]
@@ -136,7 +136,7 @@ def day_of(zone: str) -> Placing:
         ("XHKG", "XHKG", NOVEMBER, 9),
     ],
 )
-def test_regular_hours_are_those_of_exchange_calendars(
+def test_m12_regular_hours_are_those_of_exchange_calendars(
     stack: MarketStack, session: str, calendar: str, window: tuple[date, date], sessions: int
 ) -> None:
     """Changes of clocks, a holiday, an early close, evening begins and lunch breaks: one exact bar a session."""
@@ -146,7 +146,7 @@ def test_regular_hours_are_those_of_exchange_calendars(
     assert bars == read(stack, window, limit=5000, interval="1d", session=session, hours="regular")
 
 
-def test_an_early_close_and_an_evening_begin_are_where_they_were(stack: MarketStack) -> None:
+def test_m12_an_early_close_and_an_evening_begin_are_where_they_were(stack: MarketStack) -> None:
     """28 November 2025: New York from 09:30 to 13:00; Globex's Monday from Sunday 17:00 in Chicago."""
     friday = {bar["session"]: bar for bar in read(stack, NOVEMBER, interval="1d", session="XNYS")}
     assert "2025-11-27" not in friday
@@ -157,7 +157,7 @@ def test_an_early_close_and_an_evening_begin_are_where_they_were(stack: MarketSt
 
 
 @pytest.mark.parametrize(("code", "window"), [("XNYS", SPRING), ("XNYS", NOVEMBER), ("XTKS", NOVEMBER)])
-def test_regular_and_extended_hours_are_apart(stack: MarketStack, code: str, window: tuple[date, date]) -> None:
+def test_m12_regular_and_extended_hours_are_apart(stack: MarketStack, code: str, window: tuple[date, date]) -> None:
     """Extended hours are what the local day has beside the session, the lunch break included; all hours are both."""
     trading, day = regular(code), whole_days(code)
     extended = read(stack, window, interval="1d", session=code, hours="extended")
@@ -167,7 +167,7 @@ def test_regular_and_extended_hours_are_apart(stack: MarketStack, code: str, win
 
 
 @pytest.mark.parametrize("window", [SPRING, AUTUMN])
-def test_days_of_a_zone_have_23_to_25_hours(stack: MarketStack, window: tuple[date, date]) -> None:
+def test_m12_days_of_a_zone_have_23_to_25_hours(stack: MarketStack, window: tuple[date, date]) -> None:
     """A day is from midnight to midnight of the wall clock, also where clocks change."""
     bars = read(stack, window, interval="1d", session="America/New_York")
     assert_bars(bars, expected(window, day_of("America/New_York")))
@@ -175,24 +175,22 @@ def test_days_of_a_zone_have_23_to_25_hours(stack: MarketStack, window: tuple[da
     assert (ticks.get("2025-03-09"), ticks.get("2025-11-02")) == ((92, None) if window == SPRING else (None, 100))
 
 
-@pytest.mark.parametrize(
-    ("roll", "hours", "ends"), [("17:00 America/Chicago", 7, True), ("06:00 Europe/London", -6, False)]
-)
-def test_a_roll_names_the_day_that_it_ends_or_begins(stack: MarketStack, roll: str, hours: int, ends: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("roll", "to_its_date"), [("17:00 America/Chicago", 7), ("06:00 Europe/London", -6)])
+def test_m12_a_roll_names_the_day_that_it_ends_or_begins(stack: MarketStack, roll: str, to_its_date: int) -> None:
     """From noon on a roll ends the day that it names, before noon it begins it."""
     zone = ZoneInfo(roll.split(" ")[1])
 
     def place(minute: int) -> tuple[date, int]:
         wall = datetime.fromtimestamp(minute * 60, zone).replace(tzinfo=None)
-        name = (wall + timedelta(hours=hours)).date()
-        began = datetime.combine(name - DAY if ends else name, time.fromisoformat(roll[:5]), zone)
+        name = (wall + timedelta(hours=to_its_date)).date()
+        began = datetime.combine(name - DAY if to_its_date > 0 else name, time.fromisoformat(roll[:5]), zone)
         return name, minute_of(began)
 
     assert_bars(read(stack, AUTUMN, interval="1d", session=roll), expected(AUTUMN, place))
 
 
 @pytest.mark.parametrize("session", ["XNYS", "XTKS", "America/New_York"])
-def test_four_hours_are_counted_from_the_sessions_start(stack: MarketStack, session: str) -> None:
+def test_m12_four_hours_are_counted_from_the_sessions_start(stack: MarketStack, session: str) -> None:
     """In time that went by: the session's last bar is cut short at its end."""
     of_day = regular(session) if session.startswith("X") else day_of(session)
 
@@ -213,7 +211,7 @@ def test_four_hours_are_counted_from_the_sessions_start(stack: MarketStack, sess
         ({"interval": "1d", "session": "XNYS", "to": "2036-02-01T00:00:00Z"}, "sessions_unknown"),
     ],
 )
-def test_what_is_no_session_is_a_400(stack: MarketStack, asked: dict[str, str], code: str) -> None:
+def test_m12_what_is_no_session_is_a_400(stack: MarketStack, asked: dict[str, str], code: str) -> None:
     """A mistake has a code of its own, through the gateway too."""
     answer = stack.call("GET", f"/bars/{SYMBOL}?{urlencode({'from': '2025-11-28T00:00:00Z', **asked})}")
     assert (answer.status, answer.body["error"]["code"]) == (400, code)
