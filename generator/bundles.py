@@ -21,7 +21,7 @@ from generator.dependencies import ARCHITECTURES, dependency_zip
 from generator.errors import BundleError, GeneratorError
 from generator.usage import OneLineParser
 from generator.zips import add_file, replace_tree
-from tickstream.feeds.catalogue import catalogue_of
+from tickstream.feeds.catalogue import CONDITIONS, catalogue_of
 from tickstream.feeds.documents import FeedError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ _POWERTOOLS = ("aws-lambda-powertools",)
 _FEEDS = ("backports.zstd", "ijson", "msgspec", "tzdata")
 """What reads vendors' files beside polars: of those functions that look into objects."""
 
-_SHIPPED = ("*.py", "feeds/builtin/*.json", "feeds/builtin/conditions/*.csv", "sessions/*.json")
+_SHIPPED = ("*.py", "feeds/builtin/*.json", "feeds/builtin/*/*.csv", "sessions/*.json")
 """What a bundle holds of a shared package."""
 
 _OWN_FEEDS = "tickstream/feeds/own"
@@ -203,10 +203,11 @@ def own_files(bundle: Bundle, sources: Path | None = None) -> Iterator[tuple[str
 def feed_files(folder: Path) -> dict[str, bytes]:
     """Return name and content of the user's own feeds in a bundle, each checked. Raises BundleError."""
     try:
-        feeds = catalogue_of(folder).own
-        if not feeds:
+        names = [f"{name}.json" for name in sorted(catalogue_of(folder).own)]
+        names += [f"{CONDITIONS}/{path.name}" for path in sorted((folder / CONDITIONS).glob("*.csv"))]
+        if not names:
             raise BundleError(f"no feeds (NAME.json) in {folder}")
-        return {f"{_OWN_FEEDS}/{name}.json": (folder / f"{name}.json").read_bytes() for name in sorted(feeds)}
+        return {f"{_OWN_FEEDS}/{name}": (folder / name).read_bytes() for name in names}
     except FeedError as error:
         raise BundleError(str(error)) from error
 
@@ -251,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pipeline", choices=sorted(BUNDLES), default="market-analytics", help="whose functions")
     parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="arm64", help="(default: arm64)")
     parser.add_argument("--out", type=Path, default=Path("build/bundles"), help="(default: build/bundles)")
-    parser.add_argument("--feeds", type=Path, metavar="DIR", help="feeds of your own, one JSON a feed (docs/feeds.md)")
+    parser.add_argument("--feeds", type=Path, metavar="DIR", help="feeds and tables of your own (docs/feeds.md)")
     options = parser.parse_args(arguments)
     try:
         built = build_bundles(options.pipeline, options.architecture, options.out, feeds=options.feeds)

@@ -118,10 +118,11 @@ _DATE: Schema = {
 _BAR: Schema = record(
     {
         "start": refer("Utc"),
-        **dict.fromkeys(("open", "high", "low", "close", "volume"), refer("Decimal")),
+        **{price: {**DECIMAL, "nullable": True} for price in ("open", "high", "low", "close")},
+        "volume": refer("Decimal"),
         "ticks": {"type": "integer", "minimum": 1},
         "notional": refer("Decimal"),
-        # None where the volume is 0, as the prices are that no tick may set. `nullable` has no effect beside a reference.
+        # None where no tick may set them, and where the volume is 0. `nullable` has no effect beside a reference.
         "vwap": {**DECIMAL, "nullable": True},
     },
     {"session": _DATE},
@@ -237,8 +238,9 @@ _GET_INGEST = Operation(
     "getIngest",
     "Tell how far an ingest is.",
     "Its counts grow until it is complete. `ticks` are those in bars, `skipped` the rows that are no trades by the "
-    "object's `feed`. Where it is `partly_rejected`, the ranges of the object that could be read count and the others "
-    "do not; of one that is `rejected` nothing counts. Ingests are forgotten after 60 days.",
+    "object's `feed`, `cancelled` trades that are taken back and the rows that do so. Where it "
+    "is `partly_rejected`, the ranges of the object that could be read count and the others do not; of one that is "
+    "`rejected` nothing counts. Ingests are forgotten after 60 days.",
     (Parameter("ingestId", "path", refer("IngestId"), "As POST /ingest answered it.", required=True),),
     answer=record(
         {

@@ -227,3 +227,17 @@ def test_a_file_with_a_header_alone_completes_empty(world: Any, csv_file: Any) -
     status = world.run(world.upload(KEY, csv_file()))
     assert status.last.status is Status.COMPLETED
     assert (status.last.totals.ticks, status.last.totals.first_ns) == (0, None)
+
+
+def test_m26_what_is_taken_back_in_a_file_is_in_no_total(world: Any) -> None:
+    """A trade and the row that takes it back, in different pieces of the file, count for nothing; the rest does."""
+    rows = ((b"TRADE", 200, b"1"), (b"TRADE", 101, b"1"), (b"TRADE CANCELLED", 200, b"1"), (b"TRADE", 102, b"4000000"))
+    content = b"Date,Timestamp,EventType,Ticker,Price,Quantity,Exchange,Conditions\n" + b"".join(
+        b"20260105,09:30:0%d,%s,A,%d,10,N,%s\n" % (at, kind, price, flags)
+        for at, (kind, price, flags) in enumerate(rows)
+    )
+    world.max_file_bytes = len(content)
+    status = world.run(world.upload(KEY, content))
+    assert status.last.status is Status.COMPLETED
+    totals = status.last.totals
+    assert (totals.ticks, totals.volume_e9, totals.notional_e18) == (2, 10 * 10**9, 1010 * 10**18)

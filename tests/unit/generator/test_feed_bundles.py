@@ -26,6 +26,20 @@ def test_m23_own_feeds_are_in_the_bundles_that_read_objects(tmp_path: Path, monk
         assert own == (wanted if (PIPELINE, name.removesuffix(".zip")) in READERS else set())
 
 
+def test_m26_own_tables_are_in_the_bundles_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with nothing but a table of sale conditions is enough; it lies beside where own feeds do."""
+    table = tmp_path / "mine" / "conditions" / "massive.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("code,updates_open_close,updates_high_low,updates_volume\n37,true,true,true\n")
+    constraints = make_wheels(tmp_path / "wheels", monkeypatch) / "constraints.txt"
+    built = build_bundles(
+        PIPELINE, "arm64", tmp_path / "out", cache=tmp_path / "cache", constraints=constraints, feeds=tmp_path / "mine"
+    )
+    with zipfile.ZipFile(built.files["DataProcessor.zip"]) as archive:
+        assert "tickstream/feeds/builtin/conditions/massive.csv" in archive.namelist()
+        assert archive.read("tickstream/feeds/own/conditions/massive.csv") == table.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
