@@ -159,6 +159,7 @@ def test_a_day_is_between_two_moments_of_the_wall_clock(session: str, at: str, e
         ("XNYS", "2025-11-28T17:59:00Z", "extended", None),
         ("XNAS", "2025-11-28T17:59:00Z", "all", ("2025-11-28", "2025-11-28T05:00Z", "2025-11-29T05:00Z")),
         ("XNYS", "2025-11-27T15:00:00Z", "all", None),  # Thanksgiving
+        ("XNYS", "2025-12-25T15:00:00Z", "all", None),
         ("XCME", "2025-11-23T23:00:00Z", "regular", ("2025-11-24", "2025-11-23T23:00Z", "2025-11-24T23:00Z")),
         ("XCME", "2025-11-22T12:00:00Z", "regular", None),  # a Saturday
         ("XCME", "2025-11-22T12:00:00Z", "extended", ("2025-11-24", "2025-11-21T23:00Z", "2025-11-24T23:00Z")),
@@ -166,6 +167,8 @@ def test_a_day_is_between_two_moments_of_the_wall_clock(session: str, at: str, e
         ("XTKS", "2025-11-27T02:30:00Z", "regular", None),
         ("XTKS", "2025-11-27T02:30:00Z", "extended", ("2025-11-27", "2025-11-26T15:00Z", "2025-11-27T15:00Z")),
         ("XTKS", "2025-11-27T03:30:00Z", "regular", ("2025-11-27", "2025-11-27T00:00Z", "2025-11-27T06:30Z")),
+        # A Sunday on which clocks went back: a trading day of 25 hours.
+        ("XTAE", "2025-10-26T21:30:00Z", "all", ("2025-10-26", "2025-10-25T21:00Z", "2025-10-26T22:00Z")),
         ("BVMF", "2025-11-28T13:00:00Z", None, ("2025-11-28", "2025-11-28T13:00Z", "2025-11-28T21:00Z")),
     ],
 )
