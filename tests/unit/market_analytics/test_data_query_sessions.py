@@ -106,6 +106,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"interval": "1d", "hours": "all"}, "bad_hours", "exchange"),
     ({"session": "XNYS", "interval": "1d", "hours": "night"}, "bad_hours", "regular, extended, all"),
     ({"session": "XNYS", "interval": "1d", "to": "2036-03-01T00:00:00Z"}, "sessions_unknown", "known from 1989-12-24"),
+    ({"session": "XCME", "interval": "1d", "to": "2036-01-08T00:00:00Z"}, "sessions_unknown", "to 2036-01-07T23:00"),
     (
         {"session": "XTKS", "interval": "1d", "from": "1996-12-31T00:00:00Z"},
         "sessions_unknown",
