@@ -61,7 +61,7 @@ def judge_sessions(api: ApiClient, expected: Mapping[str, Mapping[int, ExpectedB
     }
     minutes = [minute for bars in minutes_of.values() for minute in bars]
     if not minutes:
-        return SessionFindings((), (f"{NAME}: no tick of 1990 to 2035 was sent",))
+        return SessionFindings((), (f"{NAME} not shown: no tick of 1990 to 2035 was sent",))
     first, last = min(minutes), max(minutes)
     window = Window(max(first - _BEFORE_MINUTES, FIRST_MINUTE), last + 1)
     shown: list[tuple[AskedSession, BarFindings, Sequence[str]]] = []
@@ -77,7 +77,7 @@ def judge_sessions(api: ApiClient, expected: Mapping[str, Mapping[int, ExpectedB
             shown.append((asked, *_compare(api, asked, window, of_sessions)))
         else:
             missing.append(f"{asked} (no minute that was sent is in one)")
-    not_shown = (f"{NAME}: {', '.join(missing)}",) if missing else ()
+    not_shown = (f"{NAME} not shown: {', '.join(missing)}",) if missing else ()
     return SessionFindings((_check(shown),) if shown else (), not_shown)
 
 
