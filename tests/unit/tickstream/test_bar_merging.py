@@ -249,7 +249,10 @@ def test_blocks_of_any_size_of_numbers_fold_like_single_ticks(
     """Whatever fits into 64 or 128 bits, whichever block has sequences: the bars are those of the ticks."""
     fold, expected, place = BarFold("k", "e", max_bars=10, max_hours=10), dict[str, tuple[Bar, ...]](), 0
     for block in blocks:
-        ticks = [Tick(symbol, START_NS + step * 40 * 10**9, *values) for symbol, step, *values in block]
+        ticks = [
+            Tick(symbol, START_NS + step * 40 * 10**9, price, size, sequence)
+            for symbol, step, price, size, sequence in block
+        ]
         frame = tick_frame(list(enumerate(ticks, start=place)))
         if not any(tick.sequence for tick in ticks):
             frame = frame.drop("sequence")
