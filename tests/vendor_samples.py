@@ -15,6 +15,10 @@ FEEDS: Final = Path(__file__).parent / "feeds"
 OWN_FEEDS: Final = FEEDS / "own"
 
 
+#: What a tick updates, in the order of its bits.
+UPDATES: Final = ("updates_open_close", "updates_high_low", "updates_volume")
+
+
 class Sample(NamedTuple):
     """A file, the built-in feed that is its own, and the user's feed that it needs if any."""
 

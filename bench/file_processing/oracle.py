@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
+from bench.ledger.truth import VOLUME
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -59,9 +61,9 @@ _TOTALS: Final = f"""
 SELECT source,
     count(*) FILTER (reason IS NULL), count(*) FILTER (reason IS NOT NULL),
     count(DISTINCT symbol), count(DISTINCT (symbol, timestamp_ns // 60000000000)) FILTER (reason IS NULL),
-    coalesce(sum(size_e9::HUGEINT), 0),
-    coalesce(sum(price_e9::HUGEINT * (size_e9::HUGEINT // {_SIZE_SPLIT})), 0),
-    coalesce(sum(price_e9::HUGEINT * (size_e9::HUGEINT % {_SIZE_SPLIT})), 0),
+    coalesce(sum(size_e9::HUGEINT) FILTER (updates & {VOLUME} <> 0), 0),
+    coalesce(sum(price_e9::HUGEINT * (size_e9::HUGEINT // {_SIZE_SPLIT})) FILTER (updates & {VOLUME} <> 0), 0),
+    coalesce(sum(price_e9::HUGEINT * (size_e9::HUGEINT % {_SIZE_SPLIT})) FILTER (updates & {VOLUME} <> 0), 0),
     min(timestamp_ns), max(timestamp_ns)
 FROM rows GROUP BY source
 """  # noqa: S608 - nothing of it comes from outside

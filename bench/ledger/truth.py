@@ -1,7 +1,7 @@
 """The truth table: every row that was sent, as its maker knows it, in Parquet files that no part of the pipeline sees.
 
 One file a source (an object or a POST), named by the source's ordinal. Corrupt rows carry their expected reason and
-no values; good rows carry values and no reason.
+no values; good rows carry values and no reason. Rows that are skipped or cancelled are not there.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ SCHEMA: Final = {
     "sequence": pl.Int64(),  # before source and offset in the order of ticks
     "price_e9": pl.Int64(),
     "size_e9": pl.Decimal(38, 0),  # wider than 64 bits, and what DuckDB reads of 128
+    "updates": pl.UInt8(),  # bits of what a tick updates
     "reason": pl.String(),
 }
+#: Bits of `updates`: open and close, high and low, volume and notional.
+OPEN_CLOSE, HIGH_LOW, VOLUME = 1, 2, 4
+EVERYTHING: Final = OPEN_CLOSE | HIGH_LOW | VOLUME
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,9 @@ class ObjectFile:
     rows: the corrupt ones too; etag: MD5 in hex; text_path: the unpacked text, none for Parquet. intended_s: when it is
     to be sent, in seconds from the start of the schedule. repeat: 1 for a second upload of an object that is uploaded
     anyway (same ordinal, key and bytes), whose rows are then 0: it brings none. skipped: those of its rows that a feed
-    says are no trades. feed: the name of the feed that must read it, empty where that is no matter. refusal: why
-    it must be refused as a whole (`REASON: DETAIL`), empty where it must not.
+    says are no trades. cancelled: trades that are taken back, and rows that do so. feed: the name of the feed that must
+    read it, empty where that is no matter. refusal: why it must be refused as a whole (`REASON: DETAIL`), empty where
+    it must not.
     """
 
     ordinal: int
@@ -48,6 +53,7 @@ class ObjectFile:
     intended_s: float = 0.0
     repeat: int = 0
     skipped: int = 0
+    cancelled: int = 0
     feed: str = ""
     refusal: str = ""
 
@@ -73,9 +79,14 @@ def part_path(folder: Path, ordinal: int) -> Path:
 
 
 def write_part(folder: Path, ordinal: int, rows: pl.DataFrame) -> Path:
-    """Store the truth of one source (or of several, under the ordinal of the first). `sequence` may be left out."""
+    """Store the truth of one source (or of several, under the ordinal of the first).
+
+    `sequence` may be left out where ticks have none, and `updates` where all update everything.
+    """
     path = part_path(folder, ordinal)
     if "sequence" not in rows.columns:
         rows = rows.with_columns(sequence=pl.lit(0, pl.Int64))
+    if "updates" not in rows.columns:
+        rows = rows.with_columns(updates=pl.lit(EVERYTHING, pl.UInt8))
     rows.select([pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()]).write_parquet(path, compression="lz4")
     return path

@@ -4,9 +4,10 @@ attempted: rows that were sent. acknowledged: rows whose sending the service con
 nobody was told so. recovered: those of them of which some try had no answer. indeterminate: rows that had no answer
 and are not there, which nobody promised. ok: ticks that are in the bar where they belong. lost: ticks missing from a
 bar. duplicated: ticks too many in a bar. unexpected: ticks in bars that should not be there. rejected: corrupt rows
-that were recorded with the right reason. skipped: rows that a feed says are no trades. refused: rows of objects of
-which nothing was taken, for a reason that the pipeline named. dead-lettered: ticks whose range waits in a dead-letter
-queue (they are not lost: redriving them completes their ingests).
+that were recorded with the right reason. skipped: rows that a feed says are no trades. cancelled: trades that are taken
+back, and rows that do so. refused: rows of objects of which nothing was taken, for a reason that the pipeline named.
+dead-lettered: ticks whose range waits in a dead-letter queue (they are not lost: redriving them completes their
+ingests).
 """
 
 from __future__ import annotations

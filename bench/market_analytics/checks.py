@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,7 @@ from bench.market_analytics.compare import (
 from bench.market_analytics.hostile_objects import rejects_without, without
 from bench.market_analytics.indeterminate import resolved
 from bench.market_analytics.oracle import coarser
+from bench.market_analytics.session_bars import judge_sessions
 from bench.market_analytics.table_reader import RecordedReject, read_dead_letters, read_rejects, read_table
 from bench.market_analytics.whole_refusals import judge_feeds, judge_refused, of_ingests_but, refused_in
 
@@ -40,8 +41,10 @@ _SYMBOLS_BY_GET: Final = 10
 # Small, so that one hour-long symbol takes many pages and a page often ends in the middle of an hour.
 _BARS_A_PAGE_BY_GET: Final = 97
 #: The API's intervals above a minute, in minutes.
-_INTERVALS: Final = {"5m": 5, "15m": 15, "1h": 60, "1d": 1_440}
+_INTERVALS: Final = {"5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1_440}
 _INGESTS_ASKED: Final = 25
+#: What becomes of rows, as receipts and the API call it.
+_COUNTS: Final = ("ticks", "rejected", "skipped", "cancelled")
 _SYMBOLS_READ_LATE: Final = 100
 
 
@@ -116,6 +119,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
         "unexpected": stored.unexpected,
         "rejected": recorded.matched + refused.matched,
         "skipped": sum(receipt.skipped for receipt in table.receipts.values()),
+        "cancelled": sum(receipt.cancelled for receipt in table.receipts.values()),
         "refused": sum(one.rows for one in acknowledged if one.ordinal in refused_whole),
         "dead-lettered": dead_lettered,
         "dead letters": len(dead_letters),
@@ -124,6 +128,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     }
     by_post, by_get, symbols = _answered(api, expected)
     by_interval = _at_intervals(api, expected)
+    sessions = judge_sessions(api, expected)
     checks = (
         judge_acknowledged(outcomes, evidence.attempted),
         Check("everything processed", evidence.completion.complete, evidence.completion.explanation),
@@ -132,10 +137,11 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
         _bars("bars through POST /bars", by_post),
         _bars(f"bars through GET /bars ({symbols} symbols)", by_get),
         _intervals(by_interval),
+        *sessions.checks,
         _rejects("rejected rows", recorded),
         _rejects("refused in answers", refused),
         _receipts(kept, table, planted, evidence.pieces),
-        _statuses(api, kept),
+        _statuses(api, kept, evidence.pieces),
         *([judge_announced(table, evidence.journal)] if evidence.journal else []),
         _rollups(table),
         judge_dead_letters(dead_letters, evidence.expected_dead_letters),
@@ -153,7 +159,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
             "recorded": Counter(recorded.recorded) + Counter(refused.recorded),
         },
         examples=(*examples[:10], *recorded.examples, *refused.examples),
-        not_measured=() if evidence.journal else (UNANNOUNCED,),
+        not_measured=(*(() if evidence.journal else (UNANNOUNCED,)), *sessions.not_shown),
     )
 
 
@@ -279,45 +285,46 @@ def _receipts(
     planted: Sequence[PlantedReject],
     pieces: Sequence[ObjectFile | PostBody],
 ) -> Check:
-    """Per ingest: the receipts' counts are the rows that were sent: good, corrupt and no trades."""
+    """Per ingest: the receipts' counts are the rows that were sent: good, corrupt, no trades, and cancelled."""
     corrupt = Counter(row.ordinal for row in planted)
-    no_trades = {piece.ordinal: getattr(piece, "skipped", 0) for piece in pieces}
-    ticks: Counter[str] = Counter()
-    rejected: Counter[str] = Counter()
-    skipped: Counter[str] = Counter()
+    no_ticks = _no_ticks(pieces)
+    counted: dict[str, Counter[str]] = defaultdict(Counter)
     for (ingest_id, _), receipt in table.receipts.items():
-        ticks[ingest_id] += receipt.ticks
-        rejected[ingest_id] += receipt.rejected
-        skipped[ingest_id] += receipt.skipped
+        counted[ingest_id].update({name: getattr(receipt, name) for name in _COUNTS})
     wrong = []
     known = {entry.ingest_id for entry in kept if entry.ingest_id}
     for entry in kept:
+        skipped, cancelled = no_ticks.get(entry.ordinal, (0, 0))
+        good = entry.rows - corrupt[entry.ordinal] - skipped - cancelled
         # A POST's refused ticks were answered and travel no further.
-        of_no_trades = no_trades.get(entry.ordinal, 0)
-        good = entry.rows - corrupt[entry.ordinal] - of_no_trades
-        want = (good, 0 if entry.is_post else corrupt[entry.ordinal], of_no_trades)
-        counted = (ticks, rejected, skipped) if entry.ingest_id else ()
-        got = tuple(count[entry.ingest_id] for count in counted) or (0, 0, 0)
+        want = (good, 0 if entry.is_post else corrupt[entry.ordinal], skipped, cancelled)
+        of_ingest = counted.get(entry.ingest_id, Counter())
+        got = tuple(of_ingest[name] for name in _COUNTS)
         if want != got:
-            wrong.append(
-                f"{entry.source or entry.ordinal}: {got[0]} ticks, {got[1]} rejected and {got[2]} skipped "
-                f"instead of {want}"
-            )
+            said = ", ".join(f"{number} {name}" for number, name in zip(got, _COUNTS, strict=True))
+            wrong.append(f"{entry.source or entry.ordinal}: {said} instead of {want}")
     strange = len({ingest_id for ingest_id, _ in table.receipts} - known)
     detail = f"{len(table.receipts):,} ranges committed, {len(wrong):,} ingests with wrong counts, {strange} unknown"
     return Check("receipts", not wrong and not strange, detail + (f"; {wrong[0]}" if wrong else ""))
 
 
-def _statuses(api: ApiClient, kept: Sequence[Sent]) -> Check:
+def _no_ticks(pieces: Sequence[ObjectFile | PostBody]) -> dict[int, tuple[int, int]]:
+    """Rows of each piece that are skipped, and those that are cancelled."""
+    return {piece.ordinal: (getattr(piece, "skipped", 0), getattr(piece, "cancelled", 0)) for piece in pieces}
+
+
+def _statuses(api: ApiClient, kept: Sequence[Sent], pieces: Sequence[ObjectFile | PostBody]) -> Check:
     """`GET /ingest/{ingestId}` of some ingests, objects first."""
+    no_ticks = _no_ticks(pieces)
     asked = [entry for entry in kept if entry.ingest_id]
     asked = sorted(asked, key=lambda entry: (entry.is_post, entry.ordinal))[:_INGESTS_ASKED]
     wrong = []
     for entry in asked:
         answer = api.get(f"/ingest/{entry.ingest_id}")
         body = answer.body if isinstance(answer.body, dict) else {}
-        counted = body.get("ticks", 0) + body.get("rejected", 0) + body.get("skipped", 0)
-        if answer.status != 200 or body.get("state") != "complete" or counted != entry.rows:
+        all_rows = sum(body.get(name, 0) for name in _COUNTS) == entry.rows
+        no_tick = tuple(body.get(name, 0) for name in _COUNTS[2:]) == no_ticks.get(entry.ordinal, (0, 0))
+        if answer.status != 200 or body.get("state") != "complete" or not all_rows or not no_tick:
             wrong.append(f"{entry.source}: {answer.status} {str(answer.body)[:160]}")
     detail = f"{len(asked)} ingests asked for, {len(wrong)} not complete with all their rows"
     return Check("GET /ingest", not wrong, detail + (f"; {wrong[0]}" if wrong else ""))
@@ -333,7 +340,7 @@ def _rollups(table: TableState) -> Check:
 
 def _account(counts: Mapping[str, int]) -> Check:
     """Every acknowledged row is in exactly one place."""
-    names = ("ok", "lost", "rejected", "skipped", "refused", "dead-lettered")
+    names = ("ok", "lost", "rejected", "skipped", "cancelled", "refused", "dead-lettered")
     places = sum(counts[name] for name in names)
     detail = f"{' + '.join(names)} = {places:,} of {counts['acknowledged']:,} acknowledged"
     return Check("every row accounted for", places == counts["acknowledged"] and not counts["lost"], detail)

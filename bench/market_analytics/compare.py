@@ -33,10 +33,10 @@ FIELDS: Final = ("open_e9", "high_e9", "low_e9", "close_e9", "volume_e9", "ticks
 class AnsweredBar:
     """A bar as the API answered it; numbers as in `ExpectedBar`, VWAP in 10^-9, None where there is none."""
 
-    open_e9: int
-    high_e9: int
-    low_e9: int
-    close_e9: int
+    open_e9: int | None
+    high_e9: int | None
+    low_e9: int | None
+    close_e9: int | None
     volume_e9: int
     ticks: int
     notional_e18: int

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from bench.ledger.truth import HIGH_LOW, OPEN_CLOSE, VOLUME
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
@@ -28,12 +30,15 @@ SIZE_SPLIT: Final = 10**12
 
 @dataclass(frozen=True, slots=True)
 class ExpectedBar:
-    """One symbol's minute. Prices and volume in 10^-9, notional in 10^-18."""
+    """One symbol's minute. Prices and volume in 10^-9, notional in 10^-18.
 
-    open_e9: int
-    high_e9: int
-    low_e9: int
-    close_e9: int
+    Open and close are None where no tick may set them, and so are high and low; ticks counts all.
+    """
+
+    open_e9: int | None
+    high_e9: int | None
+    low_e9: int | None
+    close_e9: int | None
     volume_e9: int
     ticks: int
     notional_e18: int
@@ -59,16 +64,20 @@ def coarser(bars: Mapping[int, ExpectedBar], minutes: int) -> dict[int, Expected
             bar
             if whole is None
             else ExpectedBar(
-                open_e9=whole.open_e9,
-                high_e9=max(whole.high_e9, bar.high_e9),
-                low_e9=min(whole.low_e9, bar.low_e9),
-                close_e9=bar.close_e9,
+                open_e9=bar.open_e9 if whole.open_e9 is None else whole.open_e9,
+                high_e9=max(_known(whole.high_e9, bar.high_e9), default=None),
+                low_e9=min(_known(whole.low_e9, bar.low_e9), default=None),
+                close_e9=whole.close_e9 if bar.close_e9 is None else bar.close_e9,
                 volume_e9=whole.volume_e9 + bar.volume_e9,
                 ticks=whole.ticks + bar.ticks,
                 notional_e18=whole.notional_e18 + bar.notional_e18,
             )
         )
     return found
+
+
+def _known(*prices_e9: int | None) -> list[int]:
+    return [price_e9 for price_e9 in prices_e9 if price_e9 is not None]
 
 
 class Oracle:
@@ -153,12 +162,16 @@ class Oracle:
 # The total order is (timestamp, sequence, source, ETag, offset): more bits than any number here has, so it is a row.
 _BARS: Final = f"""
 WITH good AS (
-    SELECT symbol, timestamp_ns // 60000000000 AS minute, price_e9::HUGEINT AS price_e9, size_e9::HUGEINT AS size_e9,
+    SELECT symbol, timestamp_ns // 60000000000 AS minute, price_e9::HUGEINT AS price_e9,
+        updates & {OPEN_CLOSE} <> 0 AS sets_ends, updates & {HIGH_LOW} <> 0 AS sets_extremes,
+        CASE WHEN updates & {VOLUME} <> 0 THEN size_e9::HUGEINT ELSE 0 END AS size_e9,
         (timestamp_ns, sequence, place, "offset") AS position
     FROM sent WHERE reason IS NULL
 )
 SELECT symbol, minute,
-    arg_min(price_e9, position), max(price_e9), min(price_e9), arg_max(price_e9, position),
+    arg_min(price_e9, position) FILTER (sets_ends),
+    max(price_e9) FILTER (sets_extremes), min(price_e9) FILTER (sets_extremes),
+    arg_max(price_e9, position) FILTER (sets_ends),
     sum(size_e9), count(*), sum(price_e9 * (size_e9 // {SIZE_SPLIT})), sum(price_e9 * (size_e9 % {SIZE_SPLIT}))
 FROM good GROUP BY symbol, minute
 """  # noqa: S608 - nothing of it comes from outside
@@ -166,6 +179,6 @@ FROM good GROUP BY symbol, minute
 _NOTHING_SENT: Final = """
 CREATE TABLE sent (
     source INTEGER, "offset" BIGINT, length BIGINT, symbol VARCHAR, timestamp_ns BIGINT, sequence BIGINT,
-    price_e9 BIGINT, size_e9 DECIMAL(38, 0), reason VARCHAR, place BIGINT
+    price_e9 BIGINT, size_e9 DECIMAL(38, 0), updates UTINYINT, reason VARCHAR, place BIGINT
 )
 """

@@ -166,8 +166,8 @@ COUNTING: Final = (
         (
             Edit(
                 _FOLD,
-                "symbol.gather(first_row).cast(pl.String),",
-                "symbol.gather(first_row).cast(pl.String).str.to_uppercase(),",
+                "symbol.gather(begin_row).cast(pl.String),",
+                "symbol.gather(begin_row).cast(pl.String).str.to_uppercase(),",
             ),
         ),
         (_STORED,),
@@ -200,8 +200,8 @@ COUNTING: Final = (
         "ties-by-arrival",
         "of equal timestamps in two objects the one that is merged first opens and closes",
         (
-            Edit(_BARS, "if one.first <= other.first else", "if one.first[0] <= other.first[0] else"),
-            Edit(_BARS, "if one.last >= other.last else", "if one.last[0] >= other.last[0] else"),
+            Edit(_BARS, "one.first <= other.first)", "one.first[0] <= other.first[0])"),
+            Edit(_BARS, "one.last >= other.last)", "one.last[0] >= other.last[0])"),
         ),
         (_STORED,),
     ),
@@ -209,8 +209,10 @@ COUNTING: Final = (
         "order-by-arrival",
         "open and close follow the order in which ranges are merged, not the time of their ticks",
         (
-            Edit(_BARS, "first = one if one.first <= other.first else other", "first = one"),
-            Edit(_BARS, "last = one if one.last >= other.last else other", "last = other"),
+            Edit(_BARS, "one.first is not None and one.first <= other.first", "one.first is not None"),
+            Edit(
+                _BARS, "if other.last is None or (one.last is not None and one.last >= other.last)", "if not other.last"
+            ),
         ),
         (_STORED,),
     ),

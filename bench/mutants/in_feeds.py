@@ -61,8 +61,8 @@ FEEDS: Final = (
         (
             Edit(
                 _READERS,
-                "                return True\n        return False\n",
-                "                return False\n        return False\n",
+                "        if not self._is_trade(blank):\n            return RowKind.SKIPPED\n",
+                "        self._is_trade(blank)\n",
             ),
         ),
         (_STORED,),

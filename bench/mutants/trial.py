@@ -14,6 +14,7 @@ from bench.ledger.truth import ObjectFile
 from bench.market_analytics.fault_plan import FaultPlan
 from bench.market_analytics.table_reader import read_table
 from bench.market_analytics.trial import DEFAULT_STALL_S, MarketTrial
+from bench.mutants.conditioned import make_conditioned_files
 from bench.mutants.edges import HELD_PREFIX, make_edges
 from bench.mutants.vendor import make_vendor_file
 from bench.stack import deployment
@@ -70,7 +71,9 @@ class MutantTrial(MarketTrial):
         super().prepare(folder)
         first = 1 + max(piece.ordinal for piece in self._pieces)
         edges = tuple(make_edges(folder, self._truth, first))
-        self._edges = (*edges, make_vendor_file(folder, self._truth, first + len(edges)))
+        vendors = make_vendor_file(folder, self._truth, first + len(edges))
+        conditioned = make_conditioned_files(folder, self._truth, vendors.ordinal + 1)
+        self._edges = (*edges, vendors, *conditioned)
         self._pieces += self._edges
 
     def push(self, target: Target, environment: str, reporter: Reporter) -> None:

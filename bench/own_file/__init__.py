@@ -10,6 +10,8 @@ tables          Parquet, by DuckDB's own reader
 native          the truth of native rows, in SQL
 feed_rows       the truth of a feed's rows, in SQL
 moments         texts to Unix nanoseconds, in SQL
+conditions      sale conditions to what a trade updates
+pairs           rows that take earlier ones back, over all of a file
 numbers         texts to integers of 10^-9, in SQL and in fractions
 
 Which feed reads a file is the pipeline's own choice (`tickstream.feeds.choice`), made from the heads that are unpacked

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from bench.own_file.conditions import Conditions
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -47,6 +49,13 @@ class Description:
         self.time: dict[str, Any] = self.tick["timestamp"]
         self.sequence: dict[str, Any] = self.tick.get("sequence") or {}
         self.where: list[dict[str, Any]] = self.tick.get("where", [])
+        cancel = self.tick.get("cancel", {})
+        self.marks: list[dict[str, Any]] = cancel.get("marks", [])
+        pair = cancel.get("pair") or {}
+        self.takes_back: list[dict[str, Any]] = pair.get("where", [])
+        self.pair: list[Template] = [Template.of(one) for one in pair.get("by", ())]
+        conditions = self.tick.get("conditions", [])
+        self.conditions = [Conditions(one) for one in (conditions if isinstance(conditions, list) else [conditions])]
         match = self.tick.get("match", {})
         self.key_pattern: str = match.get("key", "")
         self.member_pattern: str = match.get("member", "")
@@ -62,21 +71,28 @@ class Description:
         """The templates of the symbol."""
         return [Template.of(one) for one in _several(self.symbol["from"])]
 
-    def templates(self, *, wheres: bool) -> list[Template]:
-        """All templates, with or without those of `where`."""
+    @property
+    def newest_first(self) -> bool:
+        """Whether rows stand in that order."""
+        return self.sequence.get("order") == "descending"
+
+    def templates(self, *, wanted_only: bool = False) -> list[Template]:
+        """All templates. wanted_only: without those of which a missing value is blank."""
         texts = [*_several(self.symbol["from"]), self.time["from"]]
         if self.time.get("date"):
             texts.append(self.time["date"]["from"])
         for number in (self.tick["price"], self.tick["size"]):
             texts += [number["from"]] if number.get("from") else number.get("middle") or []
         texts += [self.sequence["from"]] if self.sequence.get("from") else []
-        texts += [one["value"] for one in self.where] if wheres else []
-        return [Template.of(one) for one in texts]
+        if not wanted_only:
+            texts += [one["value"] for one in (*self.where, *self.marks, *self.takes_back)]
+            texts += [text for one in self.conditions for text in (one.value, one.by)]
+        return [*(Template.of(one) for one in texts), *self.pair]
 
-    def columns(self, *, wheres: bool = True) -> list[str]:
+    def columns(self, *, wanted_only: bool = False) -> list[str]:
         """The columns that templates name, each once: what is no group of the key or a member, nor stands elsewhere."""
         groups = {*re.compile(self.key_pattern).groupindex, *re.compile(self.member_pattern).groupindex}
-        names = [name for template in self.templates(wheres=wheres) for name in template.names]
+        names = [name for template in self.templates(wanted_only=wanted_only) for name in template.names]
         return [name for name in dict.fromkeys(names) if name not in groups and name[:1] not in "*/@"]
 
     def facts(self, key: str, member: str) -> dict[str, str]:

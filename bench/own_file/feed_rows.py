@@ -1,17 +1,21 @@
 """The truth of a feed's rows: what its description says, as SQL over the texts of their columns.
 
 Rows of `taken`: "offset", length, fault, and `column_0` and so on for the names that `names` has. Rows of the answer:
-those of the truth table, with the reason `skipped` for rows that are no trades.
+those of the truth table, with the reason `skipped` for rows that are no trades, `cancelled` for those that say so
+of themselves, and, where the feed has pairs, what `bench.own_file.pairs` wants.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.ledger.truth import EVERYTHING
 from bench.own_file import moments
+from bench.own_file.conditions import BAD, Unreadable
 from bench.own_file.description import Template
 from bench.own_file.layers import Layers
 from bench.own_file.numbers import PRICE_WITHIN, SIZE_WITHIN, add_number, made_of, plain_sql, quoted
+from bench.own_file.pairs import TAKES_BACK
 from bench.own_file.rows import SKIPPED
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 #: All that the pipeline takes for blank at the ends of what a `where` looks at.
 _BLANKS: Final = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+CANCELLED: Final = "cancelled"
 SYMBOL: Final = r"[\x21\x24-\x2b\x2d-\x5b\x5d-\x7e]{1,64}"
 _SEQUENCE_BELOW: Final = 2**63
 _PARTS: Final = ("price", "size")
@@ -43,6 +48,8 @@ class FeedRows:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE texts AS {self._texts(facts)}")
         for part in _PARTS:
             self._make(connection, part)
+        for at in range(len(self._feed.conditions)):
+            self._decide(connection, at)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE located AS {self._located()}")
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE minutes AS SELECT DISTINCT minute FROM located WHERE minute IS NOT NULL"
@@ -88,16 +95,28 @@ class FeedRows:
         day = Template.of(feed.time["date"]["from"] if feed.time.get("date") else "")
         columns = {
             "is_skipped": " OR ".join(self._bars(one, facts) for one in feed.where) or "false",
+            "is_cancelled": " OR ".join(f"NOT ({self._bars(one, facts)})" for one in feed.marks) or "false",
+            "takes_back": " AND ".join(f"NOT ({self._bars(one, facts)})" for one in feed.takes_back) or "false",
+            "pair": self._pair(facts),
             "symbol_text": symbol,
             "moment_text": f"trim({self._filled(Template.of(feed.time['from']), facts)}, ' ')",
             "day_text": f"trim({self._filled(day, facts)}, ' ')",
             "sequence_text": f"trim({self._filled(Template.of(feed.sequence.get('from', '')), facts)}, ' ')",
         }
+        for at, conditions in enumerate(feed.conditions):
+            columns[f"codes_{at}"] = self._filled(Template.of(conditions.value), facts, blank=True)
+            columns[f"by_{at}"] = self._filled(Template.of(conditions.by), facts, blank=True)
         for part in _PARTS:
             for at, template in enumerate(_templates(feed.tick[part])):
                 columns[f"{part}_{at}"] = plain_sql(self._filled(Template.of(template), facts), feed)
         listed = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
         return f'SELECT "offset", length, fault, {listed} FROM taken'
+
+    def _pair(self, facts: Mapping[str, str]) -> str:
+        """SQL of the values by which a row is called that is taken back; NULL where one is missing."""
+        values = [f"trim({self._filled(one, facts)}, ' ')" for one in self._feed.pair]
+        missing = " OR ".join(f"{one} IS NULL" for one in values)
+        return f"CASE WHEN NOT ({missing}) THEN [{', '.join(values)}] END" if values else "NULL::VARCHAR[]"
 
     def _bars(self, condition: Mapping[str, Any], facts: Mapping[str, str]) -> str:
         value = self._filled(Template.of(condition["value"]), facts, blank=True)
@@ -118,6 +137,23 @@ class FeedRows:
             f"CREATE OR REPLACE TEMP TABLE made_{part} AS SELECT unnest($texts::VARCHAR[][]) AS {part}_texts, "
             f"unnest($made::VARCHAR[])::HUGEINT AS {part}_exact, unnest($faults::VARCHAR[]) AS {part}_fault",
             dict(zip(("texts", "made", "faults"), map(list, of_three), strict=True)),
+        )
+
+    def _decide(self, connection: duckdb.DuckDBPyConnection, at: int) -> None:
+        """Decide what a trade updates by the feed's conditions of a number. Each different text once."""
+        conditions = self._feed.conditions[at]
+        made: list[tuple[str, str, int | None, int | None]] = []
+        for codes, by in connection.execute(f"SELECT DISTINCT codes_{at}, by_{at} FROM texts").fetchall():
+            try:
+                made.append((codes, by, *conditions.updates(codes, by)))
+            except Unreadable:
+                made.append((codes, by, None, None))
+        of_four = list(zip(*made, strict=True)) or [(), (), (), ()]
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE decided_{at} AS SELECT unnest($codes::VARCHAR[]) AS codes_{at}, "
+            f"unnest($by::VARCHAR[]) AS by_{at}, unnest($within::INTEGER[]) AS within_{at}, "
+            f"unnest($outside::INTEGER[]) AS outside_{at}",
+            dict(zip(("codes", "by", "within", "outside"), map(list, of_four), strict=True)),
         )
 
     def _located(self) -> str:
@@ -164,6 +200,8 @@ class FeedRows:
             if _is_made(feed.tick[part]):
                 columns = ", ".join(_columns(feed.tick[part], part))
                 joined += f" LEFT JOIN made_{part} ON {part}_texts = [{columns}]"
+        for at in range(len(feed.conditions)):
+            joined += f" LEFT JOIN decided_{at} USING (codes_{at}, by_{at})"
         layers = Layers(f"(SELECT * FROM {joined})")
         layers.add(utc_s="local_s - CASE WHEN has_offset THEN written_s ELSE ahead_s END", symbol=self._symbol())
         layers.add(at_ns="coalesce(exact_ns, utc_s::HUGEINT * 1000000000 + fraction_ns)")
@@ -177,16 +215,19 @@ class FeedRows:
             is_good = f"{part}_exact IS NOT NULL AND {within.format(f'{part}_exact')}"
             layers.add(**{f"no_{part}": f"coalesce({part}_fault, CASE WHEN NOT ({is_good}) THEN 'bad_{part}' END)"})
         sequence = "0::HUGEINT"
-        if feed.sequence.get("order") == "descending":
+        if feed.newest_first:
             sequence = '-"offset"::HUGEINT'
         elif feed.sequence.get("from"):
             is_whole = "regexp_full_match(sequence_text, '-?[0-9]{1,19}')"
             sequence = f"CASE WHEN {is_whole} THEN TRY_CAST(sequence_text AS HUGEINT) END"
         layers.add(the_sequence=sequence)
+        self._add_updates(layers)
         layers.add(
             reason=f"""CASE
                 WHEN fault IS NOT NULL THEN fault
                 WHEN is_skipped THEN '{SKIPPED}'
+                WHEN is_cancelled THEN '{CANCELLED}'
+                WHEN takes_back THEN CASE WHEN pair IS NULL THEN 'missing_field' ELSE '{TAKES_BACK}' END
                 WHEN symbol_text IS NULL THEN 'missing_field'
                 WHEN symbol IS NULL OR NOT regexp_full_match(symbol, '{SYMBOL}') THEN 'bad_symbol'
                 WHEN moment_text IS NULL OR day_text IS NULL THEN 'missing_field'
@@ -196,9 +237,27 @@ class FeedRows:
                 WHEN no_size IS NOT NULL THEN no_size
                 WHEN sequence_text IS NULL THEN 'missing_field'
                 WHEN the_sequence IS NULL OR abs(the_sequence) >= {_SEQUENCE_BELOW} THEN 'bad_sequence'
+                WHEN the_updates IS NULL THEN '{BAD}'
+                WHEN {"pair IS NULL" if feed.pair else "false"} THEN 'missing_field'
                 END"""
         )
-        return layers.select(TRUTH)
+        return layers.select(f"{TRUTH}, pair" if feed.pair else TRUTH)
+
+    def _add_updates(self, layers: Layers) -> None:
+        """Add what each trade updates: what all conditions let it. NULL where one of them cannot be read."""
+        layers.add(
+            moment=f"CASE WHEN at_ns >= {moments.EARLIEST_NS} AND at_ns < {moments.LATEST_NS} THEN at_ns ELSE 0 END"
+        )
+        updates = [str(EVERYTHING)]
+        for at, conditions in enumerate(self._feed.conditions):
+            within = f"within_{at}"
+            if conditions.hours:
+                begin_s, end_s, zone = conditions.hours
+                second = moments.of_day_sql("moment", zone)
+                is_regular = f"{second} >= {begin_s} AND {second} < {end_s}"
+                within = f"CASE WHEN {is_regular} THEN within_{at} ELSE outside_{at} END"
+            updates.append(f"({within})")
+        layers.add(the_updates=" & ".join(updates))
 
     def _symbol(self) -> str:
         rule = self._feed.symbol
@@ -220,7 +279,8 @@ TRUTH: Final = """"offset"::BIGINT AS "offset", length::BIGINT AS length, reason
     CASE WHEN reason IS NULL THEN at_ns::BIGINT END AS timestamp_ns,
     CASE WHEN reason IS NULL THEN price_exact::BIGINT END AS price_e9,
     CASE WHEN reason IS NULL THEN size_exact::DECIMAL(38, 0) END AS size_e9,
-    CASE WHEN reason IS NULL THEN the_sequence::BIGINT END AS sequence"""
+    CASE WHEN reason IS NULL THEN the_sequence::BIGINT END AS sequence,
+    CASE WHEN reason IS NULL THEN the_updates::UTINYINT END AS updates"""
 
 
 def prepared(connection: duckdb.DuckDBPyConnection) -> None:

@@ -81,7 +81,7 @@ def feed_heading(head: bytes, feed: Description) -> Heading | None:
 
 
 def _wanted(feed: Description) -> list[str]:
-    return [*feed.known_by, *feed.columns(wheres=False)] if feed.known_by else feed.columns()
+    return [*feed.known_by, *feed.columns(wanted_only=True)] if feed.known_by else feed.columns()
 
 
 def _heading(head: bytes, feed: Description, delimiter: str, wanted: Sequence[str]) -> Heading | None:

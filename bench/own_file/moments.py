@@ -172,6 +172,16 @@ def fixed_offset_s(zone: str) -> int | None:
     return (int(found[2]) * 3600 + int(found[3] or 0) * 60) * (-1 if found[1] == "-" else 1)
 
 
+def of_day_sql(at_ns: str, zone: str) -> str:
+    """Return SQL of the seconds since midnight on a zone's clock, of a moment in Unix nanoseconds."""
+    second = f"(({at_ns}) // 1000000000)::BIGINT"
+    fixed = fixed_offset_s(zone)
+    if fixed is not None:
+        return f"((({second} + {fixed}) % {_DAY_S} + {_DAY_S}) % {_DAY_S})"
+    local = f"timezone({quoted(zone)}, make_timestamp({second} * 1000000)::TIMESTAMPTZ)"
+    return f"(epoch_us({local}) // 1000000 % {_DAY_S})"
+
+
 def minutes_sql(zone: str, ambiguous: str) -> str:
     """Return SQL from a table `minutes` (minute: of a local clock, since 1970) to what it is ahead of UTC by, or NULL.
 

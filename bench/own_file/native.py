@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bench.ledger.truth import EVERYTHING
 from bench.own_file import moments
 from bench.own_file.feed_rows import SYMBOL, TRUTH
 from bench.own_file.layers import Layers
@@ -29,6 +30,7 @@ def judged() -> str:
         at_ns=f"CASE WHEN in_ns THEN TRY_CAST(moment_text AS HUGEINT) ELSE {in_iso} END",
         symbol="symbol_text",
         the_sequence="0",
+        the_updates=str(EVERYTHING),
     )
     add_number(layers, "price_exact", "price_text")
     add_number(layers, "size_exact", "size_text")

@@ -164,6 +164,9 @@ def loaded(text: str) -> Any:
 def _text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list) and not any(isinstance(one, (dict, list, Twice)) for one in value):
+        # Codes: a number is one too.
+        return json.dumps([_text(one) for one in value if one is not None], ensure_ascii=False)
     return None if value is None or isinstance(value, (dict, list, Twice)) else _storable(str(value))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched, chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,9 +15,10 @@ from bench.ledger.truth import ObjectFile, part_path
 from bench.own_file import native, rows
 from bench.own_file.description import Description
 from bench.own_file.documents import STAR, document_rows
-from bench.own_file.feed_rows import FeedRows, prepared
+from bench.own_file.feed_rows import CANCELLED, FeedRows, prepared
 from bench.own_file.headings import Heading, feed_heading, native_heading
 from bench.own_file.packing import Packed
+from bench.own_file.pairs import settle
 from bench.own_file.refusal import Refused
 from bench.own_file.tables import Table
 from tickstream.errors import ObjectRejected
@@ -40,11 +41,12 @@ NATIVE: Final = "native"
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """What was found: rows of all kinds, those that are skipped, and the feed's name."""
+    """What was found: rows of all kinds, those that are skipped or cancelled, and the feed's name."""
 
     feed: str
     rows: int
     skipped: int
+    cancelled: int = 0
 
 
 def take_in(
@@ -81,6 +83,7 @@ def take_in(
         etag,
         text_path,
         skipped=taken.skipped,
+        cancelled=taken.cancelled,
         feed=taken.feed,
         refusal=refusal,
     )
@@ -93,7 +96,7 @@ class _Reader:
         self._part = part
         self._key = key
         self._ordinal = ordinal
-        self._parts = 0
+        self._parts: list[Path] = []
         self.text_path: Path | None = None
 
     def read(self, catalogue: Catalogue) -> _Taken:
@@ -123,7 +126,8 @@ class _Reader:
             names = feed.columns()
             table.take(feed, names)
             facts = {f"@{name}": value for name, value in table.metadata().items()} | feed.facts(self._key, "")
-            return self._written(connection, FeedRows(feed, names).judge(connection, facts), feed.name)
+            found = self._written(connection, FeedRows(feed, names).judge(connection, facts), feed.name)
+        return self._settled(found, feed)
 
     def _texts(self, catalogue: Catalogue) -> _Taken:
         packed = Packed.of(self._path, self._unpacked)
@@ -143,7 +147,13 @@ class _Reader:
         found = (
             self._native(texts) if feed is None else self._of_feed(texts, feed, chosen.format if chosen else Format.CSV)
         )
-        return _Taken(feed.name if feed else NATIVE, sum(one.rows for one in found), sum(one.skipped for one in found))
+        taken = _Taken(
+            feed.name if feed else NATIVE,
+            sum(one.rows for one in found),
+            sum(one.skipped for one in found),
+            sum(one.cancelled for one in found),
+        )
+        return self._settled(taken, feed) if feed else taken
 
     def _native(self, texts: Iterable[Text]) -> list[_Taken]:
         columns: tuple[str, ...] | None = None
@@ -169,7 +179,7 @@ class _Reader:
 
     def _of_feed(self, texts: Iterable[Text], feed: Description, written: Format) -> list[_Taken]:
         names = feed.columns()
-        if any(STAR in template.names for template in feed.templates(wheres=True)):
+        if any(STAR in template.names for template in feed.templates()):
             names.append(STAR)
         of_feed, found, columns, number = FeedRows(feed, names), [], None, 0
         stored = [f"column_{at}" for at in range(len(names))]
@@ -201,7 +211,7 @@ class _Reader:
     def _judged(self, some: Iterator[Row], columns: Iterable[str], judge: Any, feed: str) -> _Taken:
         """Judge rows, so many at a time: a large file is never in memory as a whole."""
         schema = {"offset": pl.Int64, "length": pl.Int64, "fault": pl.String, **dict.fromkeys(columns, pl.String)}
-        total = skipped = 0
+        total = skipped = cancelled = 0
         stored = self._unpacked.with_suffix(".parquet")
         for batch in batched(chain(some), _ROWS_AT_A_TIME, strict=False):
             pl.DataFrame(list(batch), schema=schema, orient="row").write_parquet(stored)
@@ -209,26 +219,33 @@ class _Reader:
                 prepared(connection)
                 connection.read_parquet(str(stored)).create_view("taken")
                 one = self._written(connection, judge(connection), feed)
-            total, skipped = total + one.rows, skipped + one.skipped
-        return _Taken(feed, total, skipped)
+            total, skipped, cancelled = total + one.rows, skipped + one.skipped, cancelled + one.cancelled
+        return _Taken(feed, total, skipped, cancelled)
 
     def _written(self, connection: duckdb.DuckDBPyConnection, query: str, feed: str) -> _Taken:
         connection.execute(f"CREATE TABLE judged AS {query}")
-        ((total, skipped),) = connection.execute(
-            f"SELECT count(*), count(*) FILTER (reason = '{rows.SKIPPED}') FROM judged"
+        ((total, skipped, cancelled),) = connection.execute(
+            f"SELECT count(*), count(*) FILTER (reason = '{rows.SKIPPED}'), "
+            f"count(*) FILTER (reason = '{CANCELLED}') FROM judged"
         ).fetchall()
-        part = self._part if not self._parts else self._part.with_stem(f"{self._part.stem}-{self._parts:05d}")
-        self._parts += 1
+        part = self._part if not self._parts else self._part.with_stem(f"{self._part.stem}-{len(self._parts):05d}")
+        self._parts.append(part)
         connection.sql(
             f"SELECT {self._ordinal}::INTEGER AS source, * FROM judged "
-            f"""WHERE reason IS DISTINCT FROM '{rows.SKIPPED}' ORDER BY "offset" """
+            f"""WHERE coalesce(reason, '') NOT IN ('{rows.SKIPPED}', '{CANCELLED}') ORDER BY "offset" """
         ).write_parquet(str(part))
-        return _Taken(feed, total, skipped)
+        return _Taken(feed, total, skipped, cancelled)
+
+    def _settled(self, taken: _Taken, feed: Description) -> _Taken:
+        """Take back what rows of the file take back, wherever in it they stand."""
+        if not feed.pair:
+            return taken
+        return replace(taken, cancelled=taken.cancelled + settle(self._parts, newest_first=feed.newest_first))
 
 
 _COLUMNS: Final = (
     'source INTEGER, "offset" BIGINT, length BIGINT, reason VARCHAR, symbol VARCHAR, timestamp_ns BIGINT, '
-    "price_e9 BIGINT, size_e9 DECIMAL(38, 0), sequence BIGINT"
+    "price_e9 BIGINT, size_e9 DECIMAL(38, 0), sequence BIGINT, updates UTINYINT"
 )
 
 

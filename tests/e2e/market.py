@@ -94,7 +94,8 @@ def signed_call(method: str, url: str, body: bytes | None = None, headers: Mappi
 
 
 def _shown(name: str, value: Any) -> Any:
-    return {"ticks": int, "start": str}.get(name, Decimal)(value)
+    # A price is null where no tick may set it.
+    return None if value is None else {"ticks": int, "start": str}.get(name, Decimal)(value)
 
 
 class MarketStack:

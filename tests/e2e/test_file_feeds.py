@@ -33,14 +33,15 @@ def vendors(target: EmbeddedTarget) -> Iterator[FileStack]:
 def _totals(sample: Sample) -> dict[str, Any]:
     """Add up what the other program made of a sample, in the form of the API."""
     ticks = sample.ticks()
+    counted = [tick for tick in ticks if tick["updates_volume"] == "true"]
     moments = [int(tick["timestamp_ns"]) for tick in ticks]
     return {
         "ticks": len(ticks),
         "rejected": sum(sample.counts()["rejected"].values()),
         "symbols": len({tick["symbol"] for tick in ticks}),
         "bars": len({(tick["symbol"], at_ns // MINUTE_NS) for tick, at_ns in zip(ticks, moments, strict=True)}),
-        "volume": sum(Decimal(tick["size"]) for tick in ticks),
-        "notional": sum(Decimal(tick["price"]) * Decimal(tick["size"]) for tick in ticks),
+        "volume": sum(Decimal(tick["size"]) for tick in counted),
+        "notional": sum(Decimal(tick["price"]) * Decimal(tick["size"]) for tick in counted),
         "firstTick": iso_8601(min(moments)),
         "lastTick": iso_8601(max(moments)),
     }

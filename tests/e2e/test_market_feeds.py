@@ -13,7 +13,7 @@ import pytest
 
 from bench.stack import deployment
 from tests.e2e.market import FIELDS, MINUTE_NS, MarketStack, csv, trades
-from tests.vendor_samples import OWN_FEEDS, SAMPLES
+from tests.vendor_samples import OWN_FEEDS, SAMPLES, UPDATES
 from tickstream.times import iso_8601
 
 if TYPE_CHECKING:
@@ -47,21 +47,24 @@ def _bars_of_samples() -> dict[str, list[dict[str, Any]]]:
         for place, tick in enumerate(sample.ticks()):
             at_ns = int(tick["timestamp_ns"])
             order = (at_ns, int(tick["sequence"] or 0), sample.key, etag, place)
-            minutes[tick["symbol"], at_ns // MINUTE_NS].append((order, Decimal(tick["price"]), Decimal(tick["size"])))
+            values = (Decimal(tick["price"]), Decimal(tick["size"]), *(tick[name] == "true" for name in UPDATES))
+            minutes[tick["symbol"], at_ns // MINUTE_NS].append((order, *values))
     bars: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for (symbol, minute), ticks in sorted(minutes.items()):
         ordered = sorted(ticks)
-        prices = [price for _, price, _ in ordered]
+        ends = [price for _, price, _, sets_ends, _, _ in ordered if sets_ends] or [None]
+        extremes = [price for _, price, _, _, sets_extremes, _ in ordered if sets_extremes]
+        counted = [(price, size) for _, price, size, _, _, counts in ordered if counts]
         bars[symbol].append(
             {
                 "start": iso_8601(minute * MINUTE_NS),
-                "open": prices[0],
-                "high": max(prices),
-                "low": min(prices),
-                "close": prices[-1],
-                "volume": sum((size for _, _, size in ordered), Decimal(0)),
+                "open": ends[0],
+                "high": max(extremes, default=None),
+                "low": min(extremes, default=None),
+                "close": ends[-1],
+                "volume": sum((size for _, size in counted), Decimal(0)),
                 "ticks": len(ordered),
-                "notional": sum((price * size for _, price, size in ordered), Decimal(0)),
+                "notional": sum((price * size for price, size in counted), Decimal(0)),
             }
         )
     return bars
@@ -73,8 +76,9 @@ def test_m23_vendors_files_come_in_as_they_are(vendors: MarketStack) -> None:
     wrong = []
     for sample, ingest_id in ingests.items():
         status, counts = vendors.wait_for_state(ingest_id), sample.counts()
-        got = (status.get("feed", ""), status["ticks"], status["skipped"], status["rejected"])
-        want = (sample.read_by, counts["ticks"], counts["skipped"], sum(counts["rejected"].values()))
+        got = (status.get("feed", ""), *(status[name] for name in ("ticks", "skipped", "cancelled", "rejected")))
+        want = (sample.read_by, *(counts[name] for name in ("ticks", "skipped", "cancelled")))
+        want += (sum(counts["rejected"].values()),)
         wrong += [(sample.sample, got, want)] if got != want else []
     assert wrong == []
     expected = _bars_of_samples()

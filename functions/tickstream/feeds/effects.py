@@ -190,9 +190,10 @@ class EffectRule:
         self._effects = {
             code: effect_from(text) for written, text in conditions.codes.items() for code in codes_from(written)
         }
-        # What is of no tape that is known has the strictest of its meanings.
+        # What is of no tape that is known has the strictest of its meanings, unless it has one for all other tapes.
+        settled = {code for code, by in self._effects if by is None}
         for (code, by), effect in list(self._effects.items()):
-            if by is not None:
+            if by is not None and code not in settled:
                 known = self._effects.get((code, None), effect)
                 self._effects[code, None] = Effect(*(one & other for one, other in zip(effect, known, strict=True)))
         self._otherwise = effect_from(conditions.otherwise)

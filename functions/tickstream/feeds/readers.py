@@ -89,9 +89,11 @@ class RowReader:
                 return Cancelled()
             case RowKind.TAKES_BACK:
                 return Cancelled(self.pair(value_of))
+        # In this order: of several faults the first is the one that is told.
+        symbol = self.symbol(value_of)
         moment = self.moment(value_of)
         return Tick(
-            symbol=self.symbol(value_of),
+            symbol=symbol,
             timestamp_ns=moment,
             price_e9=self.price(value_of),
             size_e9=self.size(value_of),

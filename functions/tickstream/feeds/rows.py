@@ -123,8 +123,9 @@ def json_text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        # Of codes: numbers become texts.
-        return json.dumps(value, ensure_ascii=False) if all(isinstance(one, str) for one in value) else None
+        # Of codes: each becomes a text, and what is null is none.
+        plain = not any(isinstance(one, (list, dict, Ambiguous)) for one in value)
+        return json.dumps([json_text(one) for one in value if one is not None], ensure_ascii=False) if plain else None
     if value is None or isinstance(value, (dict, Ambiguous)):
         return None
     return str(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from tickstream_client.trial import Trial, try_file
 
-from tests.vendor_samples import OWN_FEEDS, SAMPLES
+from tests.vendor_samples import OWN_FEEDS, SAMPLES, UPDATES
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.feeds.catalogue import Catalogue, catalogue_of
 
@@ -37,20 +37,20 @@ def tried(sample: Sample, catalogue: Catalogue) -> tuple[Trial, list[dict[str, s
     return trial, list(csv.DictReader(out.getvalue().splitlines()))
 
 
-def in_order(ticks: list[dict[str, str]]) -> list[tuple[str, int, Decimal, Decimal]]:
-    """Ticks by symbol, time, sequence and their order in the file."""
+def in_order(ticks: list[dict[str, str]]) -> list[tuple[object, ...]]:
+    """Ticks, and what each updates, by symbol, time, sequence and their order in the file."""
     numbered = [
         (row["symbol"], int(row["timestamp_ns"]), int(row["sequence"] or 0), at, row) for at, row in enumerate(ticks)
     ]
     return [
-        (symbol, timestamp_ns, Decimal(row["price"]), Decimal(row["size"]))
+        (symbol, timestamp_ns, Decimal(row["price"]), Decimal(row["size"]), *(row[name] for name in UPDATES))
         for symbol, timestamp_ns, _, _, row in sorted(numbered, key=lambda one: one[:4])
     ]
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=[one.sample for one in SAMPLES])
 def test_m23_a_sample_gives_exactly_its_ticks(sample: Sample, everything: Catalogue) -> None:
-    """Each tick comes out with its symbol, nanosecond, price, size and order, and each row is accounted for."""
+    """Each tick comes out with its symbol, time, price, size, order and effects, and each row is accounted for."""
     trial, ticks = tried(sample, everything)
     assert trial.feed == (sample.read_by or "native")
     assert in_order(ticks) == in_order(sample.ticks())

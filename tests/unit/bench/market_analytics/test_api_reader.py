@@ -55,6 +55,14 @@ def test_decimals_are_read_to_the_last_digit() -> None:
     assert bar.notional_e18 == 123_456_789_012_345_678_123_456_789_012_345_678
 
 
+def test_m26_prices_that_no_print_may_set_are_null() -> None:
+    """A bar without prices is read as one, and its ticks with it."""
+    nothing = dict.fromkeys(("open", "high", "low", "close", "vwap"))
+    bar = post(Answer(200, {"bars": {"A": [BAR | nothing]}, "unknown": []}))["A"][MINUTE]
+    assert (bar.open_e9, bar.high_e9, bar.low_e9, bar.close_e9, bar.vwap_e9) == (None,) * 5
+    assert bar.ticks == 3
+
+
 def test_pages_are_followed_to_the_end() -> None:
     """The token of one page asks for the next."""
     later = BAR | {"start": "2026-01-05T14:31:00Z"}

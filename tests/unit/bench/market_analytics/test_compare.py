@@ -23,11 +23,12 @@ EXPECTED = {
     "A": {10: ExpectedBar(100, 120, 90, 110, 3, 4, 331), 11: ExpectedBar(110, 110, 110, 110, 1, 1, 110)},
     "B": {10: ExpectedBar(5, 5, 5, 5, 2, 2, 10)},
 }
+PRICELESS = ExpectedBar(None, None, None, None, volume_e9=0, ticks=2, notional_e18=0)
 
 
 def answered(bar: ExpectedBar) -> AnsweredBar:
     """Return the bar as the API would answer it."""
-    vwap = round(bar.notional_e18 / bar.volume_e9)
+    vwap = round(bar.notional_e18 / bar.volume_e9) if bar.volume_e9 else None
     return AnsweredBar(
         bar.open_e9, bar.high_e9, bar.low_e9, bar.close_e9, bar.volume_e9, bar.ticks, bar.notional_e18, vwap
     )
@@ -57,6 +58,21 @@ def test_one_digit_in_any_field_fails(field: str) -> None:
     assert not found.passed
     assert found.wrong_bars == 1
     assert (found.examples[0].symbol, found.examples[0].minute, found.examples[0].field) == ("A", 10, field)
+
+
+def test_m26_a_bar_without_prices_is_equal_to_one_without_them() -> None:
+    """A minute whose prints may set nothing has ticks, and neither prices nor a VWAP."""
+    found = compare_bars({"A": {10: PRICELESS}}, {"A": {10: answered(PRICELESS)}})
+    assert found.passed
+    assert found.ok == 2
+
+
+@pytest.mark.parametrize("field", ["open_e9", "high_e9", "low_e9", "close_e9", "volume_e9", "vwap_e9"])
+def test_m26_a_price_where_none_may_be_set_fails(field: str) -> None:
+    """A print that may not set a price and did is a wrong bar."""
+    found = compare_bars({"A": {10: PRICELESS}}, {"A": {10: replace(answered(PRICELESS), **{field: 100})}})
+    assert not found.passed
+    assert [(one.field, one.got) for one in found.examples] == [(field, "100")]
 
 
 def test_a_missing_bar_loses_its_ticks() -> None:

@@ -12,6 +12,7 @@ from bench.ledger.truth import write_part
 from bench.market_analytics.oracle import ExpectedBar, Oracle, coarser
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pytest
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 MINUTE_NS = 60 * 10**9
 START_NS = 1_767_623_400 * 10**9
 
-type Row = tuple[str, int, int, int]
+#: Symbol, time, price, size; what it updates may follow.
+type Row = tuple[str | int, ...]
 
 
-def store(folder: Path, sources: list[list[Row]]) -> None:
+def store(folder: Path, sources: Sequence[Sequence[Row]]) -> None:
     """Write the truth of some sources."""
     for ordinal, rows in enumerate(sources):
         frame = pl.DataFrame(
@@ -35,9 +37,10 @@ def store(folder: Path, sources: list[list[Row]]) -> None:
                     "timestamp_ns": at,
                     "price_e9": price,
                     "size_e9": size,
+                    "updates": updates[0] if updates else 7,
                     "reason": None,
                 }
-                for offset, (symbol, at, price, size) in enumerate(rows)
+                for offset, (symbol, at, price, size, *updates) in enumerate(rows)
             ],
             infer_schema_length=None,
         )
@@ -83,6 +86,7 @@ ROWS = st.lists(
         st.integers(START_NS, START_NS + 3 * MINUTE_NS),
         st.integers(1, 10**18 - 1),
         st.integers(1, 10**18 - 1),
+        st.integers(0, 7),
     ),
     min_size=1,
     max_size=20,
@@ -92,34 +96,41 @@ ROWS = st.lists(
 @settings(max_examples=40)
 @given(sources=st.lists(ROWS, min_size=1, max_size=3))
 def test_bars_equal_a_walk_over_the_ticks_in_order(
-    tmp_path_factory: pytest.TempPathFactory, sources: list[list[Row]]
+    tmp_path_factory: pytest.TempPathFactory, sources: list[list[tuple[str, int, int, int, int]]]
 ) -> None:
     """SQL and a plain walk over the sorted ticks agree on every field."""
     folder = tmp_path_factory.mktemp("truth")
     store(folder, sources)
     origins = [Origin(ordinal, f"key-{ordinal}", "e") for ordinal in range(len(sources))]
-    walked: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+    walked: dict[tuple[str, int], list[tuple[int, int, int]]] = defaultdict(list)
     ordered = sorted(
-        (at, ordinal, offset, symbol, price, size)
+        (at, ordinal, offset, symbol, price, size, updates)
         for ordinal, rows in enumerate(sources)
-        for offset, (symbol, at, price, size) in enumerate(rows)
+        for offset, (symbol, at, price, size, updates) in enumerate(rows)
     )
-    for at, _, _, symbol, price, size in ordered:
-        walked[symbol, at // MINUTE_NS].append((price, size))
+    for at, _, _, symbol, price, size, updates in ordered:
+        walked[symbol, at // MINUTE_NS].append((price, size, updates))
     bars = Oracle(folder, origins).bars()
     assert sum(map(len, bars.values())) == len(walked)
     for (symbol, minute), trades in walked.items():
-        bar = bars[symbol][minute]
-        prices = [price for price, _ in trades]
-        assert (bar.open_e9, bar.high_e9, bar.low_e9, bar.close_e9) == (
-            prices[0],
-            max(prices),
-            min(prices),
-            prices[-1],
+        ends: list[int | None] = [price for price, _, updates in trades if updates & 1] or [None]
+        extremes = [price for price, _, updates in trades if updates & 2]
+        assert bars[symbol][minute] == ExpectedBar(
+            open_e9=ends[0],
+            high_e9=max(extremes, default=None),
+            low_e9=min(extremes, default=None),
+            close_e9=ends[-1],
+            volume_e9=sum(size for _, size, updates in trades if updates & 4),
+            ticks=len(trades),
+            notional_e18=sum(price * size for price, size, updates in trades if updates & 4),
         )
-        assert bar.volume_e9 == sum(size for _, size in trades)
-        assert bar.notional_e18 == sum(price * size for price, size in trades)
-        assert bar.ticks == len(trades)
+
+
+def test_m26_a_minute_whose_trades_set_nothing_has_ticks_only(tmp_path: Path) -> None:
+    """Prices are none and sums are 0 where no trade may update them, and the ticks are there all the same."""
+    store(tmp_path, [[("A", START_NS, 5, 3, 0), ("A", START_NS + 1, 6, 3, 0)]])
+    bar = Oracle(tmp_path, [Origin(0, "k", "e")]).bars()["A"][START_NS // MINUTE_NS]
+    assert bar == ExpectedBar(None, None, None, None, volume_e9=0, ticks=2, notional_e18=0)
 
 
 def test_good_ticks_of_an_extent_are_counted(tmp_path: Path) -> None:
@@ -139,4 +150,18 @@ def test_longer_intervals_are_added_up_from_minutes() -> None:
     assert found == {
         10: ExpectedBar(open_e9=5, high_e9=9, low_e9=2, close_e9=3, volume_e9=3, ticks=4, notional_e18=30),
         15: other,
+    }
+
+
+def test_m26_minutes_without_prices_take_part_in_longer_intervals() -> None:
+    """They add their volume and ticks, and leave open and close to the minutes that have them."""
+    nothing = ExpectedBar(None, None, None, None, volume_e9=4, ticks=2, notional_e18=8)
+    extremes_only = ExpectedBar(None, 9, 1, None, volume_e9=0, ticks=1, notional_e18=0)
+    whole = ExpectedBar(open_e9=5, high_e9=6, low_e9=4, close_e9=6, volume_e9=1, ticks=1, notional_e18=10)
+
+    found = coarser({0: nothing, 1: whole, 2: extremes_only, 5: nothing, 6: nothing}, 5)
+
+    assert found == {
+        0: ExpectedBar(open_e9=5, high_e9=9, low_e9=1, close_e9=6, volume_e9=5, ticks=4, notional_e18=18),
+        5: ExpectedBar(None, None, None, None, volume_e9=8, ticks=4, notional_e18=16),
     }

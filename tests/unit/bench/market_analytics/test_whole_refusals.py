@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bench.ledger.api_client import Answer
 from bench.ledger.sent import Outcome, Sent
 from bench.ledger.truth import ObjectFile
-from bench.market_analytics.checks import _account, _receipts
+from bench.market_analytics.checks import _account, _receipts, _statuses
 from bench.market_analytics.table_reader import TableState
 from bench.market_analytics.whole_refusals import judge_feeds, judge_refused, of_ingests_but, refused_in
 from tickstream.errors import Reason
@@ -103,6 +104,48 @@ def test_m25_rows_that_are_no_trades_are_accounted_for(skipped: int, *, passed: 
     assert check.passed is passed
 
 
+@pytest.mark.parametrize(("cancelled", "skipped", "passed"), [(3, 1, True), (2, 1, False), (1, 3, False)])
+def test_m26_rows_that_are_cancelled_are_accounted_for(cancelled: int, skipped: int, *, passed: bool) -> None:
+    """Receipts must have cancelled as many as the truth has: a cancelled trade is no tick, and no skipped row."""
+    receipts = {("i0", 0): Receipt("i0", 0, 9 - cancelled - skipped, 0, 0, {}, skipped=skipped, cancelled=cancelled)}
+    made = replace(piece(), skipped=1, cancelled=3)
+    check = _receipts([sent()], state(Manifest("i0", 0, 1), receipts), [], [made])
+    assert check.passed is passed
+
+
+class OneStatus:
+    """An API that knows one ingest."""
+
+    def __init__(self, **counts: int) -> None:
+        self._counts = counts
+
+    def get(self, _path: str) -> Answer:
+        """Answer for it."""
+        return Answer(200, {"state": "complete", **self._counts})
+
+
+@pytest.mark.parametrize(
+    ("counts", "passed"),
+    [
+        ({"ticks": 5, "skipped": 1, "cancelled": 3}, True),
+        ({"ticks": 6, "skipped": 1, "cancelled": 2}, False),
+        ({"ticks": 5, "skipped": 1}, False),
+    ],
+)
+def test_m26_the_api_says_how_many_rows_were_cancelled(counts: dict[str, int], *, passed: bool) -> None:
+    """An answer whose counts do not add up to the rows, or that counts a cancelled trade as a tick, fails."""
+    made = replace(piece(), skipped=1, cancelled=3)
+    check = _statuses(OneStatus(**counts), [sent()], [made])  # type: ignore[arg-type] # in place of the client
+    assert check.passed is passed
+
+
+def test_m26_cancelled_rows_have_a_place() -> None:
+    """Acknowledged rows that nobody finds anywhere are missed, and cancelled ones are found."""
+    counts = dict.fromkeys(("lost", "rejected", "skipped", "refused", "dead-lettered"), 0)
+    assert _account({**counts, "ok": 3, "cancelled": 2, "acknowledged": 5}).passed
+    assert not _account({**counts, "ok": 3, "cancelled": 0, "acknowledged": 5}).passed
+
+
 @pytest.mark.parametrize(("refused", "passed"), [(4, True), (0, False)])
 def test_m25_refused_and_skipped_rows_have_a_place(refused: int, *, passed: bool) -> None:
     """Rows of what was refused are not lost, and a row without any place is missed."""
@@ -111,6 +154,7 @@ def test_m25_refused_and_skipped_rows_have_a_place(refused: int, *, passed: bool
         "lost": 0,
         "rejected": 1,
         "skipped": 1,
+        "cancelled": 0,
         "refused": refused,
         "dead-lettered": 0,
         "acknowledged": 9,

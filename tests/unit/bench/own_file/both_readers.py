@@ -9,12 +9,14 @@ from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
 
 import polars as pl
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from tickstream_client.trial import try_file
 
+from bench.ledger.truth import HIGH_LOW, OPEN_CLOSE, VOLUME
 from bench.own_file.taking import take_in
 from tickstream.errors import ObjectRejected
 
@@ -23,18 +25,25 @@ if TYPE_CHECKING:
 
 type Found = tuple[Any, ...]
 
+UPDATES: Final = ("updates_open_close", "updates_high_low", "updates_volume")
+
 MANY: Final = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def both(content: bytes, key: str, catalogue: Catalogue) -> tuple[Found, Found]:
-    """What the pipeline and the bench make of a file: ticks, counts of the others, and the first that are rejected."""
+def both(content: bytes, key: str, catalogue: Catalogue, *, range_bytes: int = 16 << 20) -> tuple[Found, Found]:
+    """What the pipeline and the bench make of a file: ticks, counts of the others, and the first that are rejected.
+
+    range_bytes: of the ranges that the pipeline cuts it into.
+    """
     with TemporaryDirectory() as name:
         folder = Path(name)
         truth = folder / "truth"
         truth.mkdir()
         path = folder / "file"
         path.write_bytes(content)
-        return _pipeline(path, key, catalogue), _bench(path, key, catalogue, truth)
+        with patch("tickstream_client.trial._RANGE_BYTES", range_bytes):
+            pipeline = _pipeline(path, key, catalogue)
+        return pipeline, _bench(path, key, catalogue, truth)
 
 
 def _pipeline(path: Path, key: str, catalogue: Catalogue) -> Found:
@@ -50,12 +59,13 @@ def _pipeline(path: Path, key: str, catalogue: Catalogue) -> Found:
             Decimal(row["price"]),
             Decimal(row["size"]),
             int(row["sequence"] or 0),
+            *(row[name] for name in UPDATES),
         )
         for row in csv.DictReader(out.getvalue().splitlines())
     )
     rejects = sorted((row.offset, row.reason.value) for row in trial.first_rejects)
     first = rejects if trial.rejected.total() == len(rejects) else []
-    return (trial.feed, ticks, trial.skipped, dict(trial.rejected), first)
+    return (trial.feed, ticks, trial.skipped, trial.cancelled, dict(trial.rejected), first)
 
 
 def _bench(path: Path, key: str, catalogue: Catalogue, truth: Path) -> Found:
@@ -70,15 +80,16 @@ def _bench(path: Path, key: str, catalogue: Catalogue, truth: Path) -> Found:
             Decimal(row["price_e9"]).scaleb(-9),
             Decimal(row["size_e9"]).scaleb(-9),
             row["sequence"],
+            *("true" if row["updates"] & bit else "false" for bit in (OPEN_CLOSE, HIGH_LOW, VOLUME)),
         )
         for row in rows
         if row["reason"] is None
     )
     rejects = sorted((row["offset"], row["reason"]) for row in rows if row["reason"] is not None)
-    assert taken.rows == len(rows) + taken.skipped
+    assert taken.rows == len(rows) + taken.skipped + taken.cancelled
     counts = dict(Counter(reason for _, reason in rejects))
     # The trial keeps the first five.
-    return (taken.feed, ticks, taken.skipped, counts, rejects if len(rejects) <= 5 else [])
+    return (taken.feed, ticks, taken.skipped, taken.cancelled, counts, rejects if len(rejects) <= 5 else [])
 
 
 DIGITS: Final = st.sampled_from(

@@ -50,7 +50,7 @@ def test_feeds_have_a_ratio_each_repeat_and_a_goal() -> None:
     assert all(figure.samples[0] > 0 for figure in figures)
 
 
-def _without_order(bar: Bar) -> tuple[int, ...]:
+def _without_order(bar: Bar) -> tuple[int | None, ...]:
     """What of a bar does not depend on parts of a millisecond."""
     return bar.minute, bar.high_e9, bar.low_e9, bar.volume_e9, bar.ticks, bar.notional_e18
 
