@@ -44,6 +44,7 @@ class Settings:
 
     table_name: str
     queue_url: str
+    index_queue_url: str
     range_bytes: int
 
     @classmethod
@@ -52,6 +53,7 @@ class Settings:
         return cls(
             table_name=settings.text("TABLE_NAME"),
             queue_url=settings.text("QUEUE_URL"),
+            index_queue_url=settings.text("INDEX_QUEUE_URL"),
             range_bytes=settings.whole_number("RANGE_BYTES", minimum=1),
         )
 
@@ -83,6 +85,7 @@ def _ingest_one(source: Source, context: LambdaContext) -> None:
         table=DynamoTable(configured.table_name, deadline),
         read=ObjectReader(source, deadline),
         send=Queue(configured.queue_url, deadline).send,
+        order_index=Queue(configured.index_queue_url, deadline).send,
         checksum=lambda: stored_checksum(source, deadline),
     )
     manifest = ingested.manifest
@@ -91,6 +94,7 @@ def _ingest_one(source: Source, context: LambdaContext) -> None:
     facts = {
         "size_bytes": source.size_bytes,
         "ranges": manifest.ranges,
+        "indexing": manifest.indexing,
         "sent": ingested.sent,
         "known": ingested.known,
     }

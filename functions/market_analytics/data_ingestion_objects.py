@@ -38,12 +38,12 @@ from tickstream.errors import MalformedItem, ObjectRejected, Reason, ServiceInco
 from tickstream.ingests import Activity, Manifest, is_forgotten
 from tickstream.items import activity_item, commit_from, key_of, manifest_from, manifest_item
 from tickstream.layouts import SNIFFED_BYTES, sniff_with_footer
-from tickstream.messages import RangePointer, encode_message
-from tickstream.ranges import plan_spans
+from tickstream.messages import IndexOrder, RangePointer, encode_message, encode_order
+from tickstream.ranges import is_to_be_indexed, plan_spans
 from tickstream.row_samples import refuse_rows_that_fail_alike
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from services.table import Table
     from tickstream.ingests import Read, Source, Span
@@ -72,6 +72,7 @@ def ingest_object(
     table: Table,
     read: Read,
     send: Callable[[Iterable[str]], int],
+    order_index: Callable[[Iterable[str]], int],
     checksum: Callable[[], str] = lambda: "",
 ) -> Ingested:
     """Begin the ingest of one object version, or go on with it where an earlier delivery left off.
@@ -79,7 +80,7 @@ def ingest_object(
     received_ms: Unix milliseconds; only the first delivery's counts.
     range_bytes: the size of ranges wanted; only the first delivery's counts.
     read: the bytes of that version.
-    send: queues message bodies and returns how many.
+    send: queues message bodies and returns how many. order_index: queues orders for DataIndexer.
     checksum: gives the one that S3 keeps of that version, with its algorithm; empty where there is none.
 
     Raises ServiceIncomplete and ServiceRefused; whatever it is, the same event again goes on from there.
@@ -89,16 +90,42 @@ def ingest_object(
     if fingerprint:
         planned = replace(planned, ingest_id=_claimed(planned.ingest_id, source, fingerprint, table))
     manifest, is_new = _freeze(planned, table)
+    if manifest.indexing:
+        order_index([encode_order(_order(manifest))])
+        return Ingested(manifest, 0, not is_new)
     if is_new:
-        missing = [(span, False) for span in manifest.spans]
-    elif is_forgotten(manifest.received_ms, received_ms):
-        missing = []
+        sent = _send(manifest, source, [(span, False) for span in manifest.spans], table, send)
     else:
-        missing = list(_without_receipt(manifest, table))
+        sent = send_missing(manifest, source, received_ms, table, send)
+    return Ingested(manifest, sent, not is_new)
+
+
+def send_missing(
+    manifest: Manifest, source: Source, now_ms: int, table: Table, send: Callable[[Iterable[str]], int]
+) -> int:
+    """Queue the ranges of an ingest that have no receipt; return how many. source: a version that has these bytes."""
+    if is_forgotten(manifest.received_ms, now_ms):
+        return 0
+    return _send(manifest, source, list(_without_receipt(manifest, table)), table, send)
+
+
+def _send(
+    manifest: Manifest,
+    source: Source,
+    missing: Sequence[tuple[Span, bool]],
+    table: Table,
+    send: Callable[[Iterable[str]], int],
+) -> int:
     if missing:
         table.put_if_absent(activity_item(Activity(manifest.ingest_id, manifest.received_ms, manifest.ranges)))
         send(encode_message(pointer) for pointer in _pointers(manifest, source, missing))
-    return Ingested(manifest, len(missing), not is_new)
+    return len(missing)
+
+
+def _order(manifest: Manifest) -> IndexOrder:
+    if manifest.source is None or manifest.layout is None:
+        raise MalformedItem(f"the manifest of ingest {manifest.ingest_id} is of no object")
+    return IndexOrder(manifest.ingest_id, manifest.received_ms, manifest.source, manifest.layout)
 
 
 def _plan(
@@ -116,6 +143,9 @@ def _plan(
             ingest_id = keys.object_ingest_id(source.bucket, source.key, digest, source.size_bytes)
         layout, footer = sniff_with_footer(source, read)
         refuse_rows_that_fail_alike(source, layout, read)
+        if is_to_be_indexed(source, layout, range_bytes):
+            manifest = Manifest(ingest_id, received_ms, ranges=0, source=source, layout=layout, indexing=True)
+            return manifest, _fingerprint(head, checksum()) if len(head) < source.size_bytes else ""
         spans = plan_spans(source, layout, range_bytes, read, footer=footer)
         fingerprint = _fingerprint(head, checksum()) if spans and len(head) < source.size_bytes else ""
     except ObjectRejected as error:

@@ -21,6 +21,7 @@ from services.deadlines import Deadline
 from services.decoder_process import decode_apart
 from services.dynamo_table import DynamoTable
 from services.events import EventBus
+from services.index_parts import IndexParts
 from services.log_lines import one_line
 from services.objects import LineWriter, ObjectReader
 from services.ordered_batches import failures_answer
@@ -33,6 +34,7 @@ from tickstream.messages import (
     MAX_RANGES_AN_EVENT,
     RangePointer,
     decode_message,
+    encode_order,
     event_details,
     names_of,
 )
@@ -66,6 +68,7 @@ class Settings:
     rejected_bucket: str
     event_bus_name: str
     queue_url: str
+    index_queue_url: str
 
     @classmethod
     def from_env(cls) -> Self:
@@ -75,6 +78,7 @@ class Settings:
             rejected_bucket=settings.text("REJECTED_BUCKET"),
             event_bus_name=settings.text("EVENT_BUS_NAME"),
             queue_url=settings.text("QUEUE_URL"),
+            index_queue_url=settings.text("INDEX_QUEUE_URL"),
         )
 
 
@@ -111,6 +115,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         open_rejects=lambda key: LineWriter(configured.rejected_bucket, key),
         now_ms=lambda: time.time_ns() // 10**6,
         in_time=lambda: deadline.remaining_s() > 0,
+        index_entry=IndexParts(configured.rejected_bucket, deadline).entry,
+        order_index=lambda order: Queue(configured.index_queue_url, deadline).send([encode_order(order)]),
         decode=partial(decode_apart, deadline=deadline),
     )
     bus = EventBus(configured.event_bus_name, EVENT_SOURCE, EVENT_DETAIL_TYPE, deadline)

@@ -50,7 +50,7 @@ class Arrived:
             return True  # the API takes 10,000 ticks at most
         # What a packed object or a row group of Parquet unpacks to is not known before.
         layout, span = self.message.layout, self.message.span
-        is_plain = not layout.whole and layout.format is not Format.PARQUET
+        is_plain = not layout.whole and not layout.indexed and layout.format is not Format.PARQUET
         return is_plain and span.end - span.start <= small_bytes
 
 

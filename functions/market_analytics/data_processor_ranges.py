@@ -19,18 +19,19 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from market_analytics.data_processor_pairs import decode_with_pairs, has_pairs, tell_of_none
 from tickstream import keys
 from tickstream.decoding import LIMITS, Budget, Decoded, decode_span, fold_ticks, packed_hours
-from tickstream.errors import ObjectRejected
+from tickstream.errors import IndexAwaited, MalformedItem, ObjectRejected
 from tickstream.hours import Slice
+from tickstream.indexed_ranges import opened_range
 from tickstream.ingests import Format, Pending, Receipt, Refusal
 from tickstream.items import key_of, pending_item, receipt_from, receipt_items, slice_item
-from tickstream.messages import InlineTicks, ProcessedRange, RangePointer
+from tickstream.messages import IndexOrder, InlineTicks, ProcessedRange, RangePointer
 from tickstream.pairs import NO_PAIRS
 from tickstream.row_samples import ALIKE_ROWS, all_fail_alike
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from tickstream.ingests import Layout, Read, Source, Span
     from tickstream.items import Item
     from tickstream.messages import Message
+    from tickstream.packed_index import Entry
     from tickstream.pairs import PairTask
     from tickstream.ticks import RejectedRow
 
@@ -80,6 +82,7 @@ class Stores:
     open_rejects: opens the object of rejected rows under a key; it is there, whole, when its context is left.
     now_ms: Unix milliseconds.
     in_time: whether the invocation has time left.
+    index_entry: gives the entry of a range of an ingest's object, if it is there. order_index: has an index made again.
     decode: decodes a span of an object.
     """
 
@@ -88,6 +91,8 @@ class Stores:
     open_rejects: Callable[[str], AbstractContextManager[Lines]]
     now_ms: Callable[[], int]
     in_time: Callable[[], bool] = lambda: True
+    index_entry: Callable[[str, int], Entry | None] = lambda _, __: None
+    order_index: Callable[[IndexOrder], object] = lambda _: None
     decode: Decode = _decode_here
 
 
@@ -147,12 +152,14 @@ def commit(ranges: Sequence[Writes], table: Table) -> None:
 
 
 def _read_span(message: RangePointer, which: _Range, stores: Stores) -> Writes:
-    read = stores.open_object(message.source)
+    source, layout, read = message.source, message.layout, stores.open_object(message.source)
+    if layout.indexed:
+        source, layout, read = _opened_by_index(message, read, stores)
 
     def decode(pairs: PairTask) -> Decoded:
         # Where a range is read more than once, each pass is bounded by itself, and all of them by the invocation.
         budget = Budget(LIMITS, stores.in_time)
-        return stores.decode(message.source, message.layout, message.span, read, budget, pairs=pairs)
+        return stores.decode(source, layout, message.span, read, budget, pairs=pairs)
 
     decoded = decode_with_pairs(message, decode, stores.table) if has_pairs(message.layout) else decode(NO_PAIRS)
     _refuse_rows_that_fail_alike(message, decoded)
@@ -161,6 +168,27 @@ def _read_span(message: RangePointer, which: _Range, stores: Stores) -> Writes:
             for row in decoded.rejects:
                 rejects.add(reject_line(row))
     return _writes(which, decoded, stores)
+
+
+def _opened_by_index(message: RangePointer, read: Read, stores: Stores) -> tuple[Source, Layout, Read]:
+    """Open a range by its entry in the object's index. Raises IndexAwaited where that is not there, or does not fit.
+
+    An index is no truth: whatever is wrong with it, it is ordered again, and this range waits for it.
+    """
+    entry = stores.index_entry(message.ingest_id, message.span.index)
+    try:
+        if entry is not None:
+            return opened_range(message.source, message.layout, message.span, entry, read)
+        why = "the index has no entry of the range"
+    except MalformedItem as error:
+        why = str(error)
+    stores.order_index(
+        IndexOrder(
+            message.ingest_id, message.received_ms, message.source, replace(message.layout, indexed=False),
+            message.span.index,
+        )
+    )  # fmt: skip
+    raise IndexAwaited(why)
 
 
 def _refuse_rows_that_fail_alike(message: RangePointer, decoded: Decoded) -> None:

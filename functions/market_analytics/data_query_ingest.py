@@ -79,6 +79,9 @@ def state_of(manifest: Manifest, progress: Progress, now_ms: int, overdue_second
     Once all ranges are done: `rejected` says that nothing of it is in any bar, `partly_rejected` that the ticks of the
     ranges which could be read are, and those of the refused ones are not.
     """
+    if manifest.indexing:
+        late = now_ms - manifest.received_ms > overdue_seconds * 1000
+        return IngestState.OVERDUE if late else IngestState.INDEXING
     if progress.done >= manifest.ranges:
         if progress.refusal is None:
             return IngestState.COMPLETE

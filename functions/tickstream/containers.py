@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import ObjectRejected, Reason, ServiceIncomplete
 from tickstream.ingests import Container
+from tickstream.packed_index import Packing, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +30,9 @@ _ZIP_MAGIC: Final = b"PK\x03\x04"
 _EMPTY_ZIP_MAGIC: Final = b"PK\x05\x06"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+#: A file's own head in a zip: the last two are the lengths of its name and of what else stands before its bytes.
+_LOCAL_HEAD: Final = struct.Struct("<4s5H3I2H")
+_TAIL: Final = struct.Struct("<II")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,22 @@ def _members(archive: zipfile.ZipFile) -> Iterator[Member]:
                 Reason.CORRUPT_ZIP, f"{info.filename[:100]} is packed by method {info.compress_type}: use deflate"
             )
         yield Member(info.filename, info.file_size)
+
+
+def stream_of(archive: zipfile.ZipFile, member: Member, read: Read, before: int) -> Stream:
+    """Return where a file's packed bytes stand in a zip. before: how much text stands before its own.
+
+    Raises ObjectRejected (corrupt_zip).
+    """
+    info = archive.getinfo(member.name)
+    head = read(info.header_offset, info.header_offset + _LOCAL_HEAD.size)
+    if len(head) < _LOCAL_HEAD.size or not head.startswith(_ZIP_MAGIC):
+        raise ObjectRejected(Reason.CORRUPT_ZIP, f"{member.name[:100]} does not stand where the directory says")
+    name_bytes, extra_bytes = _LOCAL_HEAD.unpack(head)[-2:]
+    start = info.header_offset + _LOCAL_HEAD.size + name_bytes + extra_bytes
+    packing = Packing.STORED if info.compress_type == zipfile.ZIP_STORED else Packing.DEFLATE
+    tail = _TAIL.pack(info.CRC, info.file_size % 2**32)
+    return Stream(packing, start, start + info.compress_size, before, tail)
 
 
 def wanted_members(members: tuple[Member, ...], pattern: str) -> tuple[Member, ...]:

@@ -9,6 +9,8 @@ TickstreamError
 ├── ServiceIncomplete     a service left part of a batch undone after all retries: the caller retries the whole
 │   └── ComeAgain         nothing failed, and nothing can be done yet
 │       ├── NotShownYet   S3 lists an object's version and does not show it yet, which may take minutes
+│       ├── IndexAwaited  the index of the range's object is not there, and is being made
+│       ├── OutOfTime     the work goes on in another invocation, from where this one ends
 │       └── RangesAwaited other ranges of the object have not told what this one has to know
 └── ServiceRefused        a service refuses what no retry cures (rights, names, limits): the deployment is wrong
 """
@@ -137,6 +139,18 @@ class NotShownYet(ComeAgain):
 
     Within AWS's 15 minutes it is asked for eight times.
     """
+
+
+class IndexAwaited(ComeAgain):
+    """The index of the range's object is not there, and was ordered."""
+
+    longest_delay_s = 60
+
+
+class OutOfTime(ComeAgain):
+    """The work is longer than an invocation, and goes on in the next one from where this one ends."""
+
+    first_delay_s = 0
 
 
 class RangesAwaited(ComeAgain):

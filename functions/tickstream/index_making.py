@@ -13,8 +13,9 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import indexed_gzip
 from backports import zstd
@@ -25,7 +26,7 @@ from tickstream.packed_index import WINDOW_BYTES, Entry, Member, Packing, Place,
 from tickstream.zstd_stream import new_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from tickstream.ingests import Read
     from tickstream.packed_index import Stream
@@ -39,6 +40,8 @@ _TAIL: Final = struct.Struct("<II")
 #: Behind a member may stand padding, and the head of the next one.
 _LONGEST_TAIL_BYTES: Final = 1 << 20
 _BEYOND: Final = 1 << 62
+#: Of one chunk: a hundred thousand members, or two thousand windows.
+_MOST_INDEX_BYTES: Final = 128 << 20
 
 
 class _Enough(OSError):
@@ -48,10 +51,10 @@ class _Enough(OSError):
 class _CutFile(StreamFile):
     """A stream that is read so far and no further."""
 
-    def __init__(self, stream: Stream, read: Read, most_bytes: int, check: Callable[[], None]) -> None:
-        super().__init__(stream, read)
-        self._left_bytes = most_bytes
-        self._check = check
+    def __init__(self, stream: Stream, making: Making) -> None:
+        super().__init__(stream, making.read)
+        self._left_bytes = making.chunk_bytes
+        self._check = making.check
 
     def read(self, size: int = -1) -> bytes:
         self._check()
@@ -67,41 +70,60 @@ def first_entry(stream: Stream) -> Entry:
     return Entry(stream, Place(0, 0), 0, 0, 0, b"", Member(0, 0))
 
 
-def entries_of(
-    begun: Entry, read: Read, step_bytes: int, check: Callable[[], None], chunk_bytes: int = CHUNK_BYTES
-) -> Iterator[Entry]:
-    """Yield the entries of a stream from one on that says where to begin; the last one ends where the stream does.
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How an index is made.
 
-    check: called every few milliseconds of work; it may raise.
-    Raises ObjectRejected (corrupt_gzip, corrupt_zip, corrupt_zstd, too_large), and what `read` raises.
+    read: the object's bytes. step_bytes: of text, what a range has at least. check: called every few milliseconds of
+    work; it may raise. chunk_bytes: packed ones of which places are found before their texts are read.
     """
-    find = {Packing.STORED: _stored_places, Packing.ZSTD: _frames}.get(begun.stream.packing, _deflated_places)
-    at = begun
-    while True:
-        places, is_end = find(at, read, step_bytes, check, chunk_bytes)
-        found = list(_entries_between(at, places, is_end, read, step_bytes, check))
-        for entry, following in found:
-            yield entry
-            at = following
-        if is_end:
-            return
-        if not found:
-            chunk_bytes *= 2  # it has less text than a range
+
+    read: Read
+    step_bytes: int
+    check: Callable[[], None] = lambda: None
+    chunk_bytes: int = CHUNK_BYTES
+
+    def entries(self, begun: Entry) -> Iterator[Entry]:
+        """Yield the entries of a stream from one on that says where to begin; the last one ends where the stream does.
+
+        Raises ObjectRejected (corrupt_gzip, corrupt_zip, corrupt_zstd, too_large, too_much_work), and what `read` and
+        `check` raise.
+        """
+        finders = {Packing.STORED: _stored_places, Packing.ZSTD: _frames}
+        find = finders.get(begun.stream.packing, _deflated_places)
+        making, at = self, begun
+        while True:
+            chunk = find(at, making)
+            found = list(_entries_between(at, chunk, making))
+            for entry, following in found:
+                yield entry
+                at = following
+            if chunk.is_end:
+                return
+            if not found:
+                # It has less text than a range.
+                making = replace(making, chunk_bytes=2 * making.chunk_bytes)
 
 
-def _entries_between(
-    begun: Entry, places: Sequence[Place], is_end: bool, read: Read, step_bytes: int, check: Callable[[], None]
-) -> Iterator[tuple[Entry, Entry]]:
+class _Chunk(NamedTuple):
+    """Places in a part of a stream, from one that was known; whether the last one is the stream's end."""
+
+    places: list[Place]
+    is_end: bool
+
+
+def _entries_between(begun: Entry, chunk: _Chunk, making: Making) -> Iterator[tuple[Entry, Entry]]:
     """Yield each entry that is complete, and where the next one begins."""
+    places = chunk.places
     stream, at, member = begun.stream, begun._replace(place=places[0]), begun.member
-    text = opened_at(stream, places[0], places[-1].packed, read)
+    text = opened_at(stream, places[0], places[-1].packed, making.read)
     # Of what was gone on with, `indexed_gzip` does not know the beginning.
     is_unchecked = member.text < places[0].text
     checksum, last = 0, b""
     for place, following in pairwise(places):
         if stream.packing is Packing.GZIP and not place.window and place.text > member.text:
             if is_unchecked:
-                _check_member(stream, member, place, read)
+                _check_member(stream, member, place, making.read)
             member, is_unchecked = Member(place.text, 0), False
         if place.text == at.place.text:
             at = at._replace(member=member)
@@ -109,17 +131,17 @@ def _entries_between(
         if following.text - at.place.text > MAX_ENTRY_TEXT_BYTES:
             raise ObjectRejected(Reason.TOO_LARGE, f"more than {MAX_ENTRY_TEXT_BYTES} bytes come of one block of it")
         while left:
-            check()
+            making.check()
             block = text.read(min(left, _BLOCK_BYTES))
             if not block:
                 raise _cut_off(stream)
             checksum = zlib.crc32(block, checksum)
             member = Member(member.text, zlib.crc32(block, member.checksum))
             left, last = left - len(block), block[-1:]
-        is_last = is_end and following is places[-1]
+        is_last = chunk.is_end and following is places[-1]
         if is_last:
-            _check_end(stream, member, following.text, read)
-        if following.text - at.place.text >= step_bytes or is_last:
+            _check_end(stream, member, following.text, making.read)
+        if following.text - at.place.text >= making.step_bytes or is_last:
             entry = at._replace(packed_end=following.packed, text_end=following.text, checksum=checksum)
             at = Entry(stream, following, 0, 0, 0, last, member)
             checksum = 0
@@ -160,20 +182,17 @@ def _check_end(stream: Stream, member: Member, text_end: int, read: Read) -> Non
         raise ObjectRejected(corrupt(stream.packing), "there are other bytes behind the gzip data")
 
 
-def _deflated_places(
-    begun: Entry, read: Read, step_bytes: int, check: Callable[[], None], chunk_bytes: int
-) -> tuple[list[Place], bool]:
-    """Find the places of a chunk, from one that is known, and whether the last one is the stream's end."""
+def _deflated_places(begun: Entry, making: Making) -> _Chunk:
     stream = begun.stream
-    file = _CutFile(stream, read, chunk_bytes, check)
+    file = _CutFile(stream, making)
     finder = indexed_gzip.IndexedGzipFile(
-        fileobj=file, spacing=step_bytes, window_size=WINDOW_BYTES, readbuf_size=READ_BYTES, drop_handles=False
+        fileobj=file, spacing=making.step_bytes, window_size=WINDOW_BYTES, readbuf_size=READ_BYTES, drop_handles=False
     )
     is_end = True
     try:
         if begun.place.text:
             # It goes on from the last place that it is told, and takes the first one for the stream's beginning.
-            known = index_of([Place(len(RAW_HEAD), 0), begun.place], file.size_bytes, step_bytes)
+            known = index_of([Place(len(RAW_HEAD), 0), begun.place], file.size_bytes, making.step_bytes)
             finder.import_index(fileobj=io.BytesIO(known))
         finder.seek(_BEYOND)
     except _Enough:
@@ -182,34 +201,30 @@ def _deflated_places(
         raise ObjectRejected(corrupt(stream.packing), f"the object cannot be unpacked: {error}") from error
     exported = io.BytesIO()
     finder.export_index(fileobj=exported)
+    if exported.tell() > _MOST_INDEX_BYTES:
+        raise ObjectRejected(Reason.TOO_MUCH_WORK, "it is packed in too many members: pack it anew")
     places = [one for one in places_from(exported.getvalue()) if one.text >= begun.place.text]
-    if len(places) < 2 and is_end:  # noqa: PLR2004 - a beginning and an end
+    if len(places) < 2 and is_end:
         places.append(Place(file.size_bytes, places[0].text if places else 0))
-    return places, is_end
+    return _Chunk(places, is_end)
 
 
-def _stored_places(
-    begun: Entry, read: Read, step_bytes: int, check: Callable[[], None], chunk_bytes: int
-) -> tuple[list[Place], bool]:
-    """Return the places of a chunk of what is not packed."""
+def _stored_places(begun: Entry, making: Making) -> _Chunk:
     size_bytes = begun.stream.end - begun.stream.start
-    end = min(begun.place.text + max(chunk_bytes, step_bytes), size_bytes)
-    places = [Place(at, at) for at in range(begun.place.text, end, step_bytes)]
-    return [*places, Place(end, end)], end == size_bytes
+    end = min(begun.place.text + max(making.chunk_bytes, making.step_bytes), size_bytes)
+    places = [Place(at, at) for at in range(begun.place.text, end, making.step_bytes)]
+    return _Chunk([*places, Place(end, end)], end == size_bytes)
 
 
-def _frames(
-    begun: Entry, read: Read, step_bytes: int, check: Callable[[], None], chunk_bytes: int
-) -> tuple[list[Place], bool]:
-    """Find the frames of zstd of a chunk: each is a place."""
-    places, file = [begun.place], StreamFile(begun.stream, read)
+def _frames(begun: Entry, making: Making) -> _Chunk:
+    places, file = [begun.place], StreamFile(begun.stream, making.read)
     file.seek(begun.place.packed)
     packed, behind, text = begun.place.packed, b"", begun.place.text
-    while packed < file.size_bytes and packed - begun.place.packed < chunk_bytes:
+    while packed < file.size_bytes and packed - begun.place.packed < making.chunk_bytes:
         frame = new_frame()
         fed = 0
         while not frame.eof:
-            check()
+            making.check()
             data = (behind or file.read(READ_BYTES)) if frame.needs_input else b""
             if frame.needs_input and not data:
                 raise _cut_off(begun.stream)
@@ -223,4 +238,4 @@ def _frames(
         behind = frame.unused_data
         packed += fed - len(behind)
         places.append(Place(packed, text))
-    return places, packed >= file.size_bytes
+    return _Chunk(places, packed >= file.size_bytes)

@@ -42,26 +42,32 @@ class StreamFile(io.RawIOBase):
         self.size_bytes = self._stored_end + len(self._tail)
 
     def readable(self) -> bool:
+        """See io.RawIOBase."""
         return True
 
     def seekable(self) -> bool:
+        """See io.RawIOBase."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """See io.RawIOBase."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size_bytes}[whence]
         self._at = max(base + offset, 0)
         return self._at
 
     def tell(self) -> int:
+        """See io.RawIOBase."""
         return self._at
 
     def read(self, size: int = -1) -> bytes:
+        """See io.RawIOBase."""
         end = self.size_bytes if size is None or size < 0 else min(self._at + size, self.size_bytes)
         data = self._bytes(self._at, end) if end > self._at else b""
         self._at += len(data)
         return data
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override] # a narrower buffer
+        """See io.RawIOBase."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
@@ -116,7 +122,8 @@ def opened_at(stream: Stream, place: Place, packed_end: int, read: Read) -> Text
         opened.seek(place.text)
     except (indexed_gzip.ZranError, OSError) as error:
         raise MalformedItem(f"an index that cannot be used: {error}") from error
-    return opened
+    text: Text = opened
+    return text
 
 
 class _Frames:
@@ -166,14 +173,19 @@ class IndexedText:
 
     def __call__(self, start: int, end: int) -> bytes:
         """Return the text [start, end), at most a byte before the place."""
-        held_end = self._base + len(self._text)
-        if end > held_end:
-            self._text += self._more(end - held_end)
+        self.reach(end)
         if start >= self._base:
             return bytes(self._text[start - self._base : end - self._base])
         if start < self._base - len(self._byte_before):
             raise MalformedItem(f"text at {start} is wanted of a place at {self._base}")
         return self._byte_before + bytes(self._text[: max(end - self._base, 0)])
+
+    def reach(self, end: int) -> int:
+        """Have the text up to an offset at hand, or up to its end; return the offset that was reached."""
+        held_end = self._base + len(self._text)
+        if end > held_end:
+            self._text += self._more(end - held_end)
+        return min(end, self._base + len(self._text))
 
     def _more(self, size: int) -> bytes:
         try:

@@ -58,6 +58,8 @@ class Layout:
     data_start: offset of the first row after the header (in the unpacked bytes where packed; of each member in a zip).
     feed: the whole description by which it is read (`tickstream.feeds.documents.frozen_text`); empty: the native one.
     delimiter: between the fields of CSV.
+    indexed: ranges are of the unpacked text, and each has an entry in the object's index (`tickstream.packed_index`).
+    member: whose rows a range has that is of one file in a zip; known only while it is read.
     """
 
     format: Format
@@ -66,11 +68,13 @@ class Layout:
     data_start: int = 0
     feed: str = ""
     delimiter: str = ","
+    indexed: bool = False
+    member: str = ""
 
     @property
     def whole(self) -> bool:
         """Whether the object can only be read from its beginning, as one range."""
-        return self.container is not Container.PLAIN or self.format is Format.JSON
+        return (self.container is not Container.PLAIN and not self.indexed) or self.format is Format.JSON
 
 
 class FooterPart(NamedTuple):
@@ -103,6 +107,7 @@ class Span:
 class IngestState(StrEnum):
     """What `GET /ingest/{ingestId}` says."""
 
+    INDEXING = "indexing"
     PROCESSING = "processing"
     COMPLETE = "complete"
     PARTLY_REJECTED = "partly_rejected"
@@ -112,7 +117,9 @@ class IngestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What was decided when an ingest began; put once, never changed.
+    """What was decided when an ingest began; put once, and replaced once where its object is indexed first.
+
+    indexing: the ranges are not known before the object's index is made.
 
     ranges: how many receipts make the ingest complete; 0 for an object without rows or a rejected one.
     spans: the ranges themselves, so that a duplicate event resends exactly these, whatever the settings are by then.
@@ -131,6 +138,7 @@ class Manifest:
     refused: int = 0
     rejected: Reason | None = None
     rejected_detail: str = ""
+    indexing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,14 @@ EXPIRY_ATTRIBUTE: Final = "expiresAt"
 #: What `manifest_from` and `commit_from` read: all that an ingest's items have but the hours, which are most of it.
 PROGRESS_ATTRIBUTES: Final = (
     "symbol", "timestamp",
-    "receivedMs", "ranges", "accepted", "refused", "details", "rejected",
+    "receivedMs", "ranges", "indexing", "accepted", "refused", "details", "rejected",
     "ticks", "skipped", "cancelled", "parts", "committedMs", "detail",
 )  # fmt: skip
 #: The hours of a receipt are split so that one part's item stays well below DynamoDB's 400 KB.
 RECEIPT_PART_BYTES: Final = 300_000
+
+#: What a manifest says that is to be replaced.
+IS_INDEXING: Final = {"BOOL": True}
 
 _RANGE_ID_BYTES: Final = 9
 
@@ -134,6 +137,8 @@ def manifest_item(manifest: Manifest) -> Item:
         item[EXPIRY_ATTRIBUTE] = {"N": str(expires_at_s(manifest.received_ms))}
     if manifest.rejected is not None:
         item["rejected"] = {"S": manifest.rejected.value}
+    if manifest.indexing:
+        item["indexing"] = IS_INDEXING
     return item
 
 
@@ -152,6 +157,7 @@ def manifest_from(item: Item) -> Manifest:
             refused=int(item["refused"]["N"]),
             rejected=Reason(item["rejected"]["S"]) if "rejected" in item else None,
             rejected_detail=details["rejected_detail"],
+            indexing="indexing" in item,
         )
     except (KeyError, ValueError, TypeError, zlib.error) as error:
         raise MalformedItem(f"not a manifest: {error!r}") from error

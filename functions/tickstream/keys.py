@@ -108,6 +108,11 @@ def ingest_of(partition: str) -> str:
     return partition.removeprefix(_INGEST)
 
 
+def index_partition(ingest_id: str) -> str:
+    """The partition of how far the index of an ingest's object is."""
+    return f"index#{ingest_id}"
+
+
 def pairs_partition(ingest_id: str) -> str:
     """The partition of what the ranges of one ingest tell each other about pairs."""
     return f"pairs#{ingest_id}"

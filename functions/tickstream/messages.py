@@ -69,6 +69,20 @@ class InlineTicks:
     ticks: tuple[tuple[int, Tick], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class IndexOrder:
+    """An object whose index is to be made.
+
+    missing: the range whose entry was not there, or did not fit, where the index was made before; None the first time.
+    """
+
+    ingest_id: str
+    received_ms: int
+    source: Source
+    layout: Layout
+    missing: int | None = None
+
+
 type Message = RangePointer | InlineTicks
 
 
@@ -109,6 +123,33 @@ def encode_message(message: Message) -> str:
             "size_e9": [tick.size_e9 for tick in ticks],
         }
     return json.dumps(body, separators=(",", ":"))
+
+
+def encode_order(order: IndexOrder) -> str:
+    """Write the body of a message that orders an index."""
+    body = {
+        "kind": "index",
+        "ingest": order.ingest_id,
+        "received_ms": order.received_ms,
+        "source": source_fields(order.source),
+        "layout": layout_fields(order.layout),
+        **({} if order.missing is None else {"missing": order.missing}),
+    }
+    return json.dumps(body, separators=(",", ":"))
+
+
+def decode_order(body: object) -> IndexOrder:
+    """Read the body of a message that orders an index. Raises MalformedItem."""
+    fields = read_fields(body, "an order")
+    if fields.text("kind") != "index":
+        fields.refuse("kind", "index")
+    return IndexOrder(
+        ingest_id=_ingest_id(fields),
+        received_ms=fields.whole("received_ms", 0, MAX_EPOCH_MS),
+        source=source_from(fields.values.get("source")),
+        layout=layout_from(fields.values.get("layout")),
+        missing=fields.whole("missing", 0, MAX_INDEX) if "missing" in fields.values else None,
+    )
 
 
 def decode_message(body: object) -> Message:
@@ -250,6 +291,7 @@ def layout_fields(layout: Layout) -> dict[str, Any]:
         "data_start": layout.data_start,
         # Text and not JSON: its numbers would not survive every emulator.
         **({"feed": layout.feed, "delimiter": layout.delimiter} if layout.feed else {}),
+        **({"indexed": True} if layout.indexed else {}),
     }
 
 
@@ -272,4 +314,5 @@ def layout_from(values: object) -> Layout:
         fields.whole("data_start", 0, MAX_OBJECT_BYTES),
         fields.text("feed", MAX_FEED_BYTES) if "feed" in fields.values else "",
         fields.text("delimiter", 1) if "delimiter" in fields.values else ",",
+        indexed=fields.flag("indexed") if "indexed" in fields.values else False,
     )

@@ -6,8 +6,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import ObjectRejected, Reason
-from tickstream.ingests import Format, Layout, Source, Span
+from tickstream.ingests import Container, Format, Layout, Source, Span
 from tickstream.layouts import head_of
+from tickstream.packed_index import LEAST_STEP_BYTES
 from tickstream.parquet.footer import part_of, read_footer
 from tickstream.ticks import REQUIRED_COLUMNS
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tickstream.ingests import Read
-    from tickstream.parquet.footer import Footer
+from tickstream.parquet.footer import Footer
 
 #: More would make the manifest outgrow its item.
 MAX_RANGES: Final = 10_000
@@ -24,6 +25,17 @@ MAX_RANGES: Final = 10_000
 MAX_RANGE_ROWS: Final = 4_000_000
 #: What the columns of a Parquet range take unpacked, and a gzipped object.
 MAX_UNPACKED_BYTES: Final = 256 << 20
+
+
+def is_to_be_indexed(source: Source, layout: Layout, range_bytes: int) -> bool:
+    """Say whether an object is packed, and large enough that an index is worth its making."""
+    is_packed = layout.container is not Container.PLAIN and layout.format in {Format.CSV, Format.JSON_LINES}
+    return is_packed and source.size_bytes >= index_step_bytes(range_bytes)
+
+
+def index_step_bytes(range_bytes: int) -> int:
+    """Return how much text a range of an indexed object has at least."""
+    return max(range_bytes, LEAST_STEP_BYTES)
 
 
 def plan_spans(

@@ -98,7 +98,7 @@ _TICK: Schema = {
     },
 }
 #: `tickstream.ingests.IngestState`, which costs too much to import here; a test compares them.
-_STATES = ("processing", "complete", "partly_rejected", "rejected", "overdue")
+_STATES = ("indexing", "processing", "complete", "partly_rejected", "rejected", "overdue")
 #: What a posted tick may be refused for; the other reasons are about objects and their lines.
 _TICK_REASONS = (
     Reason.MALFORMED_ROW,

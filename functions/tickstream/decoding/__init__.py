@@ -112,7 +112,7 @@ def _pieces(source: Source, layout: Layout, span: Span, read: Read, budget: Budg
             for offset, block in rows_of_stream(chain([first_block], blocks), start, layout.format, limits):
                 yield partial(decode_block, block, before + offset)
     else:
-        decode_block = block_decoder(layout, source.key)
+        decode_block = block_decoder(layout, source.key, layout.member)
         if layout.container is Container.PLAIN:
             found = iter([rows_of_span(source, layout, span, read, limits)])
         else:

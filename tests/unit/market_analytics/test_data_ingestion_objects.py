@@ -75,7 +75,7 @@ def ingest(  # noqa: PLR0917 - a short name for what every test here does
         return body[start:end]
 
     source = source or source_for(body or BODY)
-    return ingest_object(source, now_ms, range_bytes, table=table, read=read, send=outbox, checksum=lambda: checksum)
+    return ingest_object(source, now_ms, range_bytes, table=table, read=read, send=outbox, order_index=Outbox(), checksum=lambda: checksum)
 
 
 def commit(table: MemoryTable, pointer: RangePointer) -> None:
@@ -385,5 +385,5 @@ def test_the_beginning_of_an_object_is_read_once() -> None:
         return gzip.compress(BODY)[start:end]
 
     source = source_for(gzip.compress(BODY))
-    ingest_object(source, NOW_MS, RANGE_BYTES, table=table, read=read, send=Outbox())
+    ingest_object(source, NOW_MS, RANGE_BYTES, table=table, read=read, send=Outbox(), order_index=Outbox())
     assert reads == [(0, source.size_bytes)]
