@@ -129,7 +129,7 @@ def test_m21_a_failure_is_answered_without_its_inside(
 def test_m21_refused_ticks_beyond_a_hundred_are_counted(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
     """An answer lists the first hundred reasons and says how many more there are; a caller's mistake is no error."""
     # No service is asked, but the clients are made.
-    for name in ("TABLE_NAME", "QUEUE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+    for name in ("TABLE_NAME", "QUEUE_URL", "INDEX_QUEUE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "none")
     monkeypatch.setenv("RANGE_BYTES", "1024")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

@@ -201,6 +201,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "TABLE_NAME": "MarketDataState-secret",
         "QUEUE_URL": "https://sqs/secret",
+        "INDEX_QUEUE_URL": "https://sqs/secret-index",
         "RANGE_BYTES": "1024",
         "OVERDUE_SECONDS": "900",
         "AWS_DEFAULT_REGION": "us-east-1",

@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 
 from file_processing import data_processor as file_processor
 from file_processing import file_validator, result_aggregator, status_query
-from market_analytics import data_aggregator, data_ingestion, data_processor, data_query
+from market_analytics import data_aggregator, data_indexer, data_ingestion, data_processor, data_query
 from operations import bucket_emptier, dead_letter_recorder
 from services.log_lines import one_line
 
@@ -23,6 +23,7 @@ BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029", "\
 MODULES = [
     bucket_emptier,
     data_aggregator,
+    data_indexer,
     data_ingestion,
     data_processor,
     data_query,
