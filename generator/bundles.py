@@ -72,6 +72,9 @@ _POWERTOOLS = ("aws-lambda-powertools",)
 _FEEDS = ("backports.zstd", "ijson", "msgspec", "tzdata")
 """What reads vendors' files beside polars: of those functions that look into objects."""
 
+_SHIPPED = ("*.py", "feeds/builtin/*.json", "feeds/builtin/*/*.csv", "sessions/*.json")
+"""What a bundle holds of a shared package."""
+
 _OWN_FEEDS = "tickstream/feeds/own"
 _BUCKET_EMPTIER = Bundle("BucketEmptier", "operations", ("bucket_emptier", "bucket_contents"), _POWERTOOLS)
 
@@ -80,7 +83,7 @@ BUNDLES: Mapping[str, tuple[Bundle, ...]] = {
         Bundle("DataIngestion", "market_analytics", ("data_ingestion",), (*_POWERTOOLS, *_FEEDS)),
         Bundle("DataProcessor", "market_analytics", ("data_processor",), (*_POWERTOOLS, *_FEEDS, "polars")),
         Bundle("DataAggregator", "market_analytics", ("data_aggregator",), _POWERTOOLS),
-        Bundle("DataQuery", "market_analytics", ("data_query",), _POWERTOOLS),
+        Bundle("DataQuery", "market_analytics", ("data_query",), (*_POWERTOOLS, "tzdata")),
         _BUCKET_EMPTIER,
     ),
     "file-processing": (
@@ -191,7 +194,7 @@ def own_files(bundle: Bundle, sources: Path | None = None) -> Iterator[tuple[str
     files = {f"{bundle.package}/{path.name}": path for path in (package / "__init__.py", *modules)}
     for shared in SHARED_PACKAGES:
         root = directory_of(shared)
-        paths = (*root.rglob("*.py"), *root.rglob("feeds/builtin/*.json"), *root.rglob("feeds/builtin/*/*.csv"))
+        paths = [path for pattern in _SHIPPED for path in root.rglob(pattern)]
         files |= {f"{shared}/{path.relative_to(root).as_posix()}": path for path in paths}
     for name in sorted(files):
         yield name, files[name].read_bytes()

@@ -4,7 +4,8 @@
 GeneratorError            exit status 2: the user can cure it; the message is one line
 ├── EnvironmentNameError  an environment name that some AWS service would refuse
 ├── BundleError           a function bundle cannot be built
-└── StaleTemplatesError   exit status 1: committed templates or descriptions are not what the generator writes
+├── StaleTemplatesError   exit status 1: committed templates or descriptions are not what the generator writes
+└── StaleTableError       exit status 1: the committed table of sessions is not what the generator makes
 ```
 """
 
@@ -27,5 +28,11 @@ class BundleError(GeneratorError):
 
 class StaleTemplatesError(GeneratorError):
     """The committed templates, or descriptions of the APIs, differ from what the generator writes."""
+
+    exit_status = 1
+
+
+class StaleTableError(GeneratorError):
+    """The committed table of exchanges' sessions differs from what the generator makes."""
 
     exit_status = 1

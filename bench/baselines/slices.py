@@ -41,8 +41,9 @@ def of_workload(workload: Workload, ticks: int, folder: Path) -> Slice:
     for made in (objects, truth):
         made.mkdir(parents=True)
     pieces = Factory(workload, objects, truth).make()
-    csv_files = (piece.path for piece in pieces if isinstance(piece, ObjectFile) and piece.path.suffix == ".csv")
-    first = next(csv_files, None)
+    # A vendor's file has other columns.
+    objects_sent = (piece for piece in pieces if isinstance(piece, ObjectFile) and not piece.feed)
+    first = next((piece.path for piece in objects_sent if piece.path.suffix == ".csv"), None)
     if first is None:
         raise WorkloadError(f"the workload {workload.name} sends no CSV object, which is what the naive design reads")
     found = of_file(first, ticks, folder, about=f"workload {workload.name}, {workload.symbols:,} symbols")

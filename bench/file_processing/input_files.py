@@ -18,7 +18,8 @@ import polars as pl
 
 from bench.errors import WorkloadError
 from bench.ledger.truth import SCHEMA, ObjectFile, write_part
-from bench.synthetic.factory import Factory, Kind, Part
+from bench.synthetic.factory import Factory
+from bench.synthetic.plan import Kind, Part
 from bench.workloads import market_day
 
 if TYPE_CHECKING:

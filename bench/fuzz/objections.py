@@ -23,11 +23,13 @@ _INSIDE: Final = re.compile(
 #: Where an answer may name a bucket or a key: what was asked about.
 _NAMING: Final = {"GET /status/{fileId}": ("fileId", "bucketName", "objectKey"), "GET /ingest/{ingestId}": ("source",)}
 
+#: Of sessions: there must be such an exchange or zone, hours are an exchange's, and its sessions must be known.
+_OF_SESSIONS: Final = {"bad_hours", "bad_session", "sessions_unknown"}
 #: Refusals of what a schema cannot say: a token must have been given, a day must exist, from is not after to.
 _BEYOND_SCHEMAS: Final = {
     "POST /ingest": {"all_ticks_rejected"},
-    "GET /bars/{symbol}": {"bad_timestamp", "bad_token", "from_after_to"},
-    "POST /bars": {"bad_timestamp", "bad_token", "from_after_to"},
+    "GET /bars/{symbol}": {"bad_timestamp", "bad_token", "from_after_to", *_OF_SESSIONS},
+    "POST /bars": {"bad_timestamp", "bad_token", "from_after_to", *_OF_SESSIONS},
     "GET /status/{fileId}": {"bad_file_id"},
     "GET /status": {"missing_file_id"},
 }

@@ -42,9 +42,9 @@ def read_by_post(api: ApiClient, symbols: Sequence[str], window: Window) -> Answ
     bars: AnsweredBars = {}
     for some in batched(symbols, _SYMBOLS_A_REQUEST, strict=False):
         request = {"symbols": list(some), "interval": "1m", "limit": _BARS_A_PAGE, **window.parameters()}
-        for page in _pages(lambda fields: api.post_json("/bars", fields), request):
+        for page in pages_of(lambda fields: api.post_json("/bars", fields), request):
             for symbol, of_symbol in page["bars"].items():
-                _collect(bars.setdefault(symbol, {}), symbol, of_symbol)
+                collect(bars.setdefault(symbol, {}), symbol, of_symbol)
     return bars
 
 
@@ -56,12 +56,13 @@ def read_by_get(
     for symbol in symbols:
         request = {"interval": interval, "limit": str(bars_a_page), **window.parameters()}
         of_symbol = bars.setdefault(symbol, {})
-        for page in _pages(lambda fields, path=f"/bars/{symbol}": api.get(path, fields), request):
-            _collect(of_symbol, symbol, page["bars"])
+        for page in pages_of(lambda fields, path=f"/bars/{symbol}": api.get(path, fields), request):
+            collect(of_symbol, symbol, page["bars"])
     return bars
 
 
-def _pages(ask: Any, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def pages_of(ask: Any, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Ask for one page after the other; a symbol that is unknown has none. Raises ApiError."""
     token: str | None = None
     while True:
         answer: Answer = ask({**request, **({"nextToken": token} if token else {})})
@@ -78,7 +79,8 @@ def _pages(ask: Any, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         token = following
 
 
-def _collect(bars: dict[int, AnsweredBar], symbol: str, entries: Iterable[dict[str, Any]]) -> None:
+def collect(bars: dict[int, AnsweredBar], symbol: str, entries: Iterable[dict[str, Any]]) -> None:
+    """Add the bars of a page. Raises ApiError, also for one that was answered before."""
     for entry in entries:
         try:
             minute, bar = _bar(entry)

@@ -20,6 +20,7 @@ from bench.market_analytics.compare import (
 from bench.market_analytics.hostile_objects import rejects_without, without
 from bench.market_analytics.indeterminate import resolved
 from bench.market_analytics.oracle import coarser
+from bench.market_analytics.session_bars import judge_sessions
 from bench.market_analytics.table_reader import RecordedReject, read_dead_letters, read_rejects, read_table
 from bench.market_analytics.whole_refusals import judge_feeds, judge_refused, of_ingests_but, refused_in
 
@@ -40,7 +41,7 @@ _SYMBOLS_BY_GET: Final = 10
 # Small, so that one hour-long symbol takes many pages and a page often ends in the middle of an hour.
 _BARS_A_PAGE_BY_GET: Final = 97
 #: The API's intervals above a minute, in minutes.
-_INTERVALS: Final = {"5m": 5, "15m": 15, "1h": 60, "1d": 1_440}
+_INTERVALS: Final = {"5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1_440}
 _INGESTS_ASKED: Final = 25
 #: What becomes of rows, as receipts and the API call it.
 _COUNTS: Final = ("ticks", "rejected", "skipped", "cancelled")
@@ -127,6 +128,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     }
     by_post, by_get, symbols = _answered(api, expected)
     by_interval = _at_intervals(api, expected)
+    sessions = judge_sessions(api, expected)
     checks = (
         judge_acknowledged(outcomes, evidence.attempted),
         Check("everything processed", evidence.completion.complete, evidence.completion.explanation),
@@ -135,6 +137,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
         _bars("bars through POST /bars", by_post),
         _bars(f"bars through GET /bars ({symbols} symbols)", by_get),
         _intervals(by_interval),
+        *sessions.checks,
         _rejects("rejected rows", recorded),
         _rejects("refused in answers", refused),
         _receipts(kept, table, planted, evidence.pieces),
@@ -156,7 +159,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
             "recorded": Counter(recorded.recorded) + Counter(refused.recorded),
         },
         examples=(*examples[:10], *recorded.examples, *refused.examples),
-        not_measured=() if evidence.journal else (UNANNOUNCED,),
+        not_measured=(*(() if evidence.journal else (UNANNOUNCED,)), *sessions.not_shown),
     )
 
 

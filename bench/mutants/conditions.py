@@ -112,6 +112,7 @@ NEVER_WRITTEN: Final = Condition(
         "bars through POST /bars",
         "bars through GET /bars",
         "bars of longer intervals",
+        "bars of sessions",
         "receipts",
         "GET /ingest",
         "dead-letter queues",

@@ -13,6 +13,7 @@ _PROCESSED: Final = "everything processed"
 _RECEIPTS: Final = "receipts"
 _ROLLED_UP: Final = "rollups include everything"
 _HOSTILE: Final = "hostile objects"
+_SESSIONS: Final = "bars of sessions"
 _OBJECTS: Final = "market_analytics/data_ingestion_objects.py"
 _POSTS: Final = "market_analytics/data_ingestion_posts.py"
 _RANGES: Final = "market_analytics/data_processor_ranges.py"
@@ -22,6 +23,7 @@ _AGGREGATED_HOURS: Final = "market_analytics/data_aggregator_hours.py"
 _QUERY: Final = "market_analytics/data_query_bars.py"
 _HOURS: Final = "tickstream/hours.py"
 _BARS: Final = "tickstream/bars.py"
+_DAYS: Final = "tickstream/sessions/days.py"
 _TABLE: Final = "services/dynamo_table.py"
 _QUEUE: Final = "services/queue.py"
 _EVENTS: Final = "services/events.py"
@@ -238,6 +240,18 @@ READING: Final = (
             ),
         ),
         ("bars of longer intervals",),
+    ),
+    Mutant(
+        "session-off-by-an-hour",
+        "the sessions of exchanges begin and end an hour late",
+        (
+            Edit(
+                _DAYS,
+                "return minute_at(self.zone, day, minute_of_day)\n",
+                "return minute_at(self.zone, day, minute_of_day) + 60\n",
+            ),
+        ),
+        (_SESSIONS,),
     ),
     Mutant(
         "bar-between-pages",

@@ -9,9 +9,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from enum import StrEnum
 from heapq import merge
 from itertools import accumulate, cycle, islice
 from typing import TYPE_CHECKING, Any, Final
@@ -22,90 +21,20 @@ import polars as pl
 from bench.ledger.truth import ObjectFile, PostBody, write_part
 from bench.synthetic import faults, render
 from bench.synthetic.market import MarketDay
+from bench.synthetic.plan import Kind, plan
+from bench.synthetic.prints import Fate
+from bench.synthetic.vendors import VENDORS, VendorDay
 from tickstream.errors import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from bench.synthetic.market import Ticks
+    from bench.synthetic.plan import Part
     from bench.workloads import Workload
 
-#: About the bytes of one CSV row; only the number of rows of an object follows from it.
-_ROW_BYTES: Final = 45
 _ROW_GROUPS: Final = 4
-
-
-class Kind(StrEnum):
-    """How a part of the workload travels."""
-
-    CSV = "csv"
-    JSON_LINES = "jsonl"
-    GZIP = "csv.gz"
-    PARQUET = "parquet"
-    POSTS = "posts"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One object, or a run of requests.
-
-    window: its share of the day's volume (0 to 1). corrupt: rows to spoil. turn: its share of what is sent, in the
-    order of sending (0 to 1). symbol: the index of the only symbol in it, None for all.
-    """
-
-    kind: Kind
-    rows: int
-    window: tuple[float, float]
-    corrupt: int
-    turn: tuple[float, float] = (0.0, 0.0)
-    symbol: int | None = None
-
-
-def plan(workload: Workload) -> tuple[Part, ...]:
-    """Cut a workload into parts, in the order in which they are sent; formats are mixed over it."""
-    pieces = _streams(workload) if workload.streams else _windows(workload)
-    order = np.random.default_rng([workload.seed, 2]).permutation(len(pieces))
-    parts, done, corrupt = [], 0, 0
-    for number, (kind, rows) in enumerate(pieces[index] for index in order):
-        turn = (done / workload.ticks, (done + rows) / workload.ticks)
-        done += rows
-        # What is still missing to the stated fraction of all rows so far: the parts' sum is it, to the row. The first
-        # line of JSON lines stays, see Factory._drawn.
-        spoiled = min(round(done * workload.corrupt_fraction) - corrupt, rows - (kind is Kind.JSON_LINES))
-        corrupt += spoiled
-        is_stream = bool(workload.streams) and kind is not Kind.POSTS
-        symbol = number % workload.symbols if is_stream else None
-        parts.append(Part(kind, rows, (0.0, 1.0) if is_stream else turn, spoiled, turn, symbol))
-    return tuple(parts)
-
-
-def _windows(workload: Workload) -> list[tuple[Kind, int]]:
-    """Format and rows of objects that each hold one part of the day."""
-    by_ranges = max(100, int(workload.objects.ranges_an_object * workload.range_bytes / _ROW_BYTES))
-    largest = min(by_ranges, max(1, workload.ticks // workload.objects.at_least))
-    counts = _by_format(workload, workload.ticks)
-    counts[Kind.POSTS] = int(workload.ticks * workload.posts.share)
-    counts[Kind.CSV] -= counts[Kind.POSTS]
-    return [(kind, rows) for kind in Kind for rows in _cut(counts[kind], -(-counts[kind] // largest))]
-
-
-def _streams(workload: Workload) -> list[tuple[Kind, int]]:
-    """Format and rows of as many objects as there are streams, and of the POSTs beside them."""
-    posted = int(workload.ticks * workload.posts.share)
-    sizes = _cut(workload.ticks - posted, min(workload.streams, workload.ticks - posted))
-    counts = _by_format(workload, len(sizes))
-    kinds = (kind for kind in counts for _ in range(counts[kind]))
-    return list(zip(kinds, sizes, strict=True)) + [(Kind.POSTS, posted)] * bool(posted)
-
-
-def _by_format(workload: Workload, number: int) -> dict[Kind, int]:
-    shares = workload.objects
-    counts = {
-        Kind.JSON_LINES: int(number * shares.jsonl_share),
-        Kind.GZIP: int(number * shares.gzip_share),
-        Kind.PARQUET: int(number * shares.parquet_share),
-    }
-    return {Kind.CSV: number - sum(counts.values()), **counts}
 
 
 class Factory:
@@ -119,6 +48,8 @@ class Factory:
         self._csv_faults = cycle(faults.CSV_FAULTS)
         self._json_faults = cycle(faults.JSON_FAULTS)
         self._value_faults = cycle(faults.VALUE_FAULTS)
+        self._vendor_faults = {feed: cycle(vendor.faults) for feed, vendor in VENDORS.items()}
+        self._vendors = VendorDay(workload, self._market)
         self._posted_at_once = workload.posts.ticks_a_request
         self._csv_objects = 0
         self._long_row_planted = False
@@ -150,7 +81,8 @@ class Factory:
     def _of_parts(self, parts: Iterable[tuple[Part, int]]) -> Iterator[ObjectFile | PostBody]:
         for number, (part, ordinal) in enumerate(parts):
             if part.kind is Kind.POSTS:
-                yield from self._posts(part, ordinal, *self._drawn(part, number))
+                ticks, spoiled_rows = self._drawn(part, number)
+                yield from self._posts(part, ordinal, render.frame_of(self._market, ticks), spoiled_rows)
             else:
                 yield self.make_object(part, number, ordinal)
 
@@ -160,34 +92,28 @@ class Factory:
 
     def make_object(self, part: Part, number: int, ordinal: int) -> ObjectFile:
         """Make one object and its truth. `number` decides its random ticks, beside the workload's seed."""
-        frame, spoiled_rows = self._drawn(part, number)
-        if part.kind is Kind.PARQUET:
-            made = self._parquet(ordinal, frame, spoiled_rows)
+        ticks, spoiled_rows = self._drawn(part, number)
+        if part.feed:
+            made = self._vendor(part, number, ordinal, ticks, spoiled_rows)
+        elif part.kind is Kind.PARQUET:
+            made = self._parquet(ordinal, render.frame_of(self._market, ticks), spoiled_rows)
         else:
-            made = self._text(part.kind, ordinal, frame, spoiled_rows)
+            made = self._text(part.kind, ordinal, render.frame_of(self._market, ticks), spoiled_rows)
         return replace(made, intended_s=self._intended_s(part.turn[0]))
 
-    def _drawn(self, part: Part, number: int) -> tuple[pl.DataFrame, list[int]]:
+    def _drawn(self, part: Part, number: int) -> tuple[Ticks, list[int]]:
         """The ticks of a part, and which of its rows to spoil."""
         rng = np.random.default_rng([self._workload.seed, 3, number])
-        ticks = self._market.draw(part.rows, part.window, rng, part.symbol)
-        frame = render.frame_of(self._market, ticks)
+        ticks = self._market.draw(part.rows, part.window, rng, part.symbol, shares_only=bool(part.feed))
         # The first line of JSON lines tells the format, as a header does: spoilt, it may spoil the whole file.
         first = int(part.kind is Kind.JSON_LINES and part.corrupt < part.rows)
-        return frame, np.sort(first + rng.choice(part.rows - first, part.corrupt, replace=False)).tolist()
+        return ticks, np.sort(first + rng.choice(part.rows - first, part.corrupt, replace=False)).tolist()
 
     def _text(self, kind: Kind, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> ObjectFile:
-        columns: tuple[str, ...] = render.STANDARD_COLUMNS
-        line_end, final_end = b"\n", True
+        columns = render.REORDERED_COLUMNS if kind is Kind.GZIP else render.STANDARD_COLUMNS
         if kind is Kind.JSON_LINES:
             lines, header, kinds = render.json_lines(frame), b"", self._json_faults
         else:
-            if kind is Kind.GZIP:
-                columns = render.REORDERED_COLUMNS
-            else:
-                self._csv_objects += 1
-                line_end = b"\n" if self._csv_objects % self._workload.objects.crlf_every else b"\r\n"
-                final_end = self._csv_objects % self._workload.objects.unterminated_every != 0
             lines, header, kinds = render.csv_lines(frame, columns), ",".join(columns).encode(), self._csv_faults
         spoiled: dict[int, bytes] = {}
         reasons: dict[int, Reason] = {}
@@ -201,7 +127,33 @@ class Factory:
                 continue
             reason, spoil = next(kinds)
             reasons[row], spoiled[row] = reason, spoil(fields, columns)
-        text = render.text_of(header, lines, spoiled, line_end=line_end, final_end=final_end)
+        text = self._laid_out(kind, header, lines, spoiled)
+        write_part(self._truth, ordinal, _truth_rows(ordinal, frame.hstack(text.lines), reasons))
+        return self._text_object(kind, ordinal, text)
+
+    def _vendor(self, part: Part, number: int, ordinal: int, ticks: Ticks, spoiled_rows: list[int]) -> ObjectFile:
+        rows = self._vendors.rows(part.feed, ticks, spoiled_rows, number, opens=part.opens, closes=part.closes)
+        reasons: dict[int, Reason] = {}
+        spoiled: dict[int, bytes] = {}
+        for row in spoiled_rows:
+            reasons[row], spoil = next(self._vendor_faults[part.feed])
+            spoiled[row] = spoil(rows.texts.row(row, named=True))
+        text = self._laid_out(part.kind, ",".join(rows.texts.columns).encode(), rows.lines, spoiled)
+        truth = _truth_rows(ordinal, rows.values.hstack(text.lines), reasons)
+        write_part(self._truth, ordinal, truth.filter(rows.is_known))
+        made = self._text_object(part.kind, ordinal, text)
+        return replace(made, skipped=rows.count(Fate.SKIPPED), cancelled=rows.count(Fate.CANCELLED), feed=part.feed)
+
+    def _laid_out(self, kind: Kind, header: bytes, lines: pl.Series, spoiled: dict[int, bytes]) -> render.Text:
+        """Put the lines of a file together; plain CSV objects differ in how lines and the file end."""
+        line_end, final_end = b"\n", True
+        if kind is Kind.CSV:
+            self._csv_objects += 1
+            line_end = b"\n" if self._csv_objects % self._workload.objects.crlf_every else b"\r\n"
+            final_end = self._csv_objects % self._workload.objects.unterminated_every != 0
+        return render.text_of(header, lines, spoiled, line_end=line_end, final_end=final_end)
+
+    def _text_object(self, kind: Kind, ordinal: int, text: render.Text) -> ObjectFile:
         plain = self._folder / f"{ordinal:05d}.{Kind.CSV if kind is Kind.GZIP else kind}"
         plain.write_bytes(text.content)
         path, content = plain, text.content
@@ -209,8 +161,7 @@ class Factory:
             content = gzip.compress(text.content, compresslevel=1, mtime=0)
             path = self._folder / f"{ordinal:05d}.{kind}"
             path.write_bytes(content)
-        write_part(self._truth, ordinal, _truth_rows(ordinal, frame.hstack(text.lines), reasons))
-        return self._object(ordinal, path, frame.height, content, plain)
+        return self._object(ordinal, path, text.lines.height, content, plain)
 
     def _parquet(self, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> ObjectFile:
         # Decimals of nine digits for price and size: exact, and what a careful producer writes.
@@ -317,8 +268,3 @@ _VALUES: Final = ("symbol", "timestamp_ns", "price_e9", "size_e9")
 
 def _decimal_or_none(value: object) -> Decimal | None:
     return None if value is None else Decimal(str(value))
-
-
-def _cut(rows: int, count: int) -> list[int]:
-    """Cut a number of rows into pieces, as equal as possible."""
-    return [rows * (index + 1) // count - rows * index // count for index in range(count)]

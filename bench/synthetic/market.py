@@ -72,10 +72,19 @@ class MarketDay:
         """Return the share of the session that has passed when a share of its volume has (both 0 to 1)."""
         return float(np.interp(volume, self._volume, self._elapsed))
 
-    def draw(self, rows: int, window: tuple[float, float], rng: np.random.Generator, only: int | None = None) -> Ticks:
+    def draw(
+        self,
+        rows: int,
+        window: tuple[float, float],
+        rng: np.random.Generator,
+        only: int | None = None,
+        *,
+        shares_only: bool = False,
+    ) -> Ticks:
         """Draw ticks whose place in the day's volume lies in a window (0 to 1), some late ones from before it.
 
         only: the index of the symbol that all of them are of; None for all symbols, each as active as it is.
+        shares_only: a coin's ticks become those of the share before it.
         """
         market = self._workload.market
         start, end = window
@@ -90,6 +99,8 @@ class MarketDay:
             symbol = np.minimum(np.searchsorted(self._activity, rng.random(rows)), self._workload.symbols - 1)
         else:
             symbol = np.full(rows, only)
+        if shares_only:
+            symbol = np.where(self.crypto[symbol], symbol - 1, symbol)
         elapsed_ns = (np.interp(quantile, self._volume, self._elapsed) * (SESSION_NS - 1)).astype(np.int64)
         tied = rng.random(rows) < market.tied_share
         elapsed_ns[tied] -= elapsed_ns[tied] % _TIED_NS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from bench.errors import WorkloadError
-from bench.workloads.schema import WORKLOAD, Market, Objects, Posts, Volume, Workload
+from bench.workloads.schema import WORKLOAD, Conditions, Market, Objects, Posts, Volume, Workload
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT",
     "RANGE_BYTES",
+    "Conditions",
     "Market",
     "Objects",
     "Posts",

@@ -73,6 +73,38 @@ class Posts:
 
 
 @dataclass(frozen=True, slots=True, config=_CLOSED)
+class Conditions:
+    """How much travels in vendors' files of US shares, with sale conditions, cancels and auctions, and how these are.
+
+    share: a fraction of all ticks (or of the streams), half of it in each vendor's files; gzip_share is one of these.
+    The others are fractions of the rows of such a file: odd_lot, of fewer than 100 shares. sweep: over several
+    exchanges at once. extended: with a condition of extended hours, few of them within regular ones. average_price:
+    for volume only. prior_reference: no open and close. cancelled, corrected: trades of which a later row says so.
+    quote: no trades, where the vendor has them in the same file. The first and the last object of a vendor have the
+    auctions of the day.
+    """
+
+    share: Share
+    gzip_share: Share
+    odd_lot_share: Share
+    sweep_share: Share
+    extended_share: Share
+    average_price_share: Share
+    prior_reference_share: Share
+    cancelled_share: Share
+    corrected_share: Share
+    quote_share: Share
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if self.sweep_share + self.extended_share + self.average_price_share + self.prior_reference_share > 1:
+            raise ValueError("sweeps, extended hours, average prices and prior references are together at most 1")
+        if 3 * (self.cancelled_share + self.corrected_share) + self.quote_share > 0.5:
+            raise ValueError("three times what is cancelled or corrected, and quotes, are together at most 0.5")
+        return self
+
+
+@dataclass(frozen=True, slots=True, config=_CLOSED)
 class Workload:
     """Everything that decides what is sent and when; equal workloads are equal bytes on an equal schedule.
 
@@ -97,12 +129,14 @@ class Workload:
     market: Market
     objects: Objects
     posts: Posts
+    conditions: Conditions
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
         objects = self.objects
-        if objects.jsonl_share + objects.gzip_share + objects.parquet_share + self.posts.share > 1:
-            raise ValueError("the shares of JSON lines, gzip, Parquet and POSTs are together at most 1")
+        formats = objects.jsonl_share + objects.gzip_share + objects.parquet_share
+        if formats + self.posts.share + self.conditions.share > 1:
+            raise ValueError("the shares of JSON lines, gzip, Parquet, POSTs and vendors' files are together at most 1")
         return self
 
     @property

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from services.table import Table
+    from tickstream.bars import Bar
 
 logger = Logger(json_serializer=one_line)
 
@@ -79,13 +80,13 @@ def _bars_of_one(table: Table, query: BarsQuery) -> dict[str, Any]:
     page = read_page(table, query, _page_clock())
     if page.unknown:
         raise BadRequest("unknown_symbol", f"no tick of {symbol} was ever ingested", status=404)
-    bars = [bar_fields(bar) for bar in page.bars.get(symbol, ())]
+    bars = [_bar(query, bar) for bar in page.bars.get(symbol, ())]
     return {"symbol": symbol, **_window(query), "bars": bars, **_next(query, page.next_at)}
 
 
 def _bars_of_many(table: Table, query: BarsQuery) -> dict[str, Any]:
     page = read_page(table, query, _page_clock())
-    bars = {symbol: [bar_fields(bar) for bar in of_one] for symbol, of_one in page.bars.items()}
+    bars = {symbol: [_bar(query, bar) for bar in of_one] for symbol, of_one in page.bars.items()}
     return {**_window(query), "bars": bars, "unknown": list(page.unknown), **_next(query, page.next_at)}
 
 
@@ -94,8 +95,19 @@ def _page_clock() -> Callable[[], bool]:
     return lambda: deadline.remaining_s() == 0
 
 
+def _bar(query: BarsQuery, bar: Bar) -> dict[str, Any]:
+    session = query.grid.session_of(bar.minute)
+    return bar_fields(bar) if session is None else {"session": session.isoformat(), **bar_fields(bar)}
+
+
 def _window(query: BarsQuery) -> dict[str, str]:
-    return {"interval": query.interval, "from": iso_8601(query.from_ns), "to": iso_8601(query.to_ns)}
+    said = {"session": query.session, "hours": query.hours}
+    return {
+        "interval": query.interval,
+        **{name: value for name, value in said.items() if value is not None},
+        "from": iso_8601(query.from_ns),
+        "to": iso_8601(query.to_ns),
+    }
 
 
 def _next(query: BarsQuery, next_at: tuple[int, int] | None) -> dict[str, str]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: under way then, and a cold start before it, still fit.
 PAGE_SECONDS: Final = 14.0
 
-# The size of a page is bounded by its bars: 5,000 of at most 450 bytes are 2.3 MB, below Lambda's 6 MB (four prices of
+# The size of a page is bounded by its bars: 5,000 of at most 480 bytes are 2.4 MB, below Lambda's 6 MB (four prices of
 # at most 19 characters, volume and notional of at most 40, the rest is fixed).
 
 
@@ -79,7 +79,7 @@ def _read_symbol(
     bars: list[Bar] = []
     for minute_bars in _hours(table, query.symbols[index], start, query.end_minute):
         wanted = (bar for bar in minute_bars if start <= bar.minute < query.end_minute)
-        for bar in resample(wanted, query.interval_minutes):
+        for bar in resample(wanted, query.grid.start_of):
             if bars and bars[-1].minute == bar.minute:
                 bars[-1] = merge_two(bars[-1], bar)  # a bar of a day goes on in the next hour
             elif len(bars) == room or (bars and time_is_up()):

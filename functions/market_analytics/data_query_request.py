@@ -25,17 +25,21 @@ from tickstream.promises import (
     MAX_TOKEN_CHARACTERS,
 )
 from tickstream.rows import JsonNumber, load_json
+from tickstream.sessions.spec import grid_of, hours_of
 from tickstream.ticks import EARLIEST_NS, LATEST_NS, parse_bound_ns, parse_symbol
+from tickstream.times import iso_8601
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tickstream.sessions.grids import Grid
+
 DEFAULT_SPAN_NS: Final = 24 * NS_PER_HOUR
 
-_PARAMETERS: Final = frozenset({"from", "to", "interval", "limit", "nextToken"})
+_PARAMETERS: Final = frozenset({"from", "to", "interval", "session", "hours", "limit", "nextToken"})
 #: A blank before an offset, which has a time before it and no sign.
 _LOST_PLUS: Final = re.compile(r"(?<=[0-9]) (?=[0-9]{2}(?::?[0-9]{2})?\Z)")
-_TOKEN_VERSION: Final = 1
+_TOKEN_VERSION: Final = 2
 _CHECKSUM_BYTES: Final = 8
 
 
@@ -43,11 +47,16 @@ _CHECKSUM_BYTES: Final = 8
 class BarsQuery:
     """A question for bars whose start lies in [from_ns, to_ns), and where its next page starts.
 
-    at_symbol: index into `symbols`; at_minute: no bar of that symbol that starts earlier is wanted any more.
+    session, hours: None for bars of UTC; hours also where the session is no exchange's. grid: what these and the
+    interval mean. at_symbol: index into `symbols`; at_minute: no bar of that symbol that starts earlier is wanted any
+    more.
     """
 
     symbols: tuple[str, ...]
     interval: str
+    session: str | None
+    hours: str | None
+    grid: Grid
     from_ns: int
     to_ns: int
     limit: int
@@ -55,21 +64,14 @@ class BarsQuery:
     at_minute: int = 0
 
     @property
-    def interval_minutes(self) -> int:
-        """The interval's length."""
-        return INTERVALS[self.interval]
-
-    @property
     def first_minute(self) -> int:
-        """The start of the first bar of the whole question: `from` rounded up to the interval."""
-        step_ns = self.interval_minutes * NS_PER_MINUTE
-        return -(-self.from_ns // step_ns) * self.interval_minutes
+        """The first minute after `from` that a bar which started before it does not have."""
+        return self.grid.settled(-(-self.from_ns // NS_PER_MINUTE))
 
     @property
     def end_minute(self) -> int:
         """The minute after the last bar: the bar that starts last before `to` is whole, even beyond it."""
-        step_ns = self.interval_minutes * NS_PER_MINUTE
-        return -(-self.to_ns // step_ns) * self.interval_minutes
+        return self.grid.settled(-(-self.to_ns // NS_PER_MINUTE))
 
     def start_minute(self, symbol_index: int) -> int:
         """Where this page starts in the bars of one of the symbols."""
@@ -118,22 +120,35 @@ def _query(symbols: tuple[str, ...], fields: Mapping[str, Any], now_ns: int) -> 
     interval = fields.get("interval", DEFAULT_INTERVAL)
     if not isinstance(interval, str) or interval not in INTERVALS:
         raise BadRequest("unknown_interval", f"interval must be one of {', '.join(INTERVALS)}")
+    session, hours = fields.get("session"), fields.get("hours")
+    if "session" in fields and not _is_text(session):
+        raise BadRequest("bad_session", "session is a string")
+    if "hours" in fields and not _is_text(hours):
+        raise BadRequest("bad_hours", "hours is a string")
     limit = _limit(fields["limit"]) if "limit" in fields else DEFAULT_LIMIT
     token = fields.get("nextToken")
     if token is not None:
-        return _continued(token, symbols, fields, BarsQuery(symbols, interval, 0, 0, limit))
+        return _continued(token, symbols, fields, limit)
+    hours = hours_of(session, hours)
+    grid = grid_of(interval, session, hours)
     to_ns = _moment("to", fields["to"]) if "to" in fields else now_ns
     from_ns = _moment("from", fields["from"]) if "from" in fields else to_ns - DEFAULT_SPAN_NS
     if from_ns > to_ns:
         raise BadRequest("from_after_to", "from is after to")
-    return BarsQuery(symbols, interval, from_ns, to_ns, limit)
+    query = BarsQuery(symbols, interval, session, hours, grid, from_ns, to_ns, limit)
+    if not _is_known(query):
+        first, end = (iso_8601(minute * NS_PER_MINUTE) for minute in grid.known or ())
+        raise BadRequest("sessions_unknown", f"sessions of {session} are known from {first} to {end}")
+    return query
 
 
-def _continued(token: Any, symbols: tuple[str, ...], fields: Mapping[str, Any], asked: BarsQuery) -> BarsQuery:
-    query = _decode_token(token, symbols, asked.limit)
-    if "interval" in fields and asked.interval != query.interval:
-        raise _bad_token("it belongs to another interval")
-    # The token carries the window, because the default one moves with the clock; stated again it must be the same.
+def _continued(token: Any, symbols: tuple[str, ...], fields: Mapping[str, Any], limit: int) -> BarsQuery:
+    query = _decode_token(token, symbols, limit)
+    # The token carries the whole question, because the default window moves with the clock; stated again it must be the
+    # same.
+    for name, known in (("interval", query.interval), ("session", query.session), ("hours", query.hours)):
+        if name in fields and fields[name] != known:
+            raise _bad_token(f"it belongs to another {name}")
     for name, known_ns in (("from", query.from_ns), ("to", query.to_ns)):
         if name in fields and _moment(name, fields[name]) != known_ns:
             raise _bad_token(f"it belongs to another {name}")
@@ -147,7 +162,8 @@ def encode_token(query: BarsQuery, at_symbol: int, at_minute: int) -> str:
     only ask what its maker may ask anyway.
     """
     fields = [
-        _TOKEN_VERSION, _digest_of(query.symbols), query.interval, query.from_ns, query.to_ns, at_symbol, at_minute
+        _TOKEN_VERSION, _digest_of(query.symbols), query.interval, query.session, query.hours,
+        query.from_ns, query.to_ns, at_symbol, at_minute,
     ]  # fmt: skip
     payload = json.dumps(fields, separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(_checksum(payload) + payload).decode().rstrip("=")
@@ -165,14 +181,19 @@ def _decode_token(token: Any, symbols: tuple[str, ...], limit: int) -> BarsQuery
         raise _bad_token("it is not one that this API gave")
     # An older release may have written this one, and whoever knows this code can write any: nothing in it is trusted.
     try:
-        version, digest, interval, *figures = json.loads(payload)
+        version, digest, interval, session, hours, *figures = json.loads(payload)
         from_ns, to_ns, at_symbol, at_minute = figures
-        query = BarsQuery(symbols, interval, from_ns, to_ns, limit, at_symbol, at_minute)
         known = version == _TOKEN_VERSION and interval in INTERVALS and all(type(one) is int for one in figures)
+        texts = all(one is None or type(one) is str for one in (session, hours))
     except (ValueError, TypeError, RecursionError) as error:
         raise _bad_token("it is of another version") from error
-    if not known:
+    if not known or not texts:
         raise _bad_token("it is of another version")
+    try:
+        grid = grid_of(interval, session, hours_of(session, hours))
+    except BadRequest as error:
+        raise _bad_token("it points at nothing") from error
+    query = BarsQuery(symbols, interval, session, hours, grid, from_ns, to_ns, limit, at_symbol, at_minute)
     if digest != _digest_of(symbols):
         raise _bad_token("it belongs to other symbols")
     if not _is_within(query):
@@ -182,12 +203,18 @@ def _decode_token(token: Any, symbols: tuple[str, ...], limit: int) -> BarsQuery
 
 def _is_within(query: BarsQuery) -> bool:
     """Whether a token's window is one that could have been asked for, and its place is in it."""
-    if not EARLIEST_NS - DEFAULT_SPAN_NS <= query.from_ns <= query.to_ns <= LATEST_NS:
+    if not EARLIEST_NS - DEFAULT_SPAN_NS <= query.from_ns <= query.to_ns <= LATEST_NS or not _is_known(query):
         return False
-    on_a_bar = query.at_minute % query.interval_minutes == 0
     return 0 <= query.at_symbol < len(query.symbols) and (
-        on_a_bar and query.first_minute <= query.at_minute <= query.end_minute
+        query.first_minute <= query.at_minute <= query.end_minute
+        and query.grid.settled(query.at_minute) == query.at_minute
     )
+
+
+def _is_known(query: BarsQuery) -> bool:
+    """Whether all bars of the window are known: those of an exchange are from its first date to its last."""
+    known = query.grid.known
+    return known is None or known[0] * NS_PER_MINUTE <= query.from_ns <= query.to_ns <= known[1] * NS_PER_MINUTE
 
 
 def _checksum(payload: bytes) -> bytes:
@@ -203,12 +230,16 @@ def _bad_token(why: str) -> BadRequest:
 
 
 def _symbol(text: Any) -> str:
-    if not isinstance(text, str) or isinstance(text, JsonNumber):
+    if not _is_text(text):
         raise BadRequest("bad_symbol", "a symbol is a string")
     try:
         return parse_symbol(text)
     except RowRejected as error:
         raise BadRequest("bad_symbol", error.detail) from error
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not isinstance(value, JsonNumber)
 
 
 def _moment(name: str, value: Any) -> int:

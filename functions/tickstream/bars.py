@@ -14,7 +14,7 @@ from tickstream.keys import MINUTES_PER_HOUR, NS_PER_MINUTE
 from tickstream.ticks import Updates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tickstream.ticks import Tick
 
@@ -130,14 +130,17 @@ def merge_bars(*groups: Iterable[Bar]) -> tuple[Bar, ...]:
     return tuple(merged[minute] for minute in sorted(merged))
 
 
-def resample(bars: Iterable[Bar], interval_minutes: int) -> tuple[Bar, ...]:
-    """Merge minute bars of one symbol into bars of an interval that is aligned to 1970 (so days are UTC days).
+def resample(bars: Iterable[Bar], start_of: Callable[[int], int | None]) -> tuple[Bar, ...]:
+    """Merge minute bars of one symbol into longer ones, in order of time.
 
-    The bar of an interval carries the minute in which the interval starts.
+    start_of: gives the minute with which the bar starts that a minute belongs to (and which it then carries), None for
+    a minute that belongs to none; see `tickstream.sessions.grids`.
     """
     merged: dict[int, Bar] = {}
     for bar in bars:
-        start = bar.minute - bar.minute % interval_minutes
+        start = start_of(bar.minute)
+        if start is None:
+            continue
         known = merged.get(start)
         merged[start] = bar if known is None else merge_two(known, bar)
     return tuple(merged[start]._replace(minute=start) for start in sorted(merged))

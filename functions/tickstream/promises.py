@@ -27,8 +27,16 @@ INGEST_ID_PATTERN: Final = "[0-9a-f]{32}"
 
 # --- GET /bars/{symbol+}, POST /bars ---------------------------------------------------------------------------------
 
-#: Minutes by the name of the interval. All are aligned to 1970, so days are UTC days.
-INTERVALS: Final[Mapping[str, int]] = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "1d": 1440}
+#: Minutes by the name of the interval. All are aligned to 1970, so days are UTC days, unless a session is asked for.
+INTERVALS: Final[Mapping[str, int]] = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1440}
+#: Intervals whose bars may be those of sessions.
+SESSION_INTERVALS: Final = ("4h", "1d")
+#: An exchange or a zone; before a zone the time of day of a roll may stand.
+SESSION_PATTERN: Final = (
+    "(?:(?:[01][0-9]|2[0-3]):[0-5][0-9] )?[A-Z][A-Za-z0-9_+-]{1,31}(?:/[A-Z][A-Za-z0-9_+-]{1,31}){0,2}"
+)
+#: Which hours of an exchange: `tickstream.sessions.days.Wanted`.
+SESSION_HOURS: Final = ("regular", "extended", "all")
 DEFAULT_INTERVAL: Final = "1m"
 DEFAULT_LIMIT: Final = 1_000
 MAX_LIMIT: Final = 5_000

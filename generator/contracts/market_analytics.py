@@ -109,6 +109,12 @@ _TICK_REASONS = (
     Reason.BAD_PRICE,
     Reason.BAD_SIZE,
 )
+_DATE: Schema = {
+    "type": "string",
+    "pattern": whole("[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    "description": "The date that names the session.",
+    "example": "2025-11-28",
+}
 _BAR: Schema = record(
     {
         "start": refer("Utc"),
@@ -118,10 +124,17 @@ _BAR: Schema = record(
         "notional": refer("Decimal"),
         # None where no tick may set them, and where the volume is 0. `nullable` has no effect beside a reference.
         "vwap": {**DECIMAL, "nullable": True},
-    }
+    },
+    {"session": _DATE},
 )
 _BARS: Schema = {"type": "array", "items": refer("Bar"), "maxItems": promises.MAX_LIMIT}
 _INTERVAL: Schema = choice_of(promises.INTERVALS)
+_SESSION: Schema = {
+    "type": "string",
+    "pattern": whole(promises.SESSION_PATTERN),
+    "example": "XNYS",
+}
+_HOURS: Schema = choice_of(promises.SESSION_HOURS)
 _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": promises.MAX_LIMIT}
 _TOKEN: Schema = {
     "type": "string",
@@ -130,6 +143,7 @@ _TOKEN: Schema = {
     "maxLength": promises.MAX_TOKEN_CHARACTERS,
 }
 _WINDOW: dict[str, Schema] = {"interval": _INTERVAL, "from": refer("Utc"), "to": refer("Utc")}
+_OF_SESSIONS: dict[str, Schema] = {"session": _SESSION, "hours": _HOURS}
 _REFUSED_TICKS: dict[str, Schema] = {
     "reasons": {"type": "array", "items": refer("RefusedTick"), "maxItems": promises.MAX_REASONS},
     "reasonsOmitted": COUNT,
@@ -139,10 +153,28 @@ _ASKED: dict[str, tuple[Schema, str]] = {
     "from": (refer("Moment"), "Bars that start then or later; by default 24 hours before `to`."),
     "to": (refer("Moment"), "Bars that start before; by default now."),
     "interval": (_INTERVAL, f"Length of a bar, aligned to UTC; by default {promises.DEFAULT_INTERVAL}."),
+    "session": (
+        _SESSION,
+        (
+            f"Bars of sessions instead, for {' and '.join(promises.SESSION_INTERVALS)}: of an exchange (XNYS), of the "
+            "days of a zone (America/New_York) or of those that roll at some time (17:00 America/Chicago)."
+        ),
+    ),
+    "hours": (_HOURS, "Of an exchange's session: between open and close (default), the others of its day, or both."),
     "limit": (_LIMIT, f"Bars a page; by default {promises.DEFAULT_LIMIT:,}."),
     "nextToken": (_TOKEN, "Of the page before, with the same question."),
 }
-_QUESTION = ("bad_limit", "bad_symbol", "bad_timestamp", "bad_token", "from_after_to", "unknown_interval")
+_QUESTION = (
+    "bad_hours",
+    "bad_limit",
+    "bad_session",
+    "bad_symbol",
+    "bad_timestamp",
+    "bad_token",
+    "from_after_to",
+    "sessions_unknown",
+    "unknown_interval",
+)
 
 POST_TICKS = Operation(
     "POST",
@@ -235,7 +267,7 @@ _GET_BARS = Operation(
         Parameter("symbol", "path", refer("Symbol"), "Percent-encoded once.", required=True),
         *(Parameter(name, "query", schema, does) for name, (schema, does) in _ASKED.items()),
     ),
-    answer=record({"symbol": refer("Symbol"), **_WINDOW, "bars": _BARS}, {"nextToken": _TOKEN}),
+    answer=record({"symbol": refer("Symbol"), **_WINDOW, "bars": _BARS}, {**_OF_SESSIONS, "nextToken": _TOKEN}),
     refused={
         400: Refused((*_QUESTION, "repeated_parameter", "unknown_parameter")),
         404: Refused(("unknown_symbol",)),
@@ -275,7 +307,7 @@ _POST_BARS = Operation(
             "bars": {"type": "object", "additionalProperties": _BARS},
             "unknown": {"type": "array", "items": refer("Symbol"), "maxItems": promises.MAX_SYMBOLS},
         },
-        {"nextToken": _TOKEN},
+        {**_OF_SESSIONS, "nextToken": _TOKEN},
     ),
     refused={
         400: Refused((*_QUESTION, "bad_json", "bad_symbols", "not_utf8", "unknown_parameter")),

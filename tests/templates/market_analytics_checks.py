@@ -128,7 +128,7 @@ def m12_results(template: Template) -> None:
         resource_checks.route(template, SYSTEM, title)
     bars = at(properties(template, "GetBarsSymbol"), "RequestParameters")
     asked = {name.rsplit(".", 1)[1] for name in bars if "querystring" in name}
-    assert asked == {"from", "to", "interval", "limit", "nextToken"}
+    assert asked == {"from", "to", "interval", "session", "hours", "limit", "nextToken"}
     assert at(properties(template, "PostBars"), "RequestModels")
 
 

@@ -49,7 +49,7 @@ def test_m23_timestamps_of_96_bits_are_of_utc() -> None:
     columns = {"symbol": ["A"], "timestamp": moments, "price": [Decimal("1.5")], "size": [2], "index": [0]}
     found = decoded(written(columns, use_deprecated_int96_timestamps=True))
     [[bar]] = found.bars.values()
-    assert (bar.first.timestamp_ns, bar.open_e9, bar.volume_e9) == (MOMENT_NS, 1_500_000_000, 2_000_000_000)
+    assert (bar.begin_ns, bar.open_e9, bar.volume_e9) == (MOMENT_NS, 1_500_000_000, 2_000_000_000)
     with pytest.raises(ObjectRejected) as refused:
         decoded(written(columns))
     assert (refused.value.reason, "time zone" in refused.value.detail) == (Reason.UNSUITABLE_COLUMN, True)
@@ -77,7 +77,7 @@ def test_m23_floats_are_what_was_meant_where_a_feed_says_their_decimals() -> Non
     found = decoded(written(columns), FLOATS)
     [[bar]] = found.bars.values()
     assert (bar.open_e9, bar.close_e9, bar.ticks) == (1_100_000_000, 203_149_000_000, 2)
-    assert bar.first.timestamp_ns == 1_767_623_400 * 10**9
+    assert bar.begin_ns == 1_767_623_400 * 10**9
     assert [(row.offset, row.reason) for row in found.rejects] == [(2, Reason.BAD_PRICE), (3, Reason.BAD_PRICE)]
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tickstream.errors import Reason, RowRejected
-from tickstream.feeds.catalogue import BUILT_IN, CONDITIONS, FeedError, catalogue_of, tables_in
+from tickstream.feeds.catalogue import BUILT_IN, CONDITIONS, catalogue_of, tables_in
 from tickstream.feeds.description import SaleConditions
+from tickstream.feeds.documents import FeedError
 from tickstream.feeds.effects import EffectRule, effect_from, effect_text, resolved_codes, table_from
 from tickstream.ticks import Updates
 

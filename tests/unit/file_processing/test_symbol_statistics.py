@@ -72,8 +72,8 @@ def as_decimals(one: SymbolStatistics) -> dict[str, Any]:
         "bars": one.bars,
         "volume": Decimal(one.volume_e9) / SCALE,
         "notional": Decimal(one.notional_e18) / NOTIONAL_SCALE,
-        "high": Decimal(one.high_e9) / SCALE,
-        "low": Decimal(one.low_e9) / SCALE,
+        "high": None if one.high_e9 is None else Decimal(one.high_e9) / SCALE,
+        "low": None if one.low_e9 is None else Decimal(one.low_e9) / SCALE,
         "first": one.first_ns,
         "last": one.last_ns,
     }

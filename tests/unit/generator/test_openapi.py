@@ -17,7 +17,11 @@ ROOT = Path(__file__).resolve().parents[3]
 
 #: The modules that refuse what a caller of each API sends.
 REFUSING = {
-    "market-analytics": ["functions/market_analytics/*.py", "functions/services/api_requests.py"],
+    "market-analytics": [
+        "functions/market_analytics/*.py",
+        "functions/services/api_requests.py",
+        "functions/tickstream/sessions/*.py",
+    ],
     "file-processing": ["functions/file_processing/*.py"],
 }
 #: What no caller can see: the gateway routes nothing that the function does not know.

@@ -144,7 +144,7 @@ BAD_GETS: list[tuple[str, dict[str, str], int, str, str]] = [
     ("", {}, 400, "bad_symbol", "1 to 64"),
     ("aapl", {}, 404, "unknown_symbol", "aapl"),
     ("BTC%252FUSD", {}, 404, "unknown_symbol", "BTC%2FUSD"),
-    ("AAPL", {"interval": "2m"}, 400, "unknown_interval", "1m, 5m, 15m, 1h, 1d"),
+    ("AAPL", {"interval": "2m"}, 400, "unknown_interval", "1m, 5m, 15m, 1h, 4h, 1d"),
     ("AAPL", {"from": "2013-10-08T00:00:00Z", "to": "2013-10-07T00:00:00Z"}, 400, "from_after_to", "after"),
     ("AAPL", {"from": "2013-10-07T00:00:00"}, 400, "bad_timestamp", "offset"),
     ("AAPL", {"to": "1381104000"}, 400, "bad_timestamp", "seconds"),
@@ -229,7 +229,7 @@ def pages_of(table: MemoryTable, body: dict[str, Any]) -> list[dict[str, Any]]:
 @given(
     minutes=st.lists(st.tuples(st.sampled_from(["A", "B/C", "D"]), st.integers(0, 4_000)), max_size=60),
     limit=st.integers(1, 12),
-    interval=st.sampled_from(["1m", "5m", "15m", "1h", "1d"]),
+    interval=st.sampled_from(["1m", "5m", "15m", "1h", "4h", "1d"]),
     start=st.integers(-100, 4_100),
     length=st.integers(0, 4_200),
     seed=st.integers(0, 10**6),
@@ -257,13 +257,13 @@ def test_pages_of_any_size_add_up_to_the_whole_answer(  # noqa: PLR0917 - hypoth
         for symbol, bars in page["bars"].items():
             collected.setdefault(symbol, []).extend(bars)
 
-    step = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "1d": 1440}[interval]
+    step = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1440}[interval]
     assert sorted(unknown) == sorted(set(symbols) - {symbol for symbol, _ in minutes})
     for symbol in set(symbols) - set(unknown):
         singles = ([bar_of(one, INGEST, "", 0)] for one in ticks if one.symbol == symbol)
         expected = [
             (bar.minute, bar.ticks)
-            for bar in resample(merge_bars(*singles), step)
+            for bar in resample(merge_bars(*singles), lambda minute: minute - minute % step)
             if from_ns <= bar.minute * keys.NS_PER_MINUTE < to_ns
         ]
         found = [(iso_minute(bar["start"]), bar["ticks"]) for bar in collected[symbol]]

@@ -88,7 +88,7 @@ def delivered(table: MemoryTable, now_ms: int, dies_after: int | None = None) ->
     return [one for one in messages if isinstance(one, RangePointer)]
 
 
-def bars_of(layout: Layout, span: Span) -> set[tuple[str, int, int]]:
+def bars_of(layout: Layout, span: Span) -> set[tuple[str, int, int | None]]:
     """Decode a range: symbol, minute and open of its bars."""
     bars = decode_span(SOURCE, layout, span, read).bars
     return {(symbol, bar.minute, bar.open_e9) for (symbol, _), some in bars.items() for bar in some}

@@ -99,7 +99,7 @@ MINUTE = DAY_NS // keys.NS_PER_MINUTE
 
 def test_a_forged_token_may_ask_what_its_maker_may_ask(table: MemoryTable) -> None:
     """The checksum is no secret: a token like the API's own is as good as one."""
-    token = forged(1, _digest_of(("AAPL",)), "1m", *WINDOW, 0, MINUTE + 1)
+    token = forged(2, _digest_of(("AAPL",)), "1m", None, None, *WINDOW, 0, MINUTE + 1)
     assert len(get(table, "AAPL", nextToken=token)["bars"]) == 2
 
 
@@ -130,7 +130,7 @@ def test_a_forged_token_that_points_elsewhere_is_refused(
     table: MemoryTable, interval: Any, figures: tuple[Any, ...]
 ) -> None:
     """Nothing in a token is trusted: what no page of this question could have had is a 400, never a 500."""
-    token = forged(1, _digest_of(("AAPL",)), interval, *figures)
+    token = forged(2, _digest_of(("AAPL",)), interval, None, None, *figures)
     with pytest.raises(BadRequest) as refused:
         get(table, "AAPL", nextToken=token)
     assert refused.value.code == "bad_token"
@@ -147,7 +147,7 @@ def test_a_forged_token_of_another_shape_is_refused(table: MemoryTable, payload:
 
 def test_a_token_of_one_symbol_gives_no_page_of_another(table: MemoryTable) -> None:
     """A token is bound to its symbols: neither those of others nor internal partitions can be put in."""
-    token = forged(1, _digest_of(("ingest#" + INGEST,)), "1m", *WINDOW, 0, MINUTE)
+    token = forged(2, _digest_of(("ingest#" + INGEST,)), "1m", None, None, *WINDOW, 0, MINUTE)
     with pytest.raises(BadRequest, match="other symbols"):
         get(table, "AAPL", nextToken=token)
 

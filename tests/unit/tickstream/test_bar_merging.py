@@ -16,6 +16,7 @@ from tickstream.bars import Bar, Position, bar_of, merge_bars, merge_two, resamp
 from tickstream.decoding import fold_ticks, packed_hours
 from tickstream.decoding.fold import BarFold, tick_frame
 from tickstream.errors import MalformedItem
+from tickstream.sessions.grids import UtcGrid
 from tickstream.ticks import PRICE_BOUND_E9, SIZE_BOUND_E9, Tick, Updates
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def test_merging_two_is_commutative_and_associative(
 def test_resampling_is_the_merge_of_the_minutes(placed: Placed, minutes: int) -> None:
     """A longer bar starts at a multiple of its length since 1970 and loses no tick."""
     bars = merge_bars(single_bars(placed))
-    longer = resample(bars, minutes)
+    longer = resample(bars, UtcGrid(minutes).start_of)
     assert all(bar.minute % minutes == 0 for bar in longer)
     assert sum(bar.notional_e18 for bar in longer) == sum(bar.notional_e18 for bar in bars)
     ends = [bar for bar in bars if bar.first is not None]
@@ -248,7 +249,10 @@ def test_blocks_of_any_size_of_numbers_fold_like_single_ticks(
     """Whatever fits into 64 or 128 bits, whichever block has sequences: the bars are those of the ticks."""
     fold, expected, place = BarFold("k", "e", max_bars=10, max_hours=10), dict[str, tuple[Bar, ...]](), 0
     for block in blocks:
-        ticks = [Tick(symbol, START_NS + step * 40 * 10**9, *values) for symbol, step, *values in block]
+        ticks = [
+            Tick(symbol, START_NS + step * 40 * 10**9, price, size, sequence)
+            for symbol, step, price, size, sequence in block
+        ]
         frame = tick_frame(list(enumerate(ticks, start=place)))
         if not any(tick.sequence for tick in ticks):
             frame = frame.drop("sequence")

@@ -7,6 +7,7 @@ import pytest
 
 from bench.baselines.slices import colliding_in, of_input, of_workload
 from bench.errors import InputError, WorkloadError
+from bench.synthetic.plan import Kind, plan
 from bench.workloads import load
 
 if TYPE_CHECKING:
@@ -70,3 +71,11 @@ def test_a_workloads_first_ticks_are_those_of_the_run_itself(tmp_path: Path) -> 
     assert (first.ticks, first.colliding) == (second.ticks, second.colliding)
     with pytest.raises(WorkloadError, match="has only 2,000 ticks"):
         of_workload(day, 2_001, tmp_path / "c")
+
+
+def test_a_vendors_file_is_nothing_for_the_naive_design(tmp_path: Path) -> None:
+    """The first object of the native format is taken, whatever is sent before it."""
+    day = load("dirty", ticks=4_000, symbols=5, seed=3)
+    first = next(part for part in plan(day) if part.kind is Kind.CSV)
+    assert first.feed
+    assert of_workload(day, 50, tmp_path / "work").ticks == 50

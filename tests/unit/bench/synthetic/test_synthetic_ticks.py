@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from bench.errors import WorkloadError
 from bench.ledger.truth import ObjectFile, PostBody, part_path
-from bench.synthetic.factory import Factory, Kind, plan
+from bench.synthetic.factory import Factory
 from bench.synthetic.market import SESSION_NS, MarketDay
+from bench.synthetic.plan import Kind, plan
 from bench.workloads import Workload, load, market_day, names
 from tickstream.errors import Reason
 

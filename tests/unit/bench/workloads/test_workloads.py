@@ -38,6 +38,7 @@ def test_workloads_are_what_their_names_promise() -> None:
     market = dirty.market
     assert min(market.late_share, market.displaced_share, market.tied_share, market.repeated_share) >= 0.1
     assert min(dirty.corrupt_fraction, dirty.objects.uploaded_twice_share) >= 0.1
+    assert dirty.conditions.cancelled_share > 10 * load("trading-day").conditions.cancelled_share > 0
     assert {name for name in names() if load(name).duration_s == 0} == {"smoke", "dirty", "reference", DEFAULT}
 
 
@@ -68,6 +69,9 @@ def test_options_override_the_file_and_nothing_else() -> None:
         ('volume = "u-shaped"', 'volume = "flat"', ["market.volume: ", "peaks"]),
         ("jsonl_share = 0.1", "jsonl_share = 0.8", ["together at most 1"]),
         ("ticks_a_request = 20", "ticks_a_request = 101", ["posts.ticks_a_request: ", "100"]),
+        ("[conditions]\nshare = 0.0", "[conditions]\nshare = 0.9", ["vendors' files", "together at most 1"]),
+        ("sweep_share = 0.0\nextended_share = 0.0", "sweep_share = 0.6\nextended_share = 0.6", ["together at most 1"]),
+        ("cancelled_share = 0.0", "cancelled_share = 0.2", ["together at most 0.5"]),
         ("[market]", "[market", ["is no TOML"]),
     ],
 )
