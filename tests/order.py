@@ -26,6 +26,7 @@ _TOGETHER: Final = (
         "test_market_ingest",
         "test_market_sessions",
         "test_measures",
+        "test_published_day",
         "test_real_day",
     ),
     # These ask for `files`.
