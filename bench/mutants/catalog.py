@@ -8,8 +8,20 @@ from bench.mutants.in_decoding import COUNTING, CUTTING, REJECTING
 from bench.mutants.in_delivery import DELIVERING, READING, ROLLING_UP
 from bench.mutants.in_effects import CANCELS, EFFECTS
 from bench.mutants.in_feeds import FEEDS
+from bench.mutants.in_indexes import INDEXING
 
-MUTANTS: Final = (*CUTTING, *COUNTING, *REJECTING, *FEEDS, *EFFECTS, *CANCELS, *DELIVERING, *ROLLING_UP, *READING)
+MUTANTS: Final = (
+    *CUTTING,
+    *COUNTING,
+    *REJECTING,
+    *FEEDS,
+    *EFFECTS,
+    *CANCELS,
+    *INDEXING,
+    *DELIVERING,
+    *ROLLING_UP,
+    *READING,
+)
 
 #: What the ordinary tests run: one mutant of each stage.
 SMALLEST: Final = ("first-row-twice", "not-listed-as-pending", "last-hour-not-read")

@@ -16,6 +16,7 @@ from bench.market_analytics.table_reader import read_table
 from bench.market_analytics.trial import DEFAULT_STALL_S, MarketTrial
 from bench.mutants.conditioned import make_conditioned_files
 from bench.mutants.edges import HELD_PREFIX, make_edges
+from bench.mutants.packed import make_packed_file
 from bench.mutants.vendor import make_vendor_file
 from bench.stack import deployment
 from bench.workloads import market_day
@@ -72,8 +73,9 @@ class MutantTrial(MarketTrial):
         first = 1 + max(piece.ordinal for piece in self._pieces)
         edges = tuple(make_edges(folder, self._truth, first))
         vendors = make_vendor_file(folder, self._truth, first + len(edges))
-        conditioned = make_conditioned_files(folder, self._truth, vendors.ordinal + 1)
-        self._edges = (*edges, vendors, *conditioned)
+        packed = make_packed_file(folder, self._truth, vendors.ordinal + 1)
+        conditioned = make_conditioned_files(folder, self._truth, packed.ordinal + 1)
+        self._edges = (*edges, vendors, packed, *conditioned)
         self._pieces += self._edges
 
     def push(self, target: Target, environment: str, reporter: Reporter) -> None:
