@@ -88,8 +88,9 @@ FEEDS: Final = (
         (
             Edit(
                 "market_analytics/data_processor_ranges.py",
-                "stores.decode(message.source, message.layout, ",
-                'stores.decode(message.source, __import__("tickstream.layouts").layouts.sniff(message.source, read), ',
+                "stores.decode(source, layout, ",
+                "stores.decode(source, layout if message.layout.indexed else "
+                '__import__("tickstream.layouts").layouts.sniff(source, read), ',
             ),
         ),
         (_STORED,),
