@@ -24,8 +24,10 @@ _TOGETHER: Final = (
         "test_stack_lifecycle",
         "test_market_bad_input",
         "test_market_ingest",
+        "test_market_packed",
         "test_market_sessions",
         "test_measures",
+        "test_published_day",
         "test_real_day",
     ),
     # These ask for `files`.

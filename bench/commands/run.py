@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
     files.add_argument("--curable", type=float, metavar="FRACTION", help="files on which a stage fails twice (0.02)")
     own = parser.add_argument_group("a file of your own")
     own.add_argument("--input", type=Path, metavar="FILE", help="what is sent instead of synthetic ticks")
-    own.add_argument("--key", help="the object's key (default: ticks/input/ and the file's name)")
+    own.add_argument("--key", help="the object's key (default: ticks/input/ and the path as given)")
     own.add_argument("--feed", metavar="NAME", help="the feed that is to read it, put into the key")
     own.add_argument("--feeds", type=Path, metavar="DIR", help="feeds of your own, which the functions get")
     parser.add_argument("--keep", action="store_true", help="leave the target and the stack running afterwards")

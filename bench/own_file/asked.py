@@ -19,8 +19,12 @@ class OwnFile:
 
     @classmethod
     def of(cls, path: Path, key: str | None, feed: str | None, feeds: Path | None) -> OwnFile:
-        """Make the key of what was asked for: a feed that is named stands in it."""
-        under = key or f"ticks/input/{path.name}"
+        """Make the key of what was asked for: a feed that is named stands in it, and so does the path as it was given.
+
+        Of some vendors' files the folders say what they are of.
+        """
+        folders = [part for part in path.parts if part not in {path.anchor, ".", ".."}]
+        under = key or "/".join(("ticks/input", *folders))
         return cls(path, f"feed={feed}/{under}" if feed else under, feeds)
 
     def facts(self) -> dict[str, str]:

@@ -55,8 +55,16 @@ def show(name: str, feeds: Path | None) -> None:
 @_FEEDS
 @click.option("--ticks", type=_OUT, metavar="OUT.csv", help="Write all ticks.")
 @click.option("--counts", type=_OUT, metavar="OUT.json", help="Write the counts.")
+@click.option("--all", "whole", is_flag=True, help="Read all of a file that is larger than 256 MiB.")
 def try_(
-    *, file: Path, key: str | None, name: str | None, feeds: Path | None, ticks: Path | None, counts: Path | None
+    *,
+    file: Path,
+    key: str | None,
+    name: str | None,
+    feeds: Path | None,
+    ticks: Path | None,
+    counts: Path | None,
+    whole: bool,
 ) -> None:
     """Show what the pipeline would make of FILE: its feed, counts, first rows and first bars.
 
@@ -71,10 +79,10 @@ def try_(
     under = _key(file, key, name)
     try:
         if ticks is None:
-            trial = try_file(file, under, catalogue)
+            trial = try_file(file, under, catalogue, whole=whole)
         else:
             with ticks.open("w", encoding="utf-8", newline="") as out:
-                trial = try_file(file, under, catalogue, out)
+                trial = try_file(file, under, catalogue, out, whole=whole)
         if counts is not None:
             counts.write_text(json.dumps(trial.counts) + "\n", encoding="utf-8")
     except ObjectRejected as refusal:

@@ -35,6 +35,8 @@ def show_trial(key: str, trial: Trial) -> None:
     layout = trial.layout
     packed = "" if layout.container == "plain" else f" in {layout.container}"
     console.print(f"{escape(key)}: feed [bold]{trial.feed}[/], {layout.format}{packed}", soft_wrap=True)
+    if trial.sampled:
+        console.print(f"a sample: {trial.sampled} (all of it: --all)")
     counts = trial.counts
     table = _table("rows", "ticks", "skipped", "cancelled", "rejected")
     rejected = ", ".join(f"{number} {reason}" for reason, number in counts["rejected"].items()) or "0"

@@ -6,6 +6,7 @@ import csv
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -15,21 +16,25 @@ from tickstream.decoding import LIMITS, Budget, decode_into, decode_span
 from tickstream.decoding.fold import BarFold
 from tickstream.decoding.outcome import Sink
 from tickstream.feeds.documents import is_descending, thawed
+from tickstream.index_making import Making, first_entry
+from tickstream.indexed_ranges import opened_range, spans_of, streams_of
 from tickstream.ingests import Source
 from tickstream.layouts import sniff
 from tickstream.pairs import NO_PAIRS, PairTask, RangePairs
-from tickstream.ranges import plan_spans
+from tickstream.ranges import index_step_bytes, is_to_be_indexed, plan_spans
 from tickstream.row_samples import refuse_rows_that_fail_alike
 from tickstream.ticks import Updates, format_scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
     from pathlib import Path
     from typing import IO
 
     from tickstream.decoding import Decoded
     from tickstream.feeds.catalogue import Catalogue
-    from tickstream.ingests import Layout
+    from tickstream.ingests import Layout, Read, Span
+    from tickstream.packed_index import Entry
     from tickstream.pairs import PairRow
     from tickstream.ticks import RejectedRow
 
@@ -46,6 +51,9 @@ TICK_COLUMNS: Final = (
     "updates_volume",
 )
 _RANGE_BYTES: Final = 16 << 20
+#: Of a file that is larger, so many ranges are read: it is to take seconds.
+SAMPLED_BYTES: Final = 256 << 20
+SAMPLED_RANGES: Final = 5
 
 #: Symbol, nanoseconds, price, size, sequence, and whether it updates open and close, high and low, volume.
 type TickTexts = tuple[str, str, str, str, str, str, str, str]
@@ -56,7 +64,7 @@ class Trial:
     """What became of the rows of a file.
 
     feed: the name of the feed that reads it. first_ticks, first_rejects: some of each, in order. bars: minute bars of
-    some symbols.
+    some symbols. sampled: what was read, where that is not all.
     """
 
     layout: Layout
@@ -68,6 +76,7 @@ class Trial:
     first_ticks: list[TickTexts] = field(default_factory=list)
     first_rejects: list[RejectedRow] = field(default_factory=list)
     bars: dict[str, tuple[Bar, ...]] = field(default_factory=dict)
+    sampled: str = ""
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -127,14 +136,17 @@ def tick_texts(ticks: pl.DataFrame) -> Iterator[TickTexts]:
         yield symbol, *numbers, open_close, high_low, volume
 
 
-def try_file(path: Path, key: str, catalogue: Catalogue, ticks_out: IO[str] | None = None) -> Trial:
-    """Read a file as the pipeline would, under a key. ticks_out: gets all ticks as CSV.
+def try_file(
+    path: Path, key: str, catalogue: Catalogue, ticks_out: IO[str] | None = None, *, whole: bool = False
+) -> Trial:
+    """Read a file as the pipeline would, under a key; of a large one a sample of its ranges, unless all are wanted.
 
-    Raises ObjectRejected where the pipeline refuses it as a whole, OSError.
+    ticks_out: gets all ticks as CSV. Raises ObjectRejected where the pipeline refuses it as a whole, OSError.
     """
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        source = Source("", key, "", digest, path.stat().st_size)
+        size_bytes = path.stat().st_size
+        is_sampled = size_bytes > SAMPLED_BYTES and not whole
+        source = Source("", key, "", "" if is_sampled else _digest_of(file), size_bytes)
 
         def read(start: int, end: int) -> bytes:
             file.seek(start)
@@ -147,23 +159,64 @@ def try_file(path: Path, key: str, catalogue: Catalogue, ticks_out: IO[str] | No
         writer = None
         if ticks_out is not None:
             writer = TickWriter(ticks_out, has_sequence=feed is not None and feed.tick.sequence is not None)
-        spans = plan_spans(source, layout, _RANGE_BYTES, read)
+        ranges = _Ranges(source, layout, read, is_sampled=is_sampled)
         pairs = NO_PAIRS
         if feed is not None and feed.tick.cancel.pair is not None:
 
             def rows(task: PairTask) -> Iterator[PairRow]:
-                for span in spans:
-                    yield from decode_span(source, layout, span, read, pairs=task).pair_rows
+                for one in ranges:
+                    yield from decode_span(*one, pairs=task).pair_rows
 
             names = frozenset(row.name for row in rows(NO_PAIRS))
             taken_back = RangePairs(rows(PairTask(watched=names)), is_descending=is_descending(feed)).taken_back()
             pairs = PairTask(taken_back=taken_back)
-        for span in spans:
-            sink = Sink(source, LIMITS, Budget(LIMITS), pairs)
+        for of_range, of_layout, span, read_range in ranges:
+            sink = Sink(of_range, LIMITS, Budget(LIMITS), pairs)
             sink.fold = _WatchedFold(source, trial, writer)
-            decode_into(sink, source, layout, span, read)
+            decode_into(sink, of_range, of_layout, span, read_range)
             _add(trial, sink.decoded())
+        trial.sampled = ranges.sampled
     return trial
+
+
+def _digest_of(file: BufferedReader) -> str:
+    return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+class _Ranges:
+    """The ranges of a file, or a sample of them, as often as they are asked for.
+
+    sampled: what is read of how much, where it is a sample.
+    """
+
+    def __init__(self, source: Source, layout: Layout, read: Read, *, is_sampled: bool) -> None:
+        self._about = source, layout, read
+        self.sampled = ""
+        self._entries: list[Entry] = []
+        if is_to_be_indexed(source, layout, _RANGE_BYTES):
+            making = Making(read, index_step_bytes(_RANGE_BYTES), chunk_bytes=_RANGE_BYTES)
+            self._streams = streams_of(source, layout, read)
+            entries = chain.from_iterable(making.entries(first_entry(stream)) for _, stream in self._streams)
+            self._entries = list(islice(entries, SAMPLED_RANGES) if is_sampled else entries)
+            if is_sampled:
+                self.sampled = f"its first {len(self._entries)} ranges"
+            self._spans = list(spans_of(self._entries, self._streams, layout, read))
+            return
+        self._spans = list(plan_spans(source, layout, _RANGE_BYTES, read))
+        if is_sampled and len(self._spans) > SAMPLED_RANGES:
+            step = (len(self._spans) - 1) / (SAMPLED_RANGES - 1)
+            some = [self._spans[round(at * step)] for at in range(SAMPLED_RANGES)]
+            self.sampled = f"{len(some)} of its {len(self._spans):,} ranges"
+            self._spans = some
+
+    def __iter__(self) -> Iterator[tuple[Source, Layout, Span, Read]]:
+        source, layout, read = self._about
+        for at, span in enumerate(self._spans):
+            if self._entries:
+                opened = opened_range(source, layout, span, self._entries[at], read)
+                yield opened[0], opened[1], span, opened[2]
+            else:
+                yield source, layout, span, read
 
 
 def _add(trial: Trial, decoded: Decoded) -> None:

@@ -75,7 +75,16 @@ def ingest(  # noqa: PLR0917 - a short name for what every test here does
         return body[start:end]
 
     source = source or source_for(body or BODY)
-    return ingest_object(source, now_ms, range_bytes, table=table, read=read, send=outbox, order_index=Outbox(), checksum=lambda: checksum)
+    return ingest_object(
+        source,
+        now_ms,
+        range_bytes,
+        table=table,
+        read=read,
+        send=outbox,
+        order_index=Outbox(),
+        checksum=lambda: checksum,
+    )
 
 
 def commit(table: MemoryTable, pointer: RangePointer) -> None:

@@ -41,7 +41,14 @@ class Context:
 
 @pytest.fixture(autouse=True)
 def _stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TABLE_NAME", "QUEUE_URL", "INDEX_QUEUE_URL", "REJECTED_BUCKET", "EVENT_BUS_NAME", "AWS_ACCESS_KEY_ID"):
+    for name in (
+        "TABLE_NAME",
+        "QUEUE_URL",
+        "INDEX_QUEUE_URL",
+        "REJECTED_BUCKET",
+        "EVENT_BUS_NAME",
+        "AWS_ACCESS_KEY_ID",
+    ):
         monkeypatch.setenv(name, "none")
     for name in ("RANGE_BYTES", "COMPACTION_THRESHOLD", "OVERDUE_SECONDS"):
         monkeypatch.setenv(name, "1024")
