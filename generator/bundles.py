@@ -72,6 +72,9 @@ _POWERTOOLS = ("aws-lambda-powertools",)
 _FEEDS = ("backports.zstd", "ijson", "msgspec", "tzdata")
 """What reads vendors' files beside polars: of those functions that look into objects."""
 
+_INDEXES = ("indexed-gzip",)
+"""What reads packed texts from the middle."""
+
 _SHIPPED = ("*.py", "feeds/builtin/*.json", "feeds/builtin/*/*.csv", "sessions/*.json")
 """What a bundle holds of a shared package."""
 
@@ -81,7 +84,14 @@ _BUCKET_EMPTIER = Bundle("BucketEmptier", "operations", ("bucket_emptier", "buck
 BUNDLES: Mapping[str, tuple[Bundle, ...]] = {
     "market-analytics": (
         Bundle("DataIngestion", "market_analytics", ("data_ingestion",), (*_POWERTOOLS, *_FEEDS)),
-        Bundle("DataProcessor", "market_analytics", ("data_processor",), (*_POWERTOOLS, *_FEEDS, "polars")),
+        Bundle(
+            "DataIndexer",
+            "market_analytics",
+            # Ranges are queued as DataIngestion does.
+            ("data_indexer", "data_ingestion_objects"),
+            (*_POWERTOOLS, *_FEEDS, *_INDEXES),
+        ),
+        Bundle("DataProcessor", "market_analytics", ("data_processor",), (*_POWERTOOLS, *_FEEDS, *_INDEXES, "polars")),
         Bundle("DataAggregator", "market_analytics", ("data_aggregator",), _POWERTOOLS),
         Bundle("DataQuery", "market_analytics", ("data_query",), (*_POWERTOOLS, "tzdata")),
         _BUCKET_EMPTIER,

@@ -110,17 +110,17 @@ class Alarms:
             ("Dead letters", [_of_queue(queue, "ApproximateNumberOfMessagesVisible") for queue in queues])
         )
 
-    def not_late(self, *queues: Queue, oldest_s: int) -> None:
+    def not_late(self, oldest_s: Mapping[Queue, int]) -> None:
         """Watch queues in which no message may wait for longer than so many seconds."""
-        for queue in queues:
+        for queue, limit_s in oldest_s.items():
             self._alarm(
                 f"{queue.title}Late",
-                f"The oldest message of {queue.physical_name} has waited for more than {oldest_s} s.",
+                f"The oldest message of {queue.physical_name} has waited for more than {limit_s} s.",
                 [_of_queue(queue, "ApproximateAgeOfOldestMessage")],
-                above=oldest_s,
+                above=limit_s,
             )
         self._widgets.append(
-            ("Age of the oldest message, s", [_of_queue(queue, "ApproximateAgeOfOldestMessage") for queue in queues])
+            ("Age of the oldest message, s", [_of_queue(queue, "ApproximateAgeOfOldestMessage") for queue in oldest_s])
         )
 
     def no_failures(self, functions: Sequence[Function]) -> None:

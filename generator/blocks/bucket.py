@@ -115,6 +115,21 @@ class Bucket:
             f"WriteTo{self.title}", [s3_actions.PutObject, s3_actions.AbortMultipartUpload], [self.objects(prefix)]
         )
 
+    def put(self, prefix: str) -> Statement:
+        """Return the right to put objects below one prefix, each in one piece, and nowhere else."""
+        return policies.allow(f"PutTo{self.title}", [s3_actions.PutObject], [self.objects(prefix)])
+
+    def read_back(self, prefix: str) -> list[Statement]:
+        """Return the right to read what functions themselves have put below one prefix: the newest, by its key alone.
+
+        With ListBucket a missing one is a 404 and not a 403. S3 knows no narrower right for that: the prefix of a
+        list is no part of a read.
+        """
+        return [
+            policies.allow(f"ReadBack{self.title}", [s3_actions.GetObject], [self.objects(prefix)]),
+            policies.allow(f"List{self.title}", [s3_actions.ListBucket], [self.arn_by_name]),
+        ]
+
     def notify(self, function: Function) -> None:
         """Invoke `function` for every object created.
 

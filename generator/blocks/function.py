@@ -35,6 +35,8 @@ RUNTIME = "python3.13"
 ASYNC_RETRIES = 2
 ASYNC_MAX_AGE_S = 6 * 3600
 BATCH_SIZE = 10
+LONGEST_TIMEOUT_S = 900
+"""Lambda allows no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,7 @@ class Function:
         self,
         queue: Queue,
         *,
-        max_concurrency: Parameter | None = None,
+        max_concurrency: Parameter | int | None = None,
         batch_size: int = BATCH_SIZE,
         after: Sequence[str] = (),
     ) -> None:
@@ -244,7 +246,8 @@ class Function:
         """
         optional: dict[str, Any] = {}
         if max_concurrency is not None:
-            optional["ScalingConfig"] = ScalingConfig(MaximumConcurrency=Ref(max_concurrency))
+            ceiling = max_concurrency if isinstance(max_concurrency, int) else Ref(max_concurrency)
+            optional["ScalingConfig"] = ScalingConfig(MaximumConcurrency=ceiling)
         if after:
             optional["DependsOn"] = sorted(after)
         self._stack.add(

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 WORK_RETENTION_S = 4 * 24 * 3600
 LONGEST_RETENTION_S = 14 * 24 * 3600
+LIVES_A_VISIBILITY = 6
+"""As AWS asks for: a batch that is throttled can be tried again before its messages show up again."""
+
 VISIBILITY_TIMEOUT_S = 300
-CONSUMER_TIMEOUT_S = VISIBILITY_TIMEOUT_S // 6
-"""A sixth, as AWS asks for: a batch that is throttled can be tried again before its messages show up again."""
+CONSUMER_TIMEOUT_S = VISIBILITY_TIMEOUT_S // LIVES_A_VISIBILITY
 
 MAX_MESSAGE_BYTES = 1_048_576
 
@@ -38,7 +40,8 @@ class Queue:
         fifo: whether messages of a group stay in order. A message with the text of an earlier one of its group is
             dropped for five minutes; throughput is high, because neither limit is shared between groups.
         retention_s: how long a message stays.
-        visibility_timeout_s: how long a received message is hidden from others.
+        visibility_timeout_s: how long a received message is hidden from others: `LIVES_A_VISIBILITY` times as long as
+            its consumer may take.
         dead_letters: where a message goes after `max_receives` receives without a delete.
         max_receives: a number or a parameter; needed with `dead_letters`.
         dead_letters_of: base of the only queue that may use this one as its dead-letter queue (a FIFO queue's is a

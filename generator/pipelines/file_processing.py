@@ -194,7 +194,8 @@ def build(environment: Environment) -> Template:
     # What a person must look at. The dead-letter queues are emptied by the recorder: what is in one for long is stuck.
     alarms = Alarms(stack)
     alarms.not_empty(parked)
-    alarms.not_late(to_process, to_aggregate, validation_failed, processing_failed, aggregation_failed, oldest_s=LATE_S)
+    watched = (to_process, to_aggregate, validation_failed, processing_failed, aggregation_failed)
+    alarms.not_late(dict.fromkeys(watched, LATE_S))
     alarms.no_failures([validator, processor, aggregator, recorder, query])
     alarms.healthy(api, slowest_ms=SLOW_CALL_MS)
     alarms.draw()

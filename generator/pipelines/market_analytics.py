@@ -1,16 +1,16 @@
 """Market analytics: ticks come in by object or by call, and become bars that an API serves.
 
 ```
- objects --> MarketData bucket --+
-                                 v
- POST /ingest ----------> DataIngestion --> ProcessingQueue --> DataProcessor --> rejected bucket
+ objects --> MarketData bucket --+     IndexQueue --> DataIndexer --> rejected bucket (indexes)
+                                 v       ^              v
+ POST /ingest ----------> DataIngestion -+> ProcessingQueue --> DataProcessor --> rejected bucket
                                  |                                |       |
                                  v                                v       v MarketDataProcessed
  GET /bars, /ingest --> DataQuery --> MarketDataState table <-- DataAggregator <-- every 5 minutes
 ```
 
-What fails for good ends in one of four dead-letter queues: the queue's own, one a function that is invoked
-asynchronously, and one for events that EventBridge could not deliver.
+What fails for good ends in one of five dead-letter queues: one for each of the two queues, one a function that is
+invoked asynchronously, and one for events that EventBridge could not deliver.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from generator.blocks.alarms import Alarms
 from generator.blocks.api import FUNCTION_TIMEOUT_S, Api, Throttle
 from generator.blocks.bucket import Bucket, passing_through
 from generator.blocks.emptier import Emptier
-from generator.blocks.function import Function, common_runtime
+from generator.blocks.function import LONGEST_TIMEOUT_S, Function, common_runtime
 from generator.blocks.queue import (
     CONSUMER_TIMEOUT_S,
+    LIVES_A_VISIBILITY,
     WORK_RETENTION_S,
     Queue,
     dead_letter_queue,
@@ -40,7 +41,7 @@ from generator.blocks.table import Table
 from generator.contracts.market_analytics import CONTRACT, POST_TICKS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from troposphere import Template
 
@@ -56,14 +57,24 @@ SCHEDULE = "rate(5 minutes)"
 
 MEMORY_MB = 3072
 
+INDEXES = "index/"
+"""Where indexes lie in the bucket of refused rows: what is made of objects, and expires with them."""
+
 RANGES_A_BATCH = 5
 """Ranges of ordinary ticks take a second each; none is begun without the time that the worst takes."""
+
+INDEXED_AT_A_TIME = 20
+"""Objects of gigabytes, each by a function that is busy for minutes: the account's concurrency is for their ranges."""
 
 THROTTLE = Throttle(rate_per_s=10_000, burst=5_000)
 """Also the default quotas of an account and region, so that this stage alone may use them up."""
 
 LATE_S = 900
 """Three visibility timeouts: a message this old has failed twice, or there is too much work for the ceiling."""
+
+INDEX_LATE_S = 3_600
+"""An order that is worked on is replaced within a quarter of an hour. One this old waits for its turn among very many,
+or has failed and comes again when its visibility timeout is over, an hour and a half after it was received."""
 
 SLOW_CALL_MS = 5_000
 
@@ -101,17 +112,27 @@ def build(environment: Environment) -> Template:
 
     # Where work waits, and where it ends when it fails for good.
     processing_failed = dead_letter_queue(stack, "ProcessingDeadLetterQueue", of="ProcessingQueue")
+    indexing_failed = dead_letter_queue(stack, "IndexDeadLetterQueue", of="IndexQueue")
     ingestion_failed = dead_letter_queue(stack, "IngestionDeadLetterQueue")
     aggregation_failed = dead_letter_queue(stack, "AggregatorDeadLetterQueue")
     undelivered = rule_dead_letter_queue(
         stack, "RuleDeadLetterQueue", rules=["MarketDataProcessed", "AggregationSchedule"]
     )
+    receives = max_receives(stack)
     work = Queue(
         stack,
         "ProcessingQueue",
         retention_s=WORK_RETENTION_S,
         dead_letters=processing_failed,
-        max_receives=max_receives(stack),
+        max_receives=receives,
+    )
+    orders = Queue(
+        stack,
+        "IndexQueue",
+        retention_s=WORK_RETENTION_S,
+        visibility_timeout_s=LIVES_A_VISIBILITY * LONGEST_TIMEOUT_S,
+        dead_letters=indexing_failed,
+        max_receives=receives,
     )
 
     # What works.
@@ -125,10 +146,42 @@ def build(environment: Environment) -> Template:
         may=[
             *market_data.read(),
             work.send(),
+            orders.send(),
             state.allow(dynamodb.BatchGetItem, dynamodb.BatchWriteItem, dynamodb.GetItem, dynamodb.PutItem),
         ],
-        variables={"TABLE_NAME": state.name, "QUEUE_URL": work.url, "RANGE_BYTES": Ref(range_bytes)},
+        variables={
+            "TABLE_NAME": state.name,
+            "QUEUE_URL": work.url,
+            "INDEX_QUEUE_URL": orders.url,
+            "RANGE_BYTES": Ref(range_bytes),
+        },
         dead_letters=ingestion_failed,
+    )
+    indexer = Function(
+        stack,
+        "DataIndexer",
+        runtime,
+        handler="market_analytics.data_indexer.handler",
+        does="Finds where a large packed object can be read from the middle, and queues its ranges.",
+        timeout_s=LONGEST_TIMEOUT_S,
+        may=[
+            orders.consume(),
+            # What one life is too short for is put back: sent again, then deleted.
+            orders.send(),
+            work.send(),
+            *market_data.read(),
+            rejected.put(INDEXES),
+            *rejected.read_back(INDEXES),
+            state.allow(dynamodb.BatchGetItem, dynamodb.GetItem, dynamodb.PutItem),
+        ],
+        variables={
+            "TABLE_NAME": state.name,
+            "QUEUE_URL": work.url,
+            "INDEX_QUEUE_URL": orders.url,
+            "REJECTED_BUCKET": rejected.name,
+            "RANGE_BYTES": Ref(range_bytes),
+        },
+        after=[emptier.contents(rejected)],
     )
     processor = Function(
         stack,
@@ -141,8 +194,11 @@ def build(environment: Environment) -> Template:
             work.consume(),
             # What was not begun is put back: sent again, then deleted.
             work.send(),
+            # An index that is missing is ordered again.
+            orders.send(),
             *market_data.read(),
             rejected.write("rejected/"),
+            *rejected.read_back(INDEXES),
             state.allow(dynamodb.BatchWriteItem, dynamodb.GetItem, dynamodb.PutItem, dynamodb.Query),
             rule.put_events(stack, PROCESSED_SOURCE),
         ],
@@ -151,6 +207,7 @@ def build(environment: Environment) -> Template:
             "REJECTED_BUCKET": rejected.name,
             "EVENT_BUS_NAME": rule.DEFAULT_BUS,
             "QUEUE_URL": work.url,
+            "INDEX_QUEUE_URL": orders.url,
         },
         after=[emptier.contents(rejected)],
     )
@@ -192,6 +249,7 @@ def build(environment: Environment) -> Template:
     # How one thing leads to the next.
     market_data.notify(ingestion)
     processor.consume(work, max_concurrency=processors, batch_size=RANGES_A_BATCH, after=[emptier.contents(rejected)])
+    indexer.consume(orders, max_concurrency=INDEXED_AT_A_TIME, batch_size=1, after=[emptier.contents(rejected)])
     on_processed = Rule(
         stack,
         "MarketDataProcessed",
@@ -216,29 +274,36 @@ def build(environment: Environment) -> Template:
     _watch(
         stack,
         api,
-        work=work,
-        dead_letters=[processing_failed, ingestion_failed, aggregation_failed, undelivered],
-        functions=[ingestion, processor, aggregator, query],
+        oldest_s={work: LATE_S, orders: INDEX_LATE_S},
+        dead_letters=[processing_failed, indexing_failed, ingestion_failed, aggregation_failed, undelivered],
+        functions=[ingestion, indexer, processor, aggregator, query],
         counter=aggregator,
     )
 
-    stack.output("apiUrl", api.url, "Address of the API, without a slash at its end")
-    stack.output("restApiId", api.id, "Id of the API")
-    stack.output("bucketName", market_data.name, "Bucket that takes objects of ticks")
-    stack.output("rejectedBucketName", rejected.name, "Bucket that keeps refused rows")
-    stack.output("tableArn", state.arn, "ARN of the table")
-    stack.output("tableName", state.name, "Name of the table")
-    stack.output("queueUrl", work.url, "Queue between ingestion and processing")
-    stack.output("processingDeadLetterQueueUrl", processing_failed.url, "Messages that failed for good")
-    stack.output("ingestionDeadLetterQueueUrl", ingestion_failed.url, "Object events that failed for good")
-    stack.output("aggregatorDeadLetterQueueUrl", aggregation_failed.url, "Aggregations that failed for good")
-    stack.output("ruleDeadLetterQueueUrl", undelivered.url, "Events that EventBridge could not deliver")
-    stack.output("ingestionFunctionName", ingestion.name, "Name of DataIngestion")
-    stack.output("processorFunctionName", processor.name, "Name of DataProcessor")
-    stack.output("aggregatorFunctionName", aggregator.name, "Name of DataAggregator")
-    stack.output("queryFunctionName", query.name, "Name of DataQuery")
-    stack.output("eventRuleArn", on_processed.arn, "Rule for processed ranges")
-    stack.output("scheduleRuleArn", on_schedule.arn, "Rule for the schedule")
+    outputs = {
+        "apiUrl": (api.url, "Address of the API, without a slash at its end"),
+        "restApiId": (api.id, "Id of the API"),
+        "bucketName": (market_data.name, "Bucket that takes objects of ticks"),
+        "rejectedBucketName": (rejected.name, "Bucket that keeps refused rows"),
+        "tableArn": (state.arn, "ARN of the table"),
+        "tableName": (state.name, "Name of the table"),
+        "queueUrl": (work.url, "Queue between ingestion and processing"),
+        "processingDeadLetterQueueUrl": (processing_failed.url, "Messages that failed for good"),
+        "indexQueueUrl": (orders.url, "Queue of packed objects that are to be indexed"),
+        "indexDeadLetterQueueUrl": (indexing_failed.url, "Orders to index that failed for good"),
+        "ingestionDeadLetterQueueUrl": (ingestion_failed.url, "Object events that failed for good"),
+        "aggregatorDeadLetterQueueUrl": (aggregation_failed.url, "Aggregations that failed for good"),
+        "ruleDeadLetterQueueUrl": (undelivered.url, "Events that EventBridge could not deliver"),
+        "ingestionFunctionName": (ingestion.name, "Name of DataIngestion"),
+        "indexerFunctionName": (indexer.name, "Name of DataIndexer"),
+        "processorFunctionName": (processor.name, "Name of DataProcessor"),
+        "aggregatorFunctionName": (aggregator.name, "Name of DataAggregator"),
+        "queryFunctionName": (query.name, "Name of DataQuery"),
+        "eventRuleArn": (on_processed.arn, "Rule for processed ranges"),
+        "scheduleRuleArn": (on_schedule.arn, "Rule for the schedule"),
+    }
+    for key, (value, text) in outputs.items():
+        stack.output(key, value, text)
     return stack.template
 
 
@@ -246,7 +311,7 @@ def _watch(
     stack: Stack,
     api: Api,
     *,
-    work: Queue,
+    oldest_s: Mapping[Queue, int],
     dead_letters: Sequence[Queue],
     functions: Sequence[Function],
     counter: Function,
@@ -254,7 +319,7 @@ def _watch(
     """Add what calls a person; `counter` is the function that counts overdue ingests."""
     alarms = Alarms(stack)
     alarms.not_empty(*dead_letters)
-    alarms.not_late(work, oldest_s=LATE_S)
+    alarms.not_late(oldest_s)
     alarms.no_failures(functions)
     alarms.none_overdue(counter, "OverdueIngests")
     alarms.healthy(api, slowest_ms=SLOW_CALL_MS)

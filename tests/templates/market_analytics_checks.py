@@ -37,9 +37,13 @@ def m03_ingestion(template: Template) -> None:
 
 
 def m04_processor(template: Template) -> None:
-    """Check that SQS feeds DataProcessor and takes back only the messages that failed."""
+    """Check that SQS feeds DataProcessor and DataIndexer, and takes back only the messages that failed."""
     mapping = resource_checks.mapping(template, "DataProcessor", "ProcessingQueue", batch_size=5)
     assert at(mapping, "ScalingConfig", "MaximumConcurrency") == ref("ProcessorMaxConcurrency")
+    indexing = resource_checks.mapping(template, "DataIndexer", "IndexQueue", batch_size=1)
+    assert at(indexing, "ScalingConfig", "MaximumConcurrency") == 20
+    # As long as Lambda allows: what an object of gigabytes takes, in as few lives as can be.
+    assert properties(template, "DataIndexer")["Timeout"] == 900
 
 
 def m05_aggregator(template: Template) -> None:
@@ -61,12 +65,16 @@ def m06_functions(template: Template) -> None:
 
 
 def m07_queue(template: Template) -> None:
-    """Check retention, visibility, encryption, transport and redrive of the queue."""
+    """Check retention, visibility, encryption, transport and redrive of the queues."""
     resource_checks.queues(template, SYSTEM)
-    queue = properties(template, "ProcessingQueue")
-    assert queue["MessageRetentionPeriod"] == 4 * 24 * 3600
-    resource_checks.redrive(template, "ProcessingQueue", "ProcessingDeadLetterQueue")
-    assert properties(template, "DataProcessor")["Timeout"] * 6 <= queue["VisibilityTimeout"]
+    for title, consumer, dead in (
+        ("ProcessingQueue", "DataProcessor", "ProcessingDeadLetterQueue"),
+        ("IndexQueue", "DataIndexer", "IndexDeadLetterQueue"),
+    ):
+        queue = properties(template, title)
+        assert queue["MessageRetentionPeriod"] == 4 * 24 * 3600
+        resource_checks.redrive(template, title, dead)
+        assert properties(template, consumer)["Timeout"] * 6 <= queue["VisibilityTimeout"]
 
 
 def m08_dead_letters(template: Template) -> None:
@@ -85,7 +93,7 @@ def m08_dead_letters(template: Template) -> None:
     sources = [arn("events", f"rule/{title}-{ENV}") for title in sorted(rules, reverse=True)]
     assert sends["Condition"] == {"ArnEquals": {"aws:SourceArn": sources}}
     dead = [title for title in SYSTEM.queues if title.endswith("DeadLetterQueue")]
-    assert len(dead) == 4
+    assert len(dead) == 5
     for title in dead:
         assert properties(template, title)["MessageRetentionPeriod"] == 14 * 24 * 3600
 
@@ -158,9 +166,14 @@ def m17_names(template: Template) -> None:
 
 
 def m18_destroyable(template: Template) -> None:
-    """Check that one deletion leaves nothing, and that those who write rejected rows are gone before their bucket."""
+    """Check that one deletion leaves nothing, and that those who write to the rejected bucket are gone before it."""
     stack_checks.destroyable(template, SYSTEM)
-    for writer in ("DataProcessor", "DataProcessorFromProcessingQueue"):
+    for writer in (
+        "DataProcessor",
+        "DataProcessorFromProcessingQueue",
+        "DataIndexer",
+        "DataIndexerFromIndexQueue",
+    ):
         assert "RejectedMarketDataContents" in must_outlive(template, writer)
 
 
@@ -177,8 +190,9 @@ def m20_encryption(template: Template) -> None:
 def m21_errors(template: Template) -> None:
     """Check logs and refusals, and that refused rows have a place."""
     stack_checks.errors(template, SYSTEM)
-    rejected = properties(template, "DataProcessor")["Environment"]["Variables"]["REJECTED_BUCKET"]
-    assert rejected == ref("RejectedMarketData")
+    for writer in ("DataProcessor", "DataIndexer"):
+        rejected = properties(template, writer)["Environment"]["Variables"]["REJECTED_BUCKET"]
+        assert rejected == ref("RejectedMarketData")
 
 
 def m22_cost(template: Template) -> None:

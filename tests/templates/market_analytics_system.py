@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from tests.templates.permissions import consume, empty_buckets, read_objects, send, use_table
+from tests.templates.permissions import consume, empty_buckets, read_back, read_objects, send, use_table
 from tests.templates.reading import ENV, arn, arn_of, ref, sub
 from tests.templates.systems import Alarm, Function, Queue, Route, System, api_address, bucket_arn
 
 _TABLE = f"MarketDataState-{ENV}"
 _VISIBLE, _AGE = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
-_CALLED = [f"DataIngestion-{ENV}", f"DataProcessor-{ENV}", f"DataAggregator-{ENV}", f"DataQuery-{ENV}"]
+_FUNCTIONS = ("DataIngestion", "DataIndexer", "DataProcessor", "DataAggregator", "DataQuery")
+_CALLED = [f"{name}-{ENV}" for name in _FUNCTIONS]
+_INDEXES = sub(f"{bucket_arn('market-data-rejected')}/index/*")
 
 SYSTEM = System(
     buckets={"MarketData": "market-data", "RejectedMarketData": "market-data-rejected"},
     functions={
         "DataIngestion": Function("DataIngestion", "market_analytics.data_ingestion.handler"),
+        "DataIndexer": Function("DataIndexer", "market_analytics.data_indexer.handler"),
         "DataProcessor": Function("DataProcessor", "market_analytics.data_processor.handler"),
         "DataAggregator": Function("DataAggregator", "market_analytics.data_aggregator.handler"),
         "DataQuery": Function("DataQuery", "market_analytics.data_query.handler"),
@@ -23,6 +26,8 @@ SYSTEM = System(
     queues={
         "ProcessingQueue": Queue(f"ProcessingQueue-{ENV}", 4),
         "ProcessingDeadLetterQueue": Queue(f"ProcessingDeadLetterQueue-{ENV}", 14, dead_letters_of="ProcessingQueue"),
+        "IndexQueue": Queue(f"IndexQueue-{ENV}", 4, visibility_s=5_400),
+        "IndexDeadLetterQueue": Queue(f"IndexDeadLetterQueue-{ENV}", 14, dead_letters_of="IndexQueue"),
         "IngestionDeadLetterQueue": Queue(f"IngestionDeadLetterQueue-{ENV}", 14),
         "AggregatorDeadLetterQueue": Queue(f"AggregatorDeadLetterQueue-{ENV}", 14),
         "RuleDeadLetterQueue": Queue(f"RuleDeadLetterQueue-{ENV}", 14),
@@ -48,10 +53,13 @@ SYSTEM = System(
         "tableName": ref("MarketDataState"),
         "queueUrl": ref("ProcessingQueue"),
         "processingDeadLetterQueueUrl": ref("ProcessingDeadLetterQueue"),
+        "indexQueueUrl": ref("IndexQueue"),
+        "indexDeadLetterQueueUrl": ref("IndexDeadLetterQueue"),
         "ingestionDeadLetterQueueUrl": ref("IngestionDeadLetterQueue"),
         "aggregatorDeadLetterQueueUrl": ref("AggregatorDeadLetterQueue"),
         "ruleDeadLetterQueueUrl": ref("RuleDeadLetterQueue"),
         "ingestionFunctionName": ref("DataIngestion"),
+        "indexerFunctionName": ref("DataIndexer"),
         "processorFunctionName": ref("DataProcessor"),
         "aggregatorFunctionName": ref("DataAggregator"),
         "queryFunctionName": ref("DataQuery"),
@@ -61,10 +69,12 @@ SYSTEM = System(
     address="apiUrl",
     alarms={
         "ProcessingDeadLetterQueueNotEmptyAlarm": Alarm([(_VISIBLE, f"ProcessingDeadLetterQueue-{ENV}")], 0),
+        "IndexDeadLetterQueueNotEmptyAlarm": Alarm([(_VISIBLE, f"IndexDeadLetterQueue-{ENV}")], 0),
         "IngestionDeadLetterQueueNotEmptyAlarm": Alarm([(_VISIBLE, f"IngestionDeadLetterQueue-{ENV}")], 0),
         "AggregatorDeadLetterQueueNotEmptyAlarm": Alarm([(_VISIBLE, f"AggregatorDeadLetterQueue-{ENV}")], 0),
         "RuleDeadLetterQueueNotEmptyAlarm": Alarm([(_VISIBLE, f"RuleDeadLetterQueue-{ENV}")], 0),
         "ProcessingQueueLateAlarm": Alarm([(_AGE, f"ProcessingQueue-{ENV}")], 900),
+        "IndexQueueLateAlarm": Alarm([(_AGE, f"IndexQueue-{ENV}")], 3_600),
         "FunctionErrorsAlarm": Alarm([("Errors", name) for name in _CALLED], 0),
         "FunctionThrottlesAlarm": Alarm([("Throttles", name) for name in _CALLED], 0),
         "OverdueIngestsAlarm": Alarm([("OverdueIngests", "DataAggregator")], 0),
@@ -75,13 +85,25 @@ SYSTEM = System(
         "DataIngestion": [
             *read_objects("market-data"),
             send(f"ProcessingQueue-{ENV}"),
+            send(f"IndexQueue-{ENV}"),
             send(f"IngestionDeadLetterQueue-{ENV}"),
             use_table(_TABLE, "BatchGetItem", "BatchWriteItem", "GetItem", "PutItem"),
         ],
+        "DataIndexer": [
+            *read_objects("market-data"),
+            consume(f"IndexQueue-{ENV}"),
+            send(f"IndexQueue-{ENV}"),
+            send(f"ProcessingQueue-{ENV}"),
+            (("s3:PutObject",), (_INDEXES,)),
+            *read_back("market-data-rejected", "index/"),
+            use_table(_TABLE, "BatchGetItem", "GetItem", "PutItem"),
+        ],
         "DataProcessor": [
             *read_objects("market-data"),
+            *read_back("market-data-rejected", "index/"),
             consume(f"ProcessingQueue-{ENV}"),
             send(f"ProcessingQueue-{ENV}"),
+            send(f"IndexQueue-{ENV}"),
             (("s3:AbortMultipartUpload", "s3:PutObject"), (sub(f"{bucket_arn('market-data-rejected')}/rejected/*"),)),
             use_table(_TABLE, "BatchWriteItem", "GetItem", "PutItem", "Query"),
             (("events:PutEvents",), (arn("events", "event-bus/default"),)),

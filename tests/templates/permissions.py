@@ -41,6 +41,14 @@ def read_objects(bucket: str) -> list[Grant]:
     ]
 
 
+def read_back(bucket: str, prefix: str) -> list[Grant]:
+    """Return the right to read the newest versions below a prefix; a missing one is a 404."""
+    return [
+        (("s3:GetObject",), (sub(f"{bucket_arn(bucket)}/{prefix}*"),)),
+        (("s3:ListBucket",), (sub(bucket_arn(bucket)),)),
+    ]
+
+
 def empty_buckets(*buckets: str) -> list[Grant]:
     """Return the rights of the function that empties buckets."""
     return [

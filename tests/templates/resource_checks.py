@@ -118,7 +118,7 @@ def queues(template: Template, system: System) -> None:
         queue = found[title]
         assert queue["QueueName"] == wanted.name
         assert queue["MessageRetentionPeriod"] == wanted.retention_days * 24 * 3600
-        assert queue["VisibilityTimeout"] == 300
+        assert queue["VisibilityTimeout"] == wanted.visibility_s
         assert queue["MaximumMessageSize"] == 1_048_576
         fifo = {
             "FifoQueue": True,

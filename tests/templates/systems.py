@@ -24,11 +24,20 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue: its whole physical name, days that it keeps messages, and whose dead letters it takes, if any's."""
+    """A queue.
+
+    Attributes:
+        name: whole physical name.
+        retention_days: that it keeps messages.
+        dead_letters_of: whose dead letters it takes, if any's.
+        visibility_s: for which a received message is hidden.
+
+    """
 
     name: str
     retention_days: int
     dead_letters_of: str | None = None
+    visibility_s: int = 300
 
     @property
     def fifo(self) -> bool:

@@ -59,6 +59,7 @@ SERVICES = {
     "LineWriter": {"s3:PutObject", "s3:AbortMultipartUpload"},
     "Queue": {"sqs:SendMessage"},
     "EventBus": {"events:PutEvents"},
+    "IndexParts": {"s3:GetObject", "s3:ListBucket"},
     "make_move": {"dynamodb:GetItem", "dynamodb:PutItem"},
 }
 """What may be imported from `services` and called, and the actions that it takes."""
@@ -146,6 +147,8 @@ def asked_for(bundle: Bundle) -> set[str]:
     assert names <= SERVICES.keys() | HARMLESS, "a service that this test does not know"
     actions = {f"dynamodb:{TABLE[method]}" for method in tables}
     actions |= {f"dynamodb:{STATUS_TABLE[method]}" for method in statuses}
+    # Whoever has indexes may read them; who makes them puts their parts.
+    actions |= {"s3:PutObject"} if "IndexParts" in names and "put" in methods_called(bundle, "parts") else set()
     return actions.union(*(SERVICES[name] for name in names & SERVICES.keys()))
 
 

@@ -76,6 +76,8 @@ FAULTS = [
         ("DataProcessorFromProcessingQueue", "FunctionResponseTypes"),
         GONE,
     ),
+    Fault("two objects in one life", checks.m04_processor, ("DataIndexerFromIndexQueue", "BatchSize"), 2),
+    Fault("a life too short for a large object", checks.m04_processor, ("DataIndexer", "Timeout"), 50),
     Fault("the wrong handler", checks.m06_functions, ("DataQuery", "Handler"), "market_analytics.query.handler"),
     Fault("another function's code", checks.m06_functions, ("DataQuery", "Code", "S3Key"), "DataProcessor.zip"),
     Fault("another function's role", checks.m06_functions, ("DataQuery", "Role"), arn_of("DataProcessorRole")),
@@ -112,6 +114,8 @@ FAULTS = [
         [arn("sqs", f"IngestionQueue-{ENV}")],
     ),
     Fault("a batch shows up while in work", checks.m07_queue, ("DataProcessor", "Timeout"), 51),
+    Fault("an order shows up while in work", checks.m07_queue, ("IndexQueue", "VisibilityTimeout"), 900),
+    Fault("orders are tried for ever", checks.m07_queue, ("IndexQueue", "RedrivePolicy"), GONE),
     # Rights.
     Fault(
         "an action is misspelt",
@@ -130,6 +134,18 @@ FAULTS = [
         checks.m13_roles,
         ("DataIngestionRole", *_ROLE, "SendToProcessingQueue", "Resource"),
         [arn("sqs", f"ProcessingDeadLetterQueue-{ENV}")],
+    ),
+    Fault(
+        "an index may be put anywhere",
+        checks.m13_roles,
+        ("DataIndexerRole", *_ROLE, "PutToRejectedMarketData", "Resource"),
+        [sub("arn:${AWS::Partition}:s3:::market-data-rejected-dev-${AWS::AccountId}-${AWS::Region}/*")],
+    ),
+    Fault(
+        "a missing index looks like a forbidden one",
+        checks.m13_roles,
+        ("DataProcessorRole", *_ROLE, "ListRejectedMarketData"),
+        GONE,
     ),
     Fault("a role allows all tables", checks.m13_roles, ("DataQueryRole", *_ROLE, 0, "Resource"), ["*"]),
     Fault(
@@ -303,14 +319,16 @@ def test_a_planted_fault_is_noticed(template: Template, fault: Fault) -> None:
         ("MarketDataPolicy", "DependsOn", GONE),
         ("DataProcessor", "DependsOn", GONE),
         ("DataProcessorFromProcessingQueue", "DependsOn", GONE),
+        ("DataIndexer", "DependsOn", GONE),
+        ("DataIndexerFromIndexQueue", "DependsOn", GONE),
         ("RejectedMarketDataContents", "Type", "AWS::CloudFormation::WaitConditionHandle"),
     ],
 )
 def test_a_stack_that_cannot_be_deleted_is_noticed(template: Template, title: str, attribute: str, value: Json) -> None:
     """Whatever survives a deletion, or is deleted in the wrong order, turns the check red."""
-    if title == "DataProcessorFromProcessingQueue":
+    if "From" in title:
         # The mapping also waits for the contents through its function; both must go for the order to be lost.
-        plant(template, ["Resources", "DataProcessor", attribute], GONE)
+        plant(template, ["Resources", title.partition("From")[0], attribute], GONE)
     plant(template, ["Resources", title, attribute], value)
     with pytest.raises(AssertionError):
         checks.m18_destroyable(template)

@@ -35,6 +35,7 @@ WRITES_ITEMS = [
 USES: dict[str, dict[str, dict[str, list[str]]]] = {
     "market-analytics": {
         "DataIngestion": {"dynamodb": WRITES_ITEMS, "s3": READS, "sqs": WRITES},
+        "DataIndexer": {"dynamodb": WRITES_ITEMS, "s3": WRITES, "sqs": WRITES},
         "DataProcessor": {"dynamodb": WRITES_ITEMS, "s3": WRITES, "sqs": WRITES},
         # Lambda sends to its dead-letter queue with its role.
         "DataAggregator": {"dynamodb": WRITES_ITEMS, "sqs": WRITES},

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 PIPELINE = "market-analytics"
 PROJECT_PACKAGES = {"file_processing", "market_analytics", "operations", "services", "tickstream"}
 DECODERS = {("market-analytics", "DataProcessor"), ("file-processing", "DataProcessor")}
-READERS = DECODERS | {("market-analytics", "DataIngestion"), ("file-processing", "FileValidator")}
+INDEXERS = {("market-analytics", "DataIndexer"), ("market-analytics", "DataProcessor")}
+READERS = DECODERS | INDEXERS | {("market-analytics", "DataIngestion"), ("file-processing", "FileValidator")}
 FEEDS_NEED = ("backports_zstd", "ijson", "msgspec", "tzdata")
 
 
@@ -58,11 +59,12 @@ def make_wheels(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     wheel(folder, "aws_lambda_powertools", "1.0")
     wheel(folder, "polars", "1.0")
+    wheel(folder, "indexed_gzip", "1.0")
     for name in FEEDS_NEED:
         wheel(folder, name, "1.0")
     (folder / "constraints.txt").write_text(
         "aws-lambda-powertools==1.0\npolars==1.0\nbackports.zstd==1.0\nijson==1.0\nmsgspec==1.0\ntzdata==1.0\n"
-        "mypy==1.0 # not bundled\n"
+        "indexed-gzip==1.0\nmypy==1.0 # not bundled\n"
     )
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
@@ -159,6 +161,8 @@ def test_a_bundle_holds_its_own_code_only(pipeline: str, built: BuiltBundles) ->
         expected |= {"aws_lambda_powertools", "aws_lambda_powertools-1.0.dist-info"}
         if (pipeline, bundle.name) in DECODERS:
             expected |= {"polars", "polars-1.0.dist-info"}
+        if (pipeline, bundle.name) in INDEXERS:
+            expected |= {"indexed_gzip", "indexed_gzip-1.0.dist-info"}
         if (pipeline, bundle.name) in READERS:
             expected |= {name + end for name in FEEDS_NEED for end in ("", "-1.0.dist-info")}
         if (pipeline, bundle.name) == ("market-analytics", "DataQuery"):
