@@ -47,7 +47,7 @@ def add(commands: Commands) -> None:
         "--queue",
         action="append",
         metavar="NAME",
-        help="market-analytics: processing, ingestion, aggregator, rule; file-processing: validator, processor, "
+        help="market-analytics: processing, index, ingestion, aggregator, rule; file-processing: validator, processor, "
         "aggregator, parked; may be repeated (default: all)",
     )
     parser.add_argument("--go", action="store_true", help="do it")

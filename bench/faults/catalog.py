@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: In place of 300 s: what failed comes again in seconds.
 VISIBILITY_S: Final = 6
+#: In place of 5,400 s, and longer than an index of a run takes: received again before its end, an order would become a
+#: dead letter.
+INDEX_VISIBILITY_S: Final = 60
 #: In place of 1,000: busy hours of a small workload are compacted too, and not each of a large one again and again.
 COMPACTION_THRESHOLD: Final = 20
 #: Text in an event of S3, and in none of API Gateway.
@@ -67,8 +70,12 @@ class Fault:
 
 def _kill_before_writes(scene: Scene) -> tuple[FaultRule, ...]:
     ingestion, processor = scene.outputs.ingestion_function_name, scene.outputs.processor_function_name
+    indexer = scene.outputs.indexer_function_name
     kill = Action.KILL_BEFORE
     return (
+        # Before a part of an index, and before the manifest with the ranges.
+        FaultRule("part", "s3", "PutObject", indexer, times=1, action=kill),
+        FaultRule("indexed", "dynamodb", "PutItem", indexer, times=1, action=kill),
         FaultRule("processor", "dynamodb", "BatchWriteItem", processor, times=2, action=kill, skip=2),
         FaultRule("ingestion", "dynamodb", "PutItem", ingestion, times=1, action=kill, skip=3),
     )
@@ -144,6 +151,11 @@ def _refusals(scene: Scene, codes: Mapping[str, tuple[str, int]]) -> tuple[Fault
             "dynamodb": ("PutItem", "GetItem", "BatchGetItem", "BatchWriteItem"),
             "sqs": ("SendMessageBatch",),
         },
+        outputs.indexer_function_name: {
+            "s3": ("GetObject", "PutObject"),
+            "dynamodb": ("PutItem", "GetItem", "BatchGetItem"),
+            "sqs": ("SendMessageBatch",),
+        },
         outputs.processor_function_name: {
             "s3": ("GetObject", "PutObject"),
             "dynamodb": ("BatchWriteItem",),
@@ -176,6 +188,7 @@ def _unprocessed_items(scene: Scene) -> tuple[FaultRule, ...]:
     outputs = scene.outputs
     batches = (
         (outputs.ingestion_function_name, "BatchWriteItem"),
+        (outputs.indexer_function_name, "BatchGetItem"),
         (outputs.processor_function_name, "BatchWriteItem"),
         (outputs.aggregator_function_name, "BatchWriteItem"),
         (outputs.aggregator_function_name, "BatchGetItem"),
@@ -187,7 +200,8 @@ def _unprocessed_items(scene: Scene) -> tuple[FaultRule, ...]:
 
 
 def _partial_sends(scene: Scene) -> tuple[FaultRule, ...]:
-    return (_in_part("batch", "sqs", "SendMessageBatch", scene.outputs.ingestion_function_name, scene.seed, rate=0.5),)
+    senders = (scene.outputs.ingestion_function_name, scene.outputs.indexer_function_name)
+    return tuple(_in_part(f"{one} batch", "sqs", "SendMessageBatch", one, scene.seed, rate=0.5) for one in senders)
 
 
 def _partial_events(scene: Scene) -> tuple[FaultRule, ...]:
@@ -235,7 +249,8 @@ def _duplicate_s3_events(scene: Scene) -> tuple[FaultRule, ...]:
 
 
 def _duplicate_messages(scene: Scene) -> tuple[FaultRule, ...]:
-    return (FaultRule("batch", "sqs", "SendMessageBatch", scene.outputs.ingestion_function_name, action=Action.TWICE),)
+    senders = (scene.outputs.ingestion_function_name, scene.outputs.indexer_function_name)
+    return tuple(FaultRule(f"{one} batch", "sqs", "SendMessageBatch", one, action=Action.TWICE) for one in senders)
 
 
 def _no_rules(_scene: Scene) -> tuple[FaultRule, ...]:
@@ -245,7 +260,11 @@ def _no_rules(_scene: Scene) -> tuple[FaultRule, ...]:
 # In the order in which their rules are asked: the first that hits a request decides, so those that hit everything of a
 # kind stand behind those that hit some of it.
 _ALL: Final = (
-    Fault("kill-before-writes", "DataProcessor and DataIngestion are killed before their writes.", _kill_before_writes),
+    Fault(
+        "kill-before-writes",
+        "DataProcessor, DataIngestion and DataIndexer are killed before their writes.",
+        _kill_before_writes,
+    ),
     Fault("kill-before-receipt", "DataProcessor is killed between slices and receipt.", _kill_before_receipt),
     Fault("kill-before-event", "DataProcessor is killed between receipt and event.", _kill_before_event),
     Fault(

@@ -1,7 +1,7 @@
 """Waiting until everything is processed, or until it is proven that it will not be.
 
 Processed: every acknowledged ingest has its manifest and the receipts of all its ranges, no committed range waits for
-its rollup, and the queue is empty. See `bench.ledger.waiting`.
+its rollup, and the queues are empty. See `bench.ledger.waiting`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tickstream import keys
 from tickstream.items import key_of, manifest_from, pending_from, receipt_from, sort_key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from bench.ledger.sent import Ledger
     from bench.stack.outputs import Outputs
@@ -45,7 +45,11 @@ _LEASE_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One look. Two equal looks: nothing moved between them."""
+    """One look. Two equal looks: nothing moved between them.
+
+    queued, in_flight: messages, of ranges and orders to index alike. indexing: orders among those in flight.
+    index_parts: what has been kept so far of the indexes of objects whose ranges are not known yet.
+    """
 
     ingests: int
     manifests: int
@@ -59,6 +63,8 @@ class Progress:
     queued: int
     in_flight: int
     dead_letters: int
+    indexing: int = 0
+    index_parts: int = 0
 
     @property
     def complete(self) -> bool:
@@ -73,7 +79,8 @@ class Progress:
         """Say what is done and what is open."""
         return (
             f"{self.manifests} of {self.ingests} ingests known, {self.ranges_done} of {self.ranges} ranges processed, "
-            f"{self.pending} not rolled up, {self.queued} messages queued, {self.in_flight} in flight, "
+            f"{self.pending} not rolled up, {self.queued} messages queued, {self.in_flight} in flight "
+            f"({self.indexing} to be indexed), "
             f"{self.dead_letters} in dead-letter queues"
         )
 
@@ -89,6 +96,7 @@ class Watch:
         self._sqs = target.client("sqs")
         self._spans: dict[str, int] = {}
         self._unknown: dict[str, None] = {}
+        self._indexing: dict[str, int] = {}
         self._open: dict[tuple[str, int], None] = {}
         self._hours: dict[tuple[str, int], frozenset[keys.SymbolHour]] = {}
         self._received_ms: dict[str, int] = {}
@@ -104,7 +112,8 @@ class Watch:
         ingests = {entry.ingest_id for entry in outcomes if entry.acknowledged and entry.ingest_id}
         # Nobody promised to keep these; where one is there all the same, it is waited for like the others.
         doubtful = {entry.ingest_id for entry in outcomes if entry.outcome is Outcome.INDETERMINATE and entry.key}
-        queued, in_flight = queue_depth(self._sqs, self._outputs.queue_url)
+        depths = {name: queue_depth(self._sqs, url) for name, url in self._outputs.working_queues().items()}
+        queued, in_flight = (sum(numbers) for numbers in zip(*depths.values(), strict=True))
         keys_a_look = _KEYS_A_BUSY_LOOK if queued or in_flight else _KEYS_A_LOOK
         self._read_manifests(ingests | doubtful, keys_a_look)
         ingests |= doubtful & self._spans.keys()
@@ -136,28 +145,44 @@ class Watch:
             queued=queued,
             in_flight=in_flight,
             dead_letters=self._dead_letters,
+            indexing=depths["index"][1],
+            index_parts=sum(self._indexing.values()),
         )
 
     def trigger_schedule(self) -> None:
         """Call DataAggregator as the schedule would."""
         trigger_schedule(self._target, self._outputs)
 
-    def visibility_timeout_s(self) -> float:
-        """How long a failed message stays out of sight."""
-        answer = self._sqs.get_queue_attributes(QueueUrl=self._outputs.queue_url, AttributeNames=["VisibilityTimeout"])
-        return float(answer["Attributes"]["VisibilityTimeout"])
+    def visibility_timeouts_s(self) -> Mapping[str, float]:
+        """How long a failed message of each working queue stays out of sight."""
+        name = "VisibilityTimeout"
+        answers = {
+            queue: self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+            for queue, url in self._outputs.working_queues().items()
+        }
+        return {queue: float(answer["Attributes"][name]) for queue, answer in answers.items()}
 
     def _read_manifests(self, ingests: set[str], keys_a_look: int) -> None:
         self._unknown |= dict.fromkeys(ingests - self._spans.keys() - self._unknown.keys())
         asked = list(islice(self._unknown, keys_a_look))
         for item in self._get(key_of(keys.ingest_partition(one), keys.MANIFEST_SORT_KEY) for one in asked):
             manifest = manifest_from(item)
+            if manifest.indexing:
+                self._indexing.setdefault(manifest.ingest_id, 0)
+                continue
+            self._indexing.pop(manifest.ingest_id, None)
             del self._unknown[manifest.ingest_id]
             self._spans[manifest.ingest_id] = manifest.ranges
             self._received_ms[manifest.ingest_id] = manifest.received_ms
             self._open.update(dict.fromkeys((manifest.ingest_id, index) for index in range(manifest.ranges)))
 
+        self._read_indexes({keys.index_partition(one): one for one in asked if one in self._indexing})
         _to_the_end(self._unknown, asked)
+
+    def _read_indexes(self, ingests: Mapping[str, str]) -> None:
+        """Read how far indexes are that are being made; ingests: by partition."""
+        for item in self._get(key_of(partition, 0) for partition in ingests):
+            self._indexing[ingests[item["symbol"]["S"]]] = int(item["parts"]["N"])
 
     def _read_receipts(self, keys_a_look: int) -> None:
         asked = list(islice(self._open, keys_a_look))
@@ -220,7 +245,7 @@ class Watched(Protocol):
 
     def look(self) -> Progress: ...  # noqa: D102 - see Watch
     def trigger_schedule(self) -> None: ...  # noqa: D102
-    def visibility_timeout_s(self) -> float: ...  # noqa: D102
+    def visibility_timeouts_s(self) -> Mapping[str, float]: ...  # noqa: D102
 
 
 class Operator(Protocol):
@@ -254,12 +279,14 @@ def wait_until_processed(
     nothing, and what is to be rolled up has the time of one more aggregator.
     """
     clock = clock or Clock()
-    hidden_s = watch.visibility_timeout_s()
+    hidden_s = watch.visibility_timeouts_s()
     triggers = 0
     triggered_at_s = clock.now_s()
 
     def patience_s(last: Progress) -> float:
-        patience_s = stall_s + (hidden_s if last.in_flight else 0.0)
+        patience_s = stall_s
+        if last.in_flight:
+            patience_s += hidden_s["index" if last.indexing else "processing"]
         if operator and last.pending:
             patience_s += _LEASE_S
         if last.dead_letters and not (operator or last.queued or last.in_flight or last.pending):

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.faults.catalog import (
+    INDEX_VISIBILITY_S,
     LEASE_PARTITION,
     VISIBILITY_S,
     fault_of,
@@ -95,10 +96,12 @@ _CONFIRMATION_S: Final = 300.0
 _CONFIRMATION_POLL_S: Final = 3.0
 
 _PROCESSING: Final = "processing"
+_INDEX: Final = "index"
 _INGESTION: Final = "ingestion"
 #: The queues of those who are up again before DataAggregator is.
-_WORK_QUEUES: Final = (_INGESTION, _PROCESSING)
+_WORK_QUEUES: Final = (_INGESTION, _INDEX, _PROCESSING)
 _LATER_QUEUES: Final = ("aggregator", "rule")
+_VISIBILITIES_S: Final = {_PROCESSING: VISIBILITY_S, _INDEX: INDEX_VISIBILITY_S}
 
 
 class FaultPlan:
@@ -117,8 +120,8 @@ class FaultPlan:
         self.expected_dead_letters = POISON_MESSAGES if "poison-messages" in self.names else ()
         self.parameters = {name: value for fault in faults for name, value in fault.parameters.items()}
         shortened = (
-            f"visibility timeout of ProcessingQueue {VISIBILITY_S} s instead of the stack's: what fails is tried "
-            "again in seconds"
+            f"visibility timeouts of ProcessingQueue {VISIBILITY_S} s and of IndexQueue {INDEX_VISIBILITY_S} s instead "
+            "of the stack's: what fails is tried again in seconds"
         )
         self.deviations = (shortened, *(one for fault in faults for one in fault.deviations))
         # Rules by when they go.
@@ -129,7 +132,7 @@ class FaultPlan:
         self._deployed: Deployed
         self._injector: FaultInjector
         self._read_late: Callable[[], Check]
-        self._visibility_s = ""
+        self._visibility_s: dict[str, str] = {}
         self._redriven = self._rounds = 0
         self._own_marks: list[tuple[str, int]] = []
         self._last_hits: Mapping[str, int] = {}
@@ -163,8 +166,9 @@ class FaultPlan:
         self._scene = Scene(deployed.outputs, self._seed, self._choose_victims(pieces))
         sqs, url = deployed.target.client("sqs"), deployed.outputs.queue_url
         name = "VisibilityTimeout"
-        self._visibility_s = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name]
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={name: str(VISIBILITY_S)})
+        for queue, one in deployed.outputs.working_queues().items():
+            self._visibility_s[one] = sqs.get_queue_attributes(QueueUrl=one, AttributeNames=[name])["Attributes"][name]
+            sqs.set_queue_attributes(QueueUrl=one, Attributes={name: str(_VISIBILITIES_S[queue])})
         rules = [(fault.held, rule) for fault in self._faults for rule in named(fault, fault.rules, self._scene)]
         self._held = tuple(rule for held, rule in rules if held)
         self._lasting = tuple(rule for held, rule in rules if not held)
@@ -190,7 +194,7 @@ class FaultPlan:
         if sending:
             return "everything to be sent"
         if progress.queued or progress.in_flight:
-            return "the messages of ProcessingQueue"
+            return "the messages of ProcessingQueue and IndexQueue"
         dead_letters = self._dead_letters()
         return (
             self._cure_spoiled(progress, dead_letters)
@@ -208,9 +212,9 @@ class FaultPlan:
         """
         later = [rule for fault in self._faults for rule in self._later(fault)]
         self._take_away((*self._lasting, *self._held, *later))
-        self._deployed.target.client("sqs").set_queue_attributes(
-            QueueUrl=self._deployed.outputs.queue_url, Attributes={"VisibilityTimeout": self._visibility_s}
-        )
+        sqs = self._deployed.target.client("sqs")
+        for url, seconds in self._visibility_s.items():
+            sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": seconds})
         self._count()
         if not {"two-aggregators", "two-compactions"}.isdisjoint(self.names):
             self._confirm_rollups()

@@ -81,9 +81,10 @@ class MutantTrial(MarketTrial):
     def push(self, target: Target, environment: str, reporter: Reporter) -> None:
         """See Trial."""
         outputs = deployment.outputs_of(target, environment)
-        target.client("sqs").set_queue_attributes(
-            QueueUrl=outputs.queue_url, Attributes={"VisibilityTimeout": str(_VISIBILITY_S)}
-        )
+        for url in outputs.working_queues().values():
+            target.client("sqs").set_queue_attributes(
+                QueueUrl=url, Attributes={"VisibilityTimeout": str(_VISIBILITY_S)}
+            )
         with self._faults(target, environment, outputs):
             super().push(target, environment, reporter)
 

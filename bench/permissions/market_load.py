@@ -12,6 +12,7 @@ from bench.errors import ApiError
 from bench.faults import FaultInjector, FaultRule
 from bench.ledger.api_client import ApiClient
 from bench.market_analytics.completion import trigger_schedule
+from bench.permissions.index_load import PackedObjects
 from bench.permissions.loads import Sender, created, missing, new_name
 from bench.stack import deployment
 from market_analytics.data_aggregator_election import CONFIRMING, PARTITION, ROLLING_UP
@@ -41,8 +42,10 @@ class MarketLoad(Sender):
         self.outputs = deployment.outputs_of(target, environment)
         self._api = ApiClient(target, target.api_url(self.outputs.rest_api_id, environment))
         self._faults = FaultInjector(target)
-        # What fails comes again in seconds, not in five minutes.
-        self.sqs.set_queue_attributes(QueueUrl=self.outputs.queue_url, Attributes={"VisibilityTimeout": "10"})
+        self._packed = PackedObjects(self, self.outputs, self._faults)
+        # What fails comes again in seconds, not in minutes.
+        for url in self.outputs.working_queues().values():
+            self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "10"})
 
     def send(self) -> None:
         """See Load."""
@@ -54,6 +57,7 @@ class MarketLoad(Sender):
         # The same bytes once more: known already, so its receipts are looked for.
         self.put(bucket, f"load/{name}-{number}.csv", body)
         self._break_an_upload(name)
+        self._packed.send()
         gone = missing(bucket, f"load/{name}-gone.csv")
         self.invoke(self.outputs.ingestion_function_name, created(gone))
         pointer = RangePointer(
@@ -95,6 +99,7 @@ class MarketLoad(Sender):
     def clear_leftovers(self) -> None:
         """See Load."""
         self._faults.remove(_BREAKS)
+        self._packed.clear_leftovers()
         self.sqs.purge_queue(QueueUrl=self.outputs.queue_url)
         for lease in (ROLLING_UP, CONFIRMING):
             self.target.client("dynamodb").delete_item(TableName=self.outputs.table_name, Key=key_of(PARTITION, lease))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tickstream.errors import MalformedItem
 from tickstream.files import decode_pointer, encode_pointer, file_id_of, group_of, redriven
 from tickstream.keys import object_ingest_id
-from tickstream.messages import EVENT_DETAIL_TYPE, decode_message, names_of, ranges_from_detail
+from tickstream.messages import EVENT_DETAIL_TYPE, decode_message, decode_order, names_of, ranges_from_detail
 from tickstream.notifications import records_of, source_of
 from tickstream.strict_fields import read_fields
 
@@ -87,6 +87,20 @@ def range_reader(queue_url: str) -> Reader:
         names = names_of(decode_message(message["Body"]))
         about = f"ingest {names['ingest_id']}, range {names['range']}"
         return DeadLetter((str(names["ingest_id"]),), about, ToQueue(queue_url, message["Body"]))
+
+    return read
+
+
+def order_reader(queue_url: str) -> Reader:
+    """Read orders of IndexQueue, which go there again.
+
+    Sent twice, an index is made twice, or gone on with twice: its parts follow from the object's bytes.
+    """
+
+    def read(message: Message) -> DeadLetter:
+        order = decode_order(message["Body"])
+        about = f"{order.source.key} (ingest {order.ingest_id})"
+        return DeadLetter((order.ingest_id,), about, ToQueue(queue_url, message["Body"]))
 
     return read
 

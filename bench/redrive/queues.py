@@ -10,6 +10,7 @@ from bench.redrive.dead_letters import (
     event_reader,
     file_event_reader,
     object_reader,
+    order_reader,
     parked_reader,
     pointer_reader,
     queue_name,
@@ -46,6 +47,11 @@ def market_queues(outputs: Outputs) -> dict[str, DeadQueue]:
     ingestion, aggregator = outputs.ingestion_function_name, outputs.aggregator_function_name
     kinds = {
         "processing": (queue_name(outputs.queue_url), outputs.processor_function_name, range_reader(outputs.queue_url)),
+        "index": (
+            queue_name(outputs.index_queue_url),
+            outputs.indexer_function_name,
+            order_reader(outputs.index_queue_url),
+        ),
         "ingestion": (ingestion, ingestion, object_reader(ingestion, outputs.bucket_name)),
         "aggregator": (aggregator, aggregator, event_reader(aggregator)),
         # What EventBridge could not deliver: nobody failed on it yet.

@@ -31,6 +31,7 @@ _VISIBILITY_S = 5
 _ROWS = 40
 _QUEUES = {
     "processing": "processingDeadLetterQueueUrl",
+    "index": "indexDeadLetterQueueUrl",
     "ingestion": "ingestionDeadLetterQueueUrl",
     "aggregator": "aggregatorDeadLetterQueueUrl",
     "rule": "ruleDeadLetterQueueUrl",

@@ -21,6 +21,7 @@ DONE = Progress(
 )
 STALL_S = 30.0
 VISIBILITY_S = 300.0
+INDEX_VISIBILITY_S = 5_400.0
 
 
 @dataclass
@@ -40,9 +41,9 @@ class Script:
         """Remember when it happened."""
         self.triggered_at.append(self.time_s)
 
-    def visibility_timeout_s(self) -> float:
-        """Return a constant."""
-        return VISIBILITY_S
+    def visibility_timeouts_s(self) -> dict[str, float]:
+        """Return constants."""
+        return {"processing": VISIBILITY_S, "index": INDEX_VISIBILITY_S}
 
     def sleep(self, seconds: float) -> None:
         """Move the clock."""
@@ -117,7 +118,16 @@ def test_a_hidden_message_may_still_come_back() -> None:
     """A failed message is redelivered after its visibility timeout: until then nothing is proven."""
     script = Script([replace(DONE, ranges_done=4, in_flight=1)])
     assert not wait(script).complete
-    assert script.time_s > STALL_S + VISIBILITY_S
+    assert INDEX_VISIBILITY_S > script.time_s > STALL_S + VISIBILITY_S
+
+
+def test_a_hidden_order_to_index_may_still_come_back() -> None:
+    """It is hidden for longer than a range's message, because it may be worked on for longer."""
+    script = Script([replace(DONE, manifests=1, in_flight=2, indexing=1)])
+    completion = wait(script)
+    assert not completion.complete
+    assert script.time_s > STALL_S + INDEX_VISIBILITY_S
+    assert "2 in flight (1 to be indexed)" in completion.explanation
 
 
 def test_dead_letters_with_nothing_else_to_do_end_soon() -> None:

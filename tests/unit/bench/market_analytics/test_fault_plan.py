@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from bench.errors import BenchError
-from bench.faults.catalog import COMPACTION_THRESHOLD, VISIBILITY_S, faults_of, names
+from bench.faults.catalog import COMPACTION_THRESHOLD, INDEX_VISIBILITY_S, VISIBILITY_S, faults_of, names
 from bench.ledger.truth import ObjectFile, PostBody
 from bench.ledger.verdict import Check
 from bench.ledger.waiting import Clock
@@ -60,7 +60,9 @@ class World:
 
     dead_letters: Counter[str] = field(default_factory=Counter)
     sent: list[str] = field(default_factory=list)
-    visibility_s: str = "300"
+    visibility_s: dict[str, str] = field(
+        default_factory=lambda: {OUTPUTS.queue_url: "300", OUTPUTS.index_queue_url: "5400"}
+    )
     rules: dict[str, FaultRule] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
     put_back: list[tuple[str, ...]] = field(default_factory=list)
@@ -83,14 +85,14 @@ class World:
         """Return what is asked for."""
         known = {
             "ApproximateNumberOfMessages": str(self.dead_letters[QueueUrl]),
-            "VisibilityTimeout": self.visibility_s,
+            "VisibilityTimeout": self.visibility_s.get(QueueUrl, "30"),
         }
         return {"Attributes": {name: known.get(name, "0") for name in AttributeNames}}
 
     def set_queue_attributes(self, *, QueueUrl: str, Attributes: Mapping[str, str]) -> None:  # noqa: N803
         """Take the visibility timeout."""
-        assert QueueUrl == OUTPUTS.queue_url
-        self.visibility_s = Attributes["VisibilityTimeout"]
+        assert QueueUrl in self.visibility_s
+        self.visibility_s[QueueUrl] = Attributes["VisibilityTimeout"]
 
     def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
         """Remember the body."""
@@ -168,7 +170,7 @@ def test_all_is_every_fault_and_says_how_the_stack_departs() -> None:
     """`all` is the whole catalog; what differs from the deployed stack is told, and its parameters are the plan's."""
     plan = FaultPlan.of(["all"], 1)
     assert plan.names == names()
-    assert plan.about[0].startswith("fault kill-before-writes: DataProcessor and DataIngestion are killed")
+    assert plan.about[0].startswith("fault kill-before-writes: DataProcessor, DataIngestion and DataIndexer are killed")
     assert plan.parameters == {"CompactionThreshold": str(COMPACTION_THRESHOLD)}
     assert len(plan.deviations) == 2
 
@@ -308,13 +310,14 @@ def test_dead_letters_that_always_come_back_are_given_up(world: World) -> None:
 
 
 def test_finishing_takes_all_faults_away(world: World) -> None:
-    """What is verified is verified in calm, and the queue is as it was deployed."""
+    """What is verified is verified in calm, and the queues are as they were deployed."""
     plan = installed(world, "throttling", "poison-objects", "dropped-events")
     assert world.rules
-    assert world.visibility_s == str(VISIBILITY_S)
+    shortened = {OUTPUTS.queue_url: str(VISIBILITY_S), OUTPUTS.index_queue_url: str(INDEX_VISIBILITY_S)}
+    assert world.visibility_s == shortened
     plan.finish()
     assert world.rules == {}
-    assert world.visibility_s == "300"
+    assert world.visibility_s == {OUTPUTS.queue_url: "300", OUTPUTS.index_queue_url: "5400"}
 
 
 def test_a_fault_that_hit_nothing_fails_and_is_named(world: World) -> None:
@@ -343,7 +346,7 @@ def test_the_order_is_the_catalogs_whatever_was_typed(world: World) -> None:
     """Rules are asked in the order in which they were given: it must not depend on the command line."""
     plan = installed(world, "duplicate-messages", "partial-sends", "duplicate-messages")
     assert plan.names == tuple(fault.name for fault in faults_of(["partial-sends", "duplicate-messages"]))
-    assert [name.partition("/")[0] for name in world.rules] == list(plan.names)
+    assert list(dict.fromkeys(name.partition("/")[0] for name in world.rules)) == list(plan.names)
 
 
 def test_rollups_that_lost_a_range_to_an_older_one_are_seen_confirmed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -11,7 +11,8 @@ from bench.ledger.sent import Ledger, Outcome, Sent
 from bench.market_analytics.completion import Watch
 from bench.stack.outputs import Outputs
 from tickstream.ingests import Manifest, Receipt
-from tickstream.items import manifest_item, receipt_items
+from tickstream.items import key_of, manifest_item, receipt_items
+from tickstream.keys import index_partition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,3 +113,16 @@ def test_books_that_balance_are_seen_to_at_one_look(watch: Watch, world: World) 
     world.put(*(manifest_item(Manifest(ingest, 1, ranges=1)) for ingest in INGESTS))
     world.put(*(item for ingest in INGESTS for item in receipt_items(Receipt(ingest, 0, 1, 0, 1, {"A": (1,)}), 1)))
     assert watch.look().complete
+
+
+def test_an_ingest_whose_object_is_indexed_is_not_known_yet(watch: Watch, world: World) -> None:
+    """Its manifest has no ranges that could be done; how far its index is shows, so that a long one is no stall."""
+    world.put(*(manifest_item(Manifest(ingest, 1, ranges=0)) for ingest in INGESTS[1:]))
+    world.put(manifest_item(Manifest(INGESTS[0], 1, ranges=0, indexing=True)))
+    first = watch.look()
+    assert (first.manifests, first.index_parts, first.complete) == (999, 0, False)
+    world.put({**key_of(index_partition(INGESTS[0]), 0), "parts": {"N": "3"}})
+    assert watch.look() == replace(first, index_parts=3)
+    world.put(manifest_item(Manifest(INGESTS[0], 1, ranges=0)))
+    last = watch.look()
+    assert (last.manifests, last.index_parts, last.complete) == (1_000, 0, True)

@@ -15,6 +15,7 @@ from bench.redrive.dead_letters import (
     excerpt,
     file_event_reader,
     object_reader,
+    order_reader,
     parked_reader,
     pointer_reader,
     range_reader,
@@ -24,7 +25,7 @@ from tickstream.errors import MalformedItem
 from tickstream.files import FilePointer, encode_pointer, group_of
 from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.keys import object_ingest_id
-from tickstream.messages import ProcessedRange, RangePointer, encode_message, event_details
+from tickstream.messages import IndexOrder, ProcessedRange, RangePointer, encode_message, encode_order, event_details
 
 if TYPE_CHECKING:
     from bench.redrive.dead_letters import Reader
@@ -34,6 +35,7 @@ FIFO = "http://sqs/000000000000/data-processor-dev.fifo"
 SOURCE = Source("bucket-dev", "feeds/a b.csv", "v1", "e" * 32, 25)
 LAYOUT = Layout(Format.CSV, columns=("symbol", "timestamp", "price", "size"), data_start=28)
 RANGE = encode_message(RangePointer("i" * 32, 1, Span(4, 0, 25), SOURCE, LAYOUT))
+ORDER = encode_order(IndexOrder("i" * 32, 1, SOURCE, LAYOUT))
 POINTER = FilePointer(SOURCE, "0A", 2, 1, LAYOUT)
 (DETAIL,) = event_details([ProcessedRange("i" * 32, 4, 10, 0, 1, 2)])
 
@@ -68,6 +70,14 @@ def test_a_range_goes_back_to_its_queue_as_it_was() -> None:
     assert letter.way == ToQueue(QUEUE, RANGE)
     assert letter.ids == ("i" * 32,)
     assert "range 4" in letter.about
+
+
+def test_an_order_to_index_goes_back_to_its_queue_as_it_was() -> None:
+    """The same text, so that the index goes on behind its last part; said by the object that it is about."""
+    letter = order_reader(QUEUE)(message(ORDER))
+    assert letter.way == ToQueue(QUEUE, ORDER)
+    assert letter.ids == ("i" * 32,)
+    assert SOURCE.key in letter.about
 
 
 def test_an_object_event_goes_to_the_function_verbatim() -> None:
@@ -109,6 +119,9 @@ def test_a_parked_message_goes_to_where_it_failed() -> None:
         (range_reader(QUEUE), "hello"),
         (range_reader(QUEUE), '{"kind": "greeting"}'),
         (range_reader(QUEUE), event()),
+        (range_reader(QUEUE), ORDER),
+        (order_reader(QUEUE), "hello"),
+        (order_reader(QUEUE), RANGE),
         (object_reader("f", SOURCE.bucket), RANGE),
         (object_reader("f", SOURCE.bucket), "[]"),
         (object_reader("f", SOURCE.bucket), '{"Records": []}'),
