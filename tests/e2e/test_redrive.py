@@ -5,6 +5,7 @@ All die at once, in one fixture: what takes time is that a message has to fail t
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import uuid
@@ -17,6 +18,7 @@ from bench.__main__ import main
 from bench.faults import Action, FaultInjector, FaultRule
 from bench.faults.rules import INVOCATION
 from tests.e2e.market import csv, expected_bars, trades
+from tests.e2e.test_market_packed import trades_of
 from tests.patience import wait_until
 from tickstream import keys
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.files import FileStack
-    from tests.e2e.market import MarketStack
+    from tests.e2e.market import MarketStack, Trade
 
 #: In place of 300 s; a range takes a second.
 _VISIBILITY_S = 5
@@ -36,6 +38,7 @@ _QUEUES = {
     "aggregator": "aggregatorDeadLetterQueueUrl",
     "rule": "ruleDeadLetterQueueUrl",
 }
+_WORKING = ("queueUrl", "indexQueueUrl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +85,26 @@ def _body(market: MarketStack, queue: str, ingest_id: str) -> str:
     return wait_until(f"a dead letter in {queue}", look)
 
 
+def _trades(queue: str) -> list[Trade]:
+    """What is to be indexed is larger."""
+    return trades_of(_symbol(queue)) if queue == "index" else trades(_symbol(queue), _ROWS)
+
+
+def _content(queue: str) -> bytes:
+    return gzip.compress(csv(_trades(queue))) if queue == "index" else csv(_trades(queue))
+
+
 def _rule(market: MarketStack, queue: str) -> FaultRule:
     """What kills the messages of each queue."""
     name, outputs, key = f"redrive {queue}", market.outputs, _key(queue)
     match queue:
         case "processing":
             return FaultRule(name, "s3", "GetObject", outputs["processorFunctionName"], key)
+        case "index":
+            return FaultRule(name, "s3", "GetObject", outputs["indexerFunctionName"], key)
         case "ingestion":
             return FaultRule(name, "s3", "GetObject", outputs["ingestionFunctionName"], key)
-    content = csv(trades(_symbol(queue), _ROWS))
+    content = _content(queue)
     # Known before it is put, so that no event comes before its rule.
     etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
     ingest_id = keys.object_ingest_id(outputs["bucketName"], key, etag, len(content))
@@ -101,12 +115,16 @@ def _rule(market: MarketStack, queue: str) -> FaultRule:
 def dead(market: MarketStack) -> Iterator[Dead]:
     """Have messages of every kind die, put a foreign one among them, and cure the causes."""
     sqs, faults = market.sqs, FaultInjector(market.target)
-    work, name = market.outputs["queueUrl"], "VisibilityTimeout"
-    deployed = sqs.get_queue_attributes(QueueUrl=work, AttributeNames=[name])["Attributes"][name]
-    sqs.set_queue_attributes(QueueUrl=work, Attributes={name: str(_VISIBILITY_S)})
-    failing = ("processing", "ingestion", "aggregator")
+    name = "VisibilityTimeout"
+    deployed = {
+        url: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name]
+        for url in (market.outputs[queue] for queue in _WORKING)
+    }
+    for url in deployed:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={name: str(_VISIBILITY_S)})
+    failing = ("processing", "index", "ingestion", "aggregator")
     faults.add([_rule(market, queue) for queue in failing])
-    ingests = {queue: market.put(_key(queue), csv(trades(_symbol(queue), _ROWS))) for queue in failing}
+    ingests = {queue: market.put(_key(queue), _content(queue)) for queue in failing}
     bodies = {queue: _body(market, queue, ingest_id) for queue, ingest_id in ingests.items()}
     # EventBridge's own dead letters are not emulated: the event stands there as EventBridge would have left it.
     bodies["rule"], ingests["rule"] = bodies["aggregator"], ingests["aggregator"]
@@ -118,7 +136,8 @@ def dead(market: MarketStack) -> Iterator[Dead]:
     for queue in failing:
         faults.remove(f"redrive {queue}")
     yield Dead(ingests, bodies, foreign)
-    sqs.set_queue_attributes(QueueUrl=work, Attributes={name: deployed})
+    for url, seconds in deployed.items():
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={name: seconds})
     # Whatever failed, the session's other tests find the queues as they were.
     for queue in _QUEUES.values():
         url = market.outputs[queue]
@@ -140,9 +159,10 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(
     assert dead.ingests["ingestion"] in said
     assert "NO_PERMISSIONS" in said
     assert dead.foreign in said
-    assert _waiting(market) == {"processing": 2, "ingestion": 1, "aggregator": 1, "rule": 1}
+    assert _waiting(market) == {"processing": 2, "index": 1, "ingestion": 1, "aggregator": 1, "rule": 1}
     assert {queue: dead.bodies[queue] in _bodies(market, queue) for queue in _QUEUES} == dict.fromkeys(_QUEUES, True)
     assert market.ingest(dead.ingests["processing"]).body["state"] != "complete"
+    assert market.ingest(dead.ingests["index"]).body["state"] == "indexing"
     assert market.ingest(dead.ingests["ingestion"]).status == 404
 
 
@@ -153,13 +173,13 @@ def test_a_redrive_completes_what_had_died_and_leaves_the_foreign_message(
     assert _redrive(market, "--go") == 1
     said = capsys.readouterr().out
     assert dead.foreign in said
-    for queue in ("processing", "ingestion"):
+    for queue in ("processing", "index", "ingestion"):
         status = market.wait_for_state(dead.ingests[queue])
-        assert (status["ticks"], status["rejected"]) == (_ROWS, 0)
-    for queue in ("processing", "ingestion", "aggregator"):
-        assert market.bars(_symbol(queue)) == expected_bars(trades(_symbol(queue), _ROWS))
+        assert (status["ticks"], status["rejected"]) == (len(_trades(queue)), 0)
+    for queue in ("processing", "index", "ingestion", "aggregator"):
+        assert market.bars(_symbol(queue)) == expected_bars(_trades(queue))
     assert _bodies(market, "processing") == [dead.foreign]
-    assert _waiting(market) == {"processing": 1, "ingestion": 0, "aggregator": 0, "rule": 0}
+    assert _waiting(market) == {"processing": 1, "index": 0, "ingestion": 0, "aggregator": 0, "rule": 0}
 
 
 def test_the_same_again_changes_nothing(market: MarketStack, dead: Dead) -> None:
@@ -170,27 +190,34 @@ def test_the_same_again_changes_nothing(market: MarketStack, dead: Dead) -> None
     # What each function does near its end, so that its end can be waited for; it is done and answered at once.
     seen = [
         _passing("processing", "s3", "GetObject", market.outputs["processorFunctionName"], _key("processing")),
-        _passing("ingestion", "dynamodb", "BatchGetItem", market.outputs["ingestionFunctionName"], _partition(dead)),
+        _passing("index", "dynamodb", "BatchGetItem", market.outputs["indexerFunctionName"], _partition(dead, "index")),
+        _passing(
+            "ingestion",
+            "dynamodb",
+            "BatchGetItem",
+            market.outputs["ingestionFunctionName"],
+            _partition(dead, "ingestion"),
+        ),
     ]
     faults.add(seen)
     assert _redrive(market, "--go") == 1
-    wait_until("both functions to be seen", lambda: True if all(faults.hits()[one.name] for one in seen) else None)
+    wait_until("all three functions to be seen", lambda: True if all(faults.hits()[one.name] for one in seen) else None)
     for rule in seen:
         faults.remove(rule.name)
-    wait_until("the queue to be empty", lambda: True if market.waiting("queueUrl") == 0 else None)
+    wait_until("the queues to be empty", lambda: None if any(map(market.waiting, _WORKING)) else True)
     market.aggregate()
-    for queue in ("processing", "ingestion", "aggregator"):
-        assert market.wait_for_state(dead.ingests[queue])["ticks"] == _ROWS
-        assert market.bars(_symbol(queue)) == expected_bars(trades(_symbol(queue), _ROWS))
-    assert _waiting(market) == {"processing": 1, "ingestion": 0, "aggregator": 0, "rule": 0}
+    for queue in ("processing", "index", "ingestion", "aggregator"):
+        assert market.wait_for_state(dead.ingests[queue])["ticks"] == len(_trades(queue))
+        assert market.bars(_symbol(queue)) == expected_bars(_trades(queue))
+    assert _waiting(market) == {"processing": 1, "index": 0, "ingestion": 0, "aggregator": 0, "rule": 0}
 
 
 def _passing(queue: str, service: str, operation: str, function: str, contains: str) -> FaultRule:
     return FaultRule(f"passing {queue}", service, operation, function, contains, action=Action.DELAY)
 
 
-def _partition(dead: Dead) -> str:
-    return keys.ingest_partition(dead.ingests["ingestion"])
+def _partition(dead: Dead, queue: str) -> str:
+    return keys.ingest_partition(dead.ingests[queue])
 
 
 def test_messages_for_a_function_that_is_gone_stay(
@@ -217,7 +244,7 @@ def test_a_queue_or_stack_that_is_not_there_is_one_line(
 ) -> None:
     """A user's mistake: status 2, and what there is."""
     assert _redrive(market, "--queue", "parked") == 2
-    assert "there are processing, ingestion, aggregator, rule" in capsys.readouterr().err
+    assert "there are processing, index, ingestion, aggregator, rule" in capsys.readouterr().err
     assert _redrive(market, "--env", "none") == 2
     assert "there is no stack market-analytics-none" in capsys.readouterr().err
 

@@ -123,12 +123,12 @@ def test_a_day_is_its_ticks_in_proportion_and_an_idle_day() -> None:
 
 
 def test_what_polls_and_what_is_watched_is_counted_in_the_template() -> None:
-    """README: about 650,000 requests a month for each consumer with a ceiling, 16 and 18 metrics of alarms."""
+    """README: about 650,000 requests a month for each consumer with a ceiling, 20 and 18 metrics of alarms."""
     market = standing_of(PIPELINES["market-analytics"](Environment("dev")).to_dict())
     files = standing_of(PIPELINES["file-processing"](Environment("dev")).to_dict())
-    assert (market.polls * 30, market.fifo_polls, market.scheduled_invocations) == (648_000, 0, 288)
+    assert (market.polls * 30, market.fifo_polls, market.scheduled_invocations) == (2 * 648_000, 0, 288)
     assert files.fifo_polls * 30 >= 2 * 648_000
-    assert (market.alarm_metrics, files.alarm_metrics) == (16, 18)
+    assert (market.alarm_metrics, files.alarm_metrics) == (20, 18)
     assert market.is_recoverable
 
 
@@ -141,7 +141,7 @@ def test_an_idle_day_is_288_measured_invocations_and_the_polls() -> None:
     }
     day = idle_day(_result(idle=idle))
     assert _numbers(day.quantities) == {
-        "sqs_requests": 21_600,
+        "sqs_requests": 43_200,
         "dynamodb_write_units": 432,
         "lambda_requests": 288,
         "lambda_gb_seconds": Decimal("172.8"),
@@ -149,7 +149,7 @@ def test_an_idle_day_is_288_measured_invocations_and_the_polls() -> None:
     }
     unmeasured = idle_day(_result())
     assert unmeasured.schedule is None
-    assert _numbers(unmeasured.quantities) == {"sqs_requests": 21_600}
+    assert _numbers(unmeasured.quantities) == {"sqs_requests": 43_200}
 
 
 def test_what_has_no_price_is_refused() -> None:
