@@ -1,6 +1,6 @@
 """Permissions that are missing, and calls that nobody allowed: both turn the run red.
 
-`python -m bench permissions --withhold` withholds every permission of both pipelines; here are three.
+`python -m bench permissions --withhold` withholds every permission of both pipelines; here are four.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def stack(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.mark.parametrize(
     ("function", "action"),
     [
+        ("DataIndexer", "s3:PutObject"),
         ("DataProcessor", "s3:GetObjectVersion"),
         ("DataAggregator", "dynamodb:UpdateItem"),
         ("DataQuery", "dynamodb:Query"),
