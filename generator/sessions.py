@@ -57,15 +57,15 @@ def names_and_aliases() -> tuple[tuple[str, ...], dict[str, str]]:
     return names, {alias: name for alias, name in sorted(meant.items()) if alias != name and name in names}
 
 
-def known_by_the_library(name: str) -> tuple[Any, date, date]:
-    """Return the library's calendar of an exchange, from the first to the last date of the table that it knows.
+def known_by_the_library(name: str, since: date = _FIRST, until: date = _LAST) -> tuple[Any, date, date]:
+    """Return the library's calendar of an exchange, from the first to the last date that it knows of these.
 
     Raises GeneratorError without the library.
     """
     kind = getattr(_library().calendar_utils, f"{name}ExchangeCalendar")
     lowest, highest = kind.bound_min(), kind.bound_max()
-    first = max(_FIRST, lowest.date()) if lowest is not None else _FIRST
-    last = min(_LAST, highest.date()) if highest is not None else _LAST
+    first = max(since, lowest.date()) if lowest is not None else since
+    last = min(until, highest.date()) if highest is not None else until
     return kind(start=first.isoformat(), end=last.isoformat()), first, last
 
 

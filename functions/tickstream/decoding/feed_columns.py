@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _JOINT: Final = "\x00"
 #: Text before a fraction, the fraction, and what follows it.
 _FRACTION: Final = r"\A(.*:[0-9]{2}[.,])([0-9]{1,9})([^0-9.,].*)?\z"
+#: Of an hour: a year has 35,000.
+_MOST_QUARTERS: Final = 4_000
 _SEQUENCE_PATTERN: Final = "-?[0-9]{1,18}"
 
 
@@ -119,10 +121,11 @@ class FeedColumns:
                 pl.Series([effect and effect[at] for effect in effects], dtype=pl.UInt8()) for at in (0, 1)
             )
             updates = within.gather(rows)
-            if not within.equals(outside):
-                regular = _are_regular(timestamps, rule)
-                if not regular.all():
-                    updates = updates.zip_with(regular, outside.gather(rows))
+            # Few codes mean something else outside of regular hours, and few rows have one.
+            depends = (within != outside).gather(rows).arg_true()
+            away = depends.filter(~_are_regular(timestamps.gather(depends), rule))
+            if away.len():
+                updates = updates.scatter(away, outside.gather(rows.gather(away)))
             found = updates if found is None else found & updates
         return _repeated(Updates.ALL, pl.UInt8(), columns.height) if found is None else found
 
@@ -259,8 +262,16 @@ def _are_regular(timestamps: pl.Series, rule: EffectRule) -> pl.Series:
     begin_s, end_s = rule.hours_s or (0, 86_400)
     second = timestamps // 10**9
     quarter = second // QUARTER_S
-    of_runs = [0 if one is None else rule.offset_s(one) for one in quarter.rle().struct.field("value").to_list()]
-    offsets = pl.Series(of_runs, dtype=pl.Int64).gather(quarter.rle_id())
+    first, last = quarter.min(), quarter.max()
+    if not isinstance(first, int) or not isinstance(last, int):
+        return _repeated(value=True, dtype=pl.Boolean(), height=timestamps.len())
+    if last - first < _MOST_QUARTERS:
+        # Nearly always all are of a few days: the rows need no sorting out.
+        table = pl.Series([rule.offset_s(one) for one in range(first, last + 1)], dtype=pl.Int64)
+        offsets = table.gather((quarter - first).cast(pl.UInt32))
+    else:
+        rows, different = _numbered(quarter.cast(pl.String))
+        offsets = pl.Series([rule.offset_s(int(one)) for one in different], dtype=pl.Int64).gather(rows)
     return ((second + offsets) % 86_400).is_between(begin_s, end_s, closed="left").fill_null(value=True)
 
 

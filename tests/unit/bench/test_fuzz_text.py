@@ -9,7 +9,7 @@ import pytest
 
 from bench.__main__ import main
 from bench.fuzz.text_paths import compare_paths
-from tickstream.decoding import plain_rows
+from tickstream.decoding import outcome
 from tickstream.rows import parse_json_row
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def without_blanks(raw: bytes, _: int = 0) -> Tick:
 
 @pytest.mark.parametrize(
     ("where", "name", "broken"),
-    [(plain_rows, "plausible", everything_is_plausible), ("bench.fuzz.text_paths", "parse_json_row", without_blanks)],
+    [(outcome, "plausible", everything_is_plausible), ("bench.fuzz.text_paths", "parse_json_row", without_blanks)],
 )
 def test_a_broken_path_is_found_and_shown(
     where: object,

@@ -79,7 +79,7 @@ def queued(world: World, source: Source) -> list[RangePointer]:
     return [one for one in messages if isinstance(one, RangePointer)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(ROWS, st.data())
 def test_m26_a_pair_across_ranges_is_found_in_any_order(rows: list[tuple[int, bool]], data: st.DataObject) -> None:
     """Ranges in any order, some twice, some dying at a write: the trades that are left are in the bars, each once."""

@@ -144,7 +144,7 @@ def _codes_of(text: str) -> dict[str, Any]:
         return {}
 
 
-@settings(MANY, max_examples=80)
+@settings(MANY, max_examples=30)
 @given(effects_files())
 def test_m26_sale_conditions_are_read_alike(made: tuple[dict[str, Any], bytes]) -> None:
     """Splits, tapes, strictest and always, masks that are none and regular hours of any zone mean the same to both."""
@@ -192,7 +192,7 @@ def cancel_files(draw: st.DrawFn) -> tuple[dict[str, Any], bytes, int]:
     return document, written(str(document["format"]), listed), draw(st.sampled_from([40, 200, 1 << 20]))
 
 
-@settings(MANY, max_examples=80)
+@settings(MANY, max_examples=30)
 @given(cancel_files())
 def test_m26_cancels_are_read_alike(made: tuple[dict[str, Any], bytes, int]) -> None:
     """Marks and pairs cancel the same rows for both, newest first or last, wherever the file is cut."""

@@ -31,21 +31,24 @@ def test_decoding_is_measured_against_bare_polars_on_the_same_rows() -> None:
 
 def test_feeds_are_measured_on_the_very_ticks_of_the_native_range() -> None:
     """Each ratio is of files of the same ticks, so that only the reading differs; feeds read the others."""
-    native, renamed, local = feeds.samples()
+    native, renamed, local, conditioned = feeds.samples()
     bars = [
         {place: [_without_order(one) for one in some] for place, some in decode(sample).bars.items()}
         for sample in (native, renamed, local)
     ]
     assert bars[0] == bars[1] == bars[2]
     assert [bool(sample.layout.feed) for sample in (native, renamed, local)] == [False, True, True]
+    # Some of these set no price, and all are ticks.
+    assert decode(conditioned).ticks == decode(native).ticks
 
 
 def test_feeds_have_a_ratio_each_repeat_and_a_goal() -> None:
-    """The goals are those of the contract: 0.8 of a native file, with local times 0.6."""
+    """The goals are those of the contract: 0.8 of a native file, with local times 0.6, with sale conditions 0.85."""
     figures = feeds.measure(1)
     assert [(figure.goal, figure.better, len(figure.samples)) for figure in figures] == [
         (0.8, Better.MORE, 1),
         (0.6, Better.MORE, 1),
+        (0.85, Better.MORE, 1),
     ]
     assert all(figure.samples[0] > 0 for figure in figures)
 
