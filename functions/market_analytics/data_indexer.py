@@ -17,7 +17,7 @@ from services.log_lines import one_line
 from services.objects import ObjectReader
 from services.ordered_batches import failures_answer
 from services.queue import Queue
-from tickstream.errors import ComeAgain, MalformedItem, OutOfTime
+from tickstream.errors import ComeAgain, MalformedItem, OutOfTime, ServiceIncomplete
 from tickstream.messages import decode_order
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: What the writes of a part, and of all ranges, may still take when no more is begun.
 MARGIN_S: Final = 60.0
+_PASSING_S: Final = 30
 
 logger = Logger(json_serializer=one_line)
 
@@ -84,9 +85,11 @@ def _is_done(record: Mapping[str, Any], configured: Settings, stores: Stores, qu
             order = decode_order(record.get("body"))
             logger.append_keys(ingest_id=order.ingest_id)
             indexed = index_object(order, configured.range_bytes, stores)
-        except ComeAgain as error:
+        except ServiceIncomplete as error:
+            # Out of time, or a service's trouble that passes: to fail the message would hide it for an hour and a half.
+            delay_s = error.first_delay_s if isinstance(error, ComeAgain) else _PASSING_S
             logger.warning("order put back", extra={"why": str(error)})
-            return not queue.put_back([record], error.first_delay_s)
+            return not queue.put_back([record], delay_s)
         except MalformedItem:
             logger.exception("order cannot be read")
             return False

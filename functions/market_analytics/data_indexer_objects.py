@@ -88,10 +88,12 @@ def index_object(order: IndexOrder, range_bytes: int, stores: Stores) -> Indexed
     manifest = _manifest(order, stores.table)
     if manifest.indexing:
         manifest = _replaced(_planned(order, manifest, range_bytes, stores), stores.table)
-    elif order.missing is not None and not manifest.rejected and not _has_entry(manifest, order.missing, stores.parts):
-        logger.warning("an index is made again", extra={"range": order.missing})
-        for _ in _made(order, range_bytes, stores, None):
-            pass
+    elif order.missing is not None:
+        # The range that misses it was put back, and comes by itself: many ranges may order the same.
+        if manifest.rejected is None and not _has_entry(manifest, order.missing, stores.parts):
+            logger.warning("an index is made again", extra={"range": order.missing})
+            for _ in _made(order, range_bytes, stores, None):
+                pass
         return Indexed(manifest, 0)
     return Indexed(manifest, send_missing(manifest, order.source, stores.now_ms(), stores.table, stores.send))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from services.deadlines import Deadline
     from tickstream.packed_index import Entry
 
-_MISSING: frozenset[str] = frozenset({"NoSuchKey", "404", "AccessDenied"})
+#: A part that is not there, or shorter than the entry's place in it.
+_MISSING: Final = frozenset({"NoSuchKey", "404", "InvalidRange"})
 
 
 def part_key(ingest_id: str, part: int) -> str:
@@ -68,8 +69,7 @@ class IndexParts:
                     return self._client.get_object(Bucket=self._bucket, Key=key, Range=extent)["Body"].read()
                 return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
             except (BotoCoreError, ClientError) as error:
-                # Without the right to list a bucket, S3 does not say that a key is not there.
-                if isinstance(error, ClientError) and code_of(error) in {*_MISSING, "InvalidRange"}:
+                if isinstance(error, ClientError) and code_of(error) in _MISSING:
                     return None
                 if not is_transient(error):
                     raise explanation(error, doing) from error

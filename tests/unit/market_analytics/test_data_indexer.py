@@ -269,6 +269,28 @@ def test_m22_an_event_that_comes_twice_while_indexing_counts_once(plain: dict[st
     assert {symbol: numbers(bench.world.bars(symbol)) for symbol in plain} == plain
 
 
+def test_m22_ranges_that_miss_an_index_together_are_not_multiplied(
+    plain: dict[str, list[tuple[object, ...]]],
+) -> None:
+    """Each range orders it, one makes it, and no range is sent again: each comes back by itself."""
+    bench = Bench(*OBJECTS["gzip"])
+    ingest_id = bench.arrive()
+    bench.index()
+    ranges = len(bench.ranges)
+    bench.parts.parts.clear()
+    for _ in range(ranges):
+        with pytest.raises(IndexAwaited):
+            bench.process()
+    assert len(bench.orders) == ranges
+    while bench.orders:
+        bench.index()
+    assert len(bench.ranges) == ranges
+    while bench.ranges:
+        bench.process()
+    assert bench.state(ingest_id)["state"] == "complete"
+    assert {symbol: numbers(bench.world.bars(symbol)) for symbol in plain} == plain
+
+
 @pytest.mark.parametrize("harm", ["deleted", "damaged", "of another place"])
 def test_m22_an_index_that_is_lost_or_wrong_is_made_again(
     harm: str, plain: dict[str, list[tuple[object, ...]]]
