@@ -26,11 +26,11 @@ from market_analytics.data_ingestion_objects import send_missing
 from tickstream import keys
 from tickstream.errors import MalformedItem, ObjectRejected, Reason
 from tickstream.index_making import Making
-from tickstream.indexed_ranges import first_entries, is_entry_of, spans_of, streams_of
-from tickstream.ingests import expires_at_s
+from tickstream.indexed_ranges import first_entries, is_entry_of, spans_of, streams_of, text_bytes
+from tickstream.ingests import Span, expires_at_s
 from tickstream.items import EXPIRY_ATTRIBUTE, IS_INDEXING, key_of, manifest_from, manifest_item
 from tickstream.packed_index import ENTRIES_A_PART, ENTRY_BYTES, pack_entry, part_of, unpack_entry
-from tickstream.ranges import MAX_RANGES, index_step_bytes
+from tickstream.ranges import MAX_RANGES, MAX_UNPACKED_BYTES, index_step_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -108,10 +108,14 @@ def _manifest(order: IndexOrder, table: Table) -> Manifest:
 def _planned(order: IndexOrder, manifest: Manifest, range_bytes: int, stores: Stores) -> Manifest:
     """Return the manifest with the ranges of the index, which is there then; or one of a refused object."""
     try:
-        for _ in _made(order, range_bytes, stores, _begun(order, stores)):
-            pass
         read = stores.open_object(order.source)
         streams = streams_of(order.source, order.layout, read)
+        if len(streams) > MAX_RANGES and text_bytes(streams) <= MAX_UNPACKED_BYTES:
+            # A zip of very many small files is read at once, as a small one is: each would be a range of its own.
+            whole = (Span(0, 0, order.source.size_bytes),)
+            return replace(manifest, indexing=False, ranges=1, spans=whole)
+        for _ in _made(order, range_bytes, stores, _begun(order, stores)):
+            pass
         spans = tuple(spans_of(_kept(order, stores.parts), streams, order.layout, read))
     except ObjectRejected as error:
         return replace(manifest, indexing=False, rejected=error.reason, rejected_detail=error.detail)

@@ -40,6 +40,11 @@ def streams_of(source: Source, layout: Layout, read: Read) -> list[tuple[str, St
     return streams
 
 
+def text_bytes(streams: Sequence[tuple[str, Stream]]) -> int:
+    """Return how much text the files of a zip have, as its directory says of each, in 32 bits."""
+    return sum(int.from_bytes(stream.tail[4:], "little") for _, stream in streams)
+
+
 def spans_of(
     entries: Iterable[Entry], streams: Sequence[tuple[str, Stream]], layout: Layout, read: Read
 ) -> Iterator[Span]:

@@ -269,6 +269,19 @@ def test_m22_an_event_that_comes_twice_while_indexing_counts_once(plain: dict[st
     assert {symbol: numbers(bench.world.bars(symbol)) for symbol in plain} == plain
 
 
+def test_m22_a_zip_of_very_many_files_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More files than an object may have ranges, and little text: one range, as of a small zip."""
+    monkeypatch.setattr("market_analytics.data_indexer_objects.MAX_RANGES", 10)
+    head, *lines = TEXT.splitlines(keepends=True)
+    files = [head + b"".join(lines[at : at + 5_000]) for at in range(0, ROWS, 5_000)]
+    bench = Bench("many.zip", zipped(*files))
+    ingest_id = bench.arrive()
+    bench.index()
+    assert (len(files), len(bench.ranges)) == (12, 1)
+    bench.process()
+    assert (bench.state(ingest_id)["state"], bench.state(ingest_id)["ticks"]) == ("complete", ROWS)
+
+
 def test_m22_ranges_that_miss_an_index_together_are_not_multiplied(
     plain: dict[str, list[tuple[object, ...]]],
 ) -> None:
