@@ -55,12 +55,18 @@ class _CutFile(StreamFile):
         super().__init__(stream, making.read)
         self._left_bytes = making.chunk_bytes
         self._check = making.check
+        self.raised: BaseException | None = None
 
     def read(self, size: int = -1) -> bytes:
-        self._check()
-        if self._left_bytes <= 0:
-            raise _Enough
-        data = super().read(size)
+        try:
+            self._check()
+            if self._left_bytes <= 0:
+                raise _Enough  # noqa: TRY301 - kept as all others are
+            data = super().read(size)
+        except BaseException as error:
+            # On its way through C it may become a SystemError, where a tracer runs.
+            self.raised = error
+            raise
         self._left_bytes -= len(data)
         return data
 
@@ -195,10 +201,12 @@ def _deflated_places(begun: Entry, making: Making) -> _Chunk:
             known = index_of([Place(len(RAW_HEAD), 0), begun.place], file.size_bytes, making.step_bytes)
             finder.import_index(fileobj=io.BytesIO(known))
         finder.seek(_BEYOND)
-    except _Enough:
-        is_end = False
-    except (indexed_gzip.ZranError, OSError, EOFError) as error:
-        raise ObjectRejected(corrupt(stream.packing), f"the object cannot be unpacked: {error}") from error
+    except (indexed_gzip.ZranError, OSError, EOFError, SystemError) as error:
+        is_end = not isinstance(file.raised, _Enough)
+        if is_end and file.raised is not None:
+            raise file.raised from error
+        if is_end:
+            raise ObjectRejected(corrupt(stream.packing), f"the object cannot be unpacked: {error}") from error
     exported = io.BytesIO()
     finder.export_index(fileobj=exported)
     if exported.tell() > _MOST_INDEX_BYTES:
