@@ -20,7 +20,7 @@ from tickstream.index_making import Making, first_entry
 from tickstream.indexed_ranges import opened_range, spans_of, streams_of
 from tickstream.ingests import Source
 from tickstream.layouts import sniff
-from tickstream.pairs import NO_PAIRS, PairTask, RangePairs
+from tickstream.pairs import NO_PAIRS, task_of_whole
 from tickstream.ranges import index_step_bytes, is_to_be_indexed, plan_spans
 from tickstream.row_samples import refuse_rows_that_fail_alike
 from tickstream.ticks import Updates, format_scaled
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tickstream.feeds.catalogue import Catalogue
     from tickstream.ingests import Layout, Read, Span
     from tickstream.packed_index import Entry
-    from tickstream.pairs import PairRow
+    from tickstream.pairs import PairRow, PairTask
     from tickstream.ticks import RejectedRow
 
 #: Rows of each kind, and symbols, that are kept for a person to look at.
@@ -167,9 +167,7 @@ def try_file(
                 for one in ranges:
                     yield from decode_span(*one, pairs=task).pair_rows
 
-            names = frozenset(row.name for row in rows(NO_PAIRS))
-            taken_back = RangePairs(rows(PairTask(watched=names)), is_descending=is_descending(feed)).taken_back()
-            pairs = PairTask(taken_back=taken_back)
+            pairs = task_of_whole(rows, is_descending=is_descending(feed))
         for of_range, of_layout, span, read_range in ranges:
             sink = Sink(of_range, LIMITS, Budget(LIMITS), pairs)
             sink.fold = _WatchedFold(source, trial, writer)

@@ -32,7 +32,7 @@ from tickstream.file_status import (
     outcome_of,
 )
 from tickstream.ingests import Format
-from tickstream.pairs import NO_PAIRS, PairTask, RangePairs
+from tickstream.pairs import NO_PAIRS, PairTask, task_of_whole
 from tickstream.promises import MAX_BAD_ROWS
 from tickstream.ranges import plan_spans
 from tickstream.symbol_statistics import StatisticsFold, pack_statistics
@@ -204,12 +204,7 @@ def _pairs_of(pointer: FilePointer, spans: Sequence[Span], read: Read, stores: S
         for decoded in _decoded(pointer, spans, read, pairs, stores):
             yield from decoded.pair_rows
 
-    names = frozenset(row.name for row in rows(NO_PAIRS))
-    if not names:
-        return NO_PAIRS
-    return PairTask(
-        taken_back=RangePairs(rows(PairTask(watched=names)), is_descending=is_descending(feed)).taken_back()
-    )
+    return task_of_whole(rows, is_descending=is_descending(feed))
 
 
 def _planned(pointer: FilePointer, read: Read, span_bytes: int) -> tuple[Span, ...]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tickstream.errors import MalformedItem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 WINDOW_BYTES: Final = 32_768
 #: Of text, between two places of one stream: indexes of tiny steps would be larger than what they index.
@@ -154,9 +154,3 @@ def index_of(places: Sequence[Place], packed_bytes: int, step_bytes: int) -> byt
     head = _GZIDX.pack(_GZIDX_MAGIC, 1, 0, packed_bytes, 0, step_bytes, WINDOW_BYTES, len(places))
     points = (_GZIDX_POINT.pack(one.packed, one.text, one.bits, bool(one.window)) for one in places)
     return b"".join((head, *points, *(one.window for one in places)))
-
-
-def parts_of(entries: Iterable[Entry]) -> list[bytes]:
-    """Cut entries into parts, each with the first entry of the next one behind it."""
-    packed = [pack_entry(entry) for entry in entries]
-    return [b"".join(packed[at : at + ENTRIES_A_PART + 1]) for at in range(0, len(packed), ENTRIES_A_PART)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 NAME_BYTES: Final = 12
 #: Names that are taken back in an object, and of which a range has trades: an item of each range holds them all.
@@ -96,3 +96,14 @@ class RangePairs:
 
 
 _NOTHING: Final = Balance(0, 0)
+
+
+def task_of_whole(rows: Callable[[PairTask], Iterable[PairRow]], *, is_descending: bool) -> PairTask:
+    """Return which trades are taken back of an object that is read from its beginning to its end by one reader.
+
+    rows: reads it once, and yields its rows of pairs. It is read once more where any row takes another back.
+    """
+    names = frozenset(row.name for row in rows(NO_PAIRS))
+    if not names:
+        return NO_PAIRS
+    return PairTask(taken_back=RangePairs(rows(PairTask(watched=names)), is_descending=is_descending).taken_back())
