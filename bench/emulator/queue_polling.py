@@ -4,21 +4,29 @@ LocalStack asks each queue for messages again and again, and hands over one batc
 for its queue to say that there is a message, as long polling does on AWS, and asks then. And it goes on while a batch
 is processed, up to the mapping's MaximumConcurrency, and to a few: functions are processes of this machine. FIFO
 queues are left alone, since the order of their messages rests on that.
+
+What a function failed on comes again when the queue's visibility timeout is over, as on AWS, or sooner where a run says
+so (`bench.faults.retries`).
 """
 
 import logging
 import os
 import threading
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import batched
 from typing import Any, Final
 
 from bench.engine import EsmWorker, SqsPoller, StandardQueue, parse_arn, patch, sqs_stores
+from bench.faults.retries import RETRY_TAG
 
 LOG = logging.getLogger(__name__)
 #: How many batches of one queue may be under way, where its mapping allows as many.
 VARIABLE: Final = "TICKSTREAM_CONCURRENT_BATCHES"
 # A mapping that is deleted while it waits is gone this much later.
 _WAIT_S: Final = 0.25
+#: SQS takes no more in one request.
+_BATCH_ENTRIES: Final = 10
 
 
 class Batches:
@@ -58,11 +66,29 @@ class Batches:
             self._free.release()
 
 
-def _queue_of(poller: SqsPoller) -> StandardQueue | None:
-    """Return the standard queue that is polled; None for a FIFO queue and for one that is gone."""
+def _store_of(poller: SqsPoller) -> Any:
+    """Return LocalStack's own store of the queues of an account and region."""
     arn = parse_arn(poller.source_arn)
-    queue = sqs_stores[arn["account"]][arn["region"]].queues.get(arn["resource"])
-    return queue if isinstance(queue, StandardQueue) else None
+    return sqs_stores[arn["account"]][arn["region"]]
+
+
+def _queue_of(poller: SqsPoller) -> Any:
+    """Return the queue that is polled, LocalStack's own; None for one that is gone."""
+    return _store_of(poller).queues.get(parse_arn(poller.source_arn)["resource"])
+
+
+def _retry_soon(poller: SqsPoller, messages: Sequence[Mapping[str, Any]]) -> None:
+    """Have what is left of a batch that was handled come again as its queue's tag says; the rest is deleted."""
+    tags = _store_of(poller).tags.get_tags(poller.source_arn)
+    if RETRY_TAG not in tags:
+        return
+    seconds = int(tags[RETRY_TAG])
+    for batch in batched(messages, _BATCH_ENTRIES, strict=False):
+        entries = [
+            {"Id": str(place), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": seconds}
+            for place, message in enumerate(batch)
+        ]
+        poller.source_client.change_message_visibility_batch(QueueUrl=poller.queue_url, Entries=entries)
 
 
 def _has_message(queue: StandardQueue, timeout_s: float) -> bool:
@@ -89,15 +115,25 @@ def install() -> None:
         queue = _queue_of(self) if hasattr(self, "batches") else None
         # Where there is nothing it is asked again at once, unless the mapping was stopped; a poll that finds nothing
         # would make it sleep, deaf to what comes meanwhile.
-        if queue is None or (self.batches.wait_for_room(_WAIT_S) and _has_message(queue, _WAIT_S)):
+        if not isinstance(queue, StandardQueue) or (
+            self.batches.wait_for_room(_WAIT_S) and _has_message(queue, _WAIT_S)
+        ):
             poll(self)
 
     @patch(SqsPoller.handle_messages)  # type: ignore[untyped-decorator] # LocalStack is untyped here
     def handle_messages(handle: Any, self: SqsPoller, messages: Any) -> None:
-        if hasattr(self, "batches") and not self.is_fifo_queue:
-            self.batches.begin(handle, self, messages)
-        else:
+        def handle_once() -> None:
+            try:
+                handle(self, messages)
+            finally:
+                _retry_soon(self, messages)
+
+        if not hasattr(self, "batches"):
             handle(self, messages)
+        elif self.is_fifo_queue:
+            handle_once()
+        else:
+            self.batches.begin(handle_once)
 
     def close(self: SqsPoller) -> None:
         if hasattr(self, "batches"):

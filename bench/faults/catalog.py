@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 
     from bench.faults.scene import Scene
 
-#: In place of 300 s: what failed comes again in seconds.
-VISIBILITY_S: Final = 6
-#: In place of 5,400 s, and longer than an index of a run takes: received again before its end, an order would become a
-#: dead letter.
-INDEX_VISIBILITY_S: Final = 60
 #: In place of 1,000: busy hours of a small workload are compacted too, and not each of a large one again and again.
 COMPACTION_THRESHOLD: Final = 20
 #: Text in an event of S3, and in none of API Gateway.

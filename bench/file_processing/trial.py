@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.faults import FaultInjector
+from bench.faults.retries import RETRY_AFTER_S, retry_soon
 from bench.file_processing import checks
 from bench.file_processing.compare import Window
 from bench.file_processing.completion import FileProgress, Rest, Watch, wait_until_at_rest
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from bench.targets import Target
 
 PIPELINE: Final = deployment.FILE_PROCESSING
-#: In place of 300 s where files fail on purpose: three receives before a message is a dead letter take seconds then.
-SHORT_VISIBILITY_S: Final = 10
 
 
 class FileTrial:
@@ -109,10 +108,10 @@ class FileTrial:
         if not rules:
             return
         FaultInjector(self._target).add(rules)
-        shorten_visibility(self._target, self._outputs, SHORT_VISIBILITY_S)
+        retry_soon(self._target.client("sqs"), self._outputs.working_queues().values())
         self._deviations.append(
-            f"visibility timeout of the FIFO queues {SHORT_VISIBILITY_S} s instead of 300 s: what fails on purpose is "
-            "tried again in seconds"
+            f"a message that fails on purpose comes again after {RETRY_AFTER_S} s, not after the FIFO queues' "
+            "visibility timeout"
         )
 
     def verify(self) -> Verdict:
@@ -143,12 +142,6 @@ class FileTrial:
     def how_to_try(self) -> str:
         """See Trial."""
         return how_to_try(self._target, PIPELINE, self._environment)
-
-
-def shorten_visibility(target: Target, outputs: FileOutputs, seconds: int) -> None:
-    """Have failed messages of both FIFO queues come again after so many seconds."""
-    for url in outputs.working_queues().values():
-        target.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
 
 
 class FileDisplay(Display):

@@ -13,16 +13,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.faults.catalog import (
-    INDEX_VISIBILITY_S,
-    LEASE_PARTITION,
-    VISIBILITY_S,
-    fault_of,
-    faults_of,
-    named,
-    names,
-)
+from bench.faults.catalog import LEASE_PARTITION, fault_of, faults_of, named, names
 from bench.faults.injector import FaultInjector
+from bench.faults.retries import RETRY_AFTER_S, retry_as_deployed, retry_soon
 from bench.faults.scene import VICTIMS, Scene, Victim
 from bench.ledger.truth import ObjectFile
 from bench.ledger.verdict import Check
@@ -101,7 +94,6 @@ _INGESTION: Final = "ingestion"
 #: The queues of those who are up again before DataAggregator is.
 _WORK_QUEUES: Final = (_INGESTION, _INDEX, _PROCESSING)
 _LATER_QUEUES: Final = ("aggregator", "rule")
-_VISIBILITIES_S: Final = {_PROCESSING: VISIBILITY_S, _INDEX: INDEX_VISIBILITY_S}
 
 
 class FaultPlan:
@@ -119,11 +111,8 @@ class FaultPlan:
         self.about = tuple(f"fault {fault.name}: {fault.about}" for fault in faults)
         self.expected_dead_letters = POISON_MESSAGES if "poison-messages" in self.names else ()
         self.parameters = {name: value for fault in faults for name, value in fault.parameters.items()}
-        shortened = (
-            f"visibility timeouts of ProcessingQueue {VISIBILITY_S} s and of IndexQueue {INDEX_VISIBILITY_S} s instead "
-            "of the stack's: what fails is tried again in seconds"
-        )
-        self.deviations = (shortened, *(one for fault in faults for one in fault.deviations))
+        sooner = f"what fails comes again after {RETRY_AFTER_S} s, not after the visibility timeout of its queue"
+        self.deviations = (sooner, *(one for fault in faults for one in fault.deviations))
         # Rules by when they go.
         self._lasting: tuple[FaultRule, ...] = ()
         self._held: tuple[FaultRule, ...] = ()
@@ -132,7 +121,6 @@ class FaultPlan:
         self._deployed: Deployed
         self._injector: FaultInjector
         self._read_late: Callable[[], Check]
-        self._visibility_s: dict[str, str] = {}
         self._redriven = self._rounds = 0
         self._own_marks: list[tuple[str, int]] = []
         self._last_hits: Mapping[str, int] = {}
@@ -165,10 +153,7 @@ class FaultPlan:
         self._injector = FaultInjector(deployed.target)
         self._scene = Scene(deployed.outputs, self._seed, self._choose_victims(pieces))
         sqs, url = deployed.target.client("sqs"), deployed.outputs.queue_url
-        name = "VisibilityTimeout"
-        for queue, one in deployed.outputs.working_queues().items():
-            self._visibility_s[one] = sqs.get_queue_attributes(QueueUrl=one, AttributeNames=[name])["Attributes"][name]
-            sqs.set_queue_attributes(QueueUrl=one, Attributes={name: str(_VISIBILITIES_S[queue])})
+        retry_soon(sqs, deployed.outputs.working_queues().values())
         rules = [(fault.held, rule) for fault in self._faults for rule in named(fault, fault.rules, self._scene)]
         self._held = tuple(rule for held, rule in rules if held)
         self._lasting = tuple(rule for held, rule in rules if not held)
@@ -212,9 +197,7 @@ class FaultPlan:
         """
         later = [rule for fault in self._faults for rule in self._later(fault)]
         self._take_away((*self._lasting, *self._held, *later))
-        sqs = self._deployed.target.client("sqs")
-        for url, seconds in self._visibility_s.items():
-            sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": seconds})
+        retry_as_deployed(self._deployed.target.client("sqs"), self._deployed.outputs.working_queues().values())
         self._count()
         if not {"two-aggregators", "two-compactions"}.isdisjoint(self.names):
             self._confirm_rollups()

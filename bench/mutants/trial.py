@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.errors import BenchError
 from bench.faults import FaultInjector
+from bench.faults.retries import retry_soon
 from bench.ledger.truth import ObjectFile
 from bench.market_analytics.fault_plan import FaultPlan
 from bench.market_analytics.table_reader import read_table
@@ -38,8 +39,6 @@ _RANGE_BYTES: Final = 65_536
 _PARAMETERS: Final = {"RangeBytes": str(_RANGE_BYTES), "CompactionThreshold": "4"}
 #: In a broken pipeline nothing moves for so long only where nothing will: a cold start takes a few seconds.
 _STALL_S: Final = 20.0
-#: In place of 300 s: what failed comes again in seconds.
-_VISIBILITY_S: Final = 10
 _LOOK_EVERY_S: Final = 1.0
 _SEED: Final = 11
 
@@ -81,10 +80,7 @@ class MutantTrial(MarketTrial):
     def push(self, target: Target, environment: str, reporter: Reporter) -> None:
         """See Trial."""
         outputs = deployment.outputs_of(target, environment)
-        for url in outputs.working_queues().values():
-            target.client("sqs").set_queue_attributes(
-                QueueUrl=url, Attributes={"VisibilityTimeout": str(_VISIBILITY_S)}
-            )
+        retry_soon(target.client("sqs"), outputs.working_queues().values())
         with self._faults(target, environment, outputs):
             super().push(target, environment, reporter)
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import ApiError
+from bench.faults.retries import retry_soon
 from bench.ledger.api_client import ApiClient
 from bench.permissions.loads import Sender, created, missing, new_name
 from bench.stack import deployment
@@ -29,8 +30,7 @@ class FileLoad(Sender):
         super().__init__(target)
         self.outputs = deployment.read_outputs(target, environment, deployment.FILE_PROCESSING, FileOutputs)
         self._api = ApiClient(target, target.api_url(self.outputs.rest_api_id, environment))
-        for url in self.outputs.working_queues().values():
-            self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "10"})
+        retry_soon(self.sqs, self.outputs.working_queues().values())
 
     def send(self) -> None:
         """See Load."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.errors import ApiError
 from bench.faults import FaultInjector, FaultRule
+from bench.faults.retries import retry_soon
 from bench.ledger.api_client import ApiClient
 from bench.market_analytics.completion import trigger_schedule
 from bench.permissions.index_load import PackedObjects
@@ -43,9 +44,7 @@ class MarketLoad(Sender):
         self._api = ApiClient(target, target.api_url(self.outputs.rest_api_id, environment))
         self._faults = FaultInjector(target)
         self._packed = PackedObjects(self, self.outputs, self._faults)
-        # What fails comes again in seconds, not in minutes.
-        for url in self.outputs.working_queues().values():
-            self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "10"})
+        retry_soon(self.sqs, self.outputs.working_queues().values())
 
     def send(self) -> None:
         """See Load."""

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.file_processing.trial import shorten_visibility
+from bench.faults.retries import retry_soon
 from bench.stack import deployment
 from bench.targets.embedded import EmbeddedTarget
-from tests.e2e.files import VISIBILITY_S, FileStack
+from tests.e2e.files import FileStack
 from tests.e2e.market import MarketStack
 
 
@@ -31,6 +31,6 @@ def files(target: EmbeddedTarget) -> Iterator[FileStack]:
     """Deploy the file-processing stack once; messages that fail come again in seconds. Each test has its own keys."""
     deployment.create(target, "e2e", deployment.assemble("e2e", pipeline=deployment.FILE_PROCESSING))
     stack = FileStack(target, "e2e")
-    shorten_visibility(target, stack.outputs, VISIBILITY_S)
+    retry_soon(stack.sqs, stack.outputs.working_queues().values())
     yield stack
     deployment.destroy(target, "e2e", deployment.FILE_PROCESSING)

@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from bench.targets import Target
     from tickstream.file_status import FileStatus
 
-#: How long a failed message is out of sight. Longer than any stage takes for a file, cold starts included: a message
-#: that is received again because it took too long would look like one that failed.
-VISIBILITY_S = 8
-
 
 class FileStack:
     """One deployed stack and the calls that a user would make."""

@@ -58,7 +58,7 @@ def test_f04_neighbours_of_failing_files_are_not_delayed(files: FileStack, troub
     """Good files are completed while the failing ones still wait for their next attempt; each was received once."""
     for file_id in troubles.neighbours:
         files.at(file_id, "completed")
-    # A curable file needs two more attempts, each a visibility timeout away: its neighbours were done before.
+    # A curable file needs two more attempts, each seconds away: its neighbours were done before.
     ends = [_history(files, file_id)["aggregator"] for file_id in troubles.neighbours]
     for stage in ("processor", "aggregator"):
         files.at(troubles.curable[stage], "completed")

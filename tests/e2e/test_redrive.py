@@ -16,6 +16,7 @@ import pytest
 
 from bench.__main__ import main
 from bench.faults import Action, FaultInjector, FaultRule
+from bench.faults.retries import retry_as_deployed, retry_soon
 from bench.faults.rules import INVOCATION
 from tests.e2e.market import csv, expected_bars, trades
 from tests.e2e.test_market_packed import trades_of
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from tests.e2e.files import FileStack
     from tests.e2e.market import MarketStack, Trade
 
-#: In place of 300 s; a range takes a second.
-_VISIBILITY_S = 5
 _ROWS = 40
 _QUEUES = {
     "processing": "processingDeadLetterQueueUrl",
@@ -115,13 +114,8 @@ def _rule(market: MarketStack, queue: str) -> FaultRule:
 def dead(market: MarketStack) -> Iterator[Dead]:
     """Have messages of every kind die, put a foreign one among them, and cure the causes."""
     sqs, faults = market.sqs, FaultInjector(market.target)
-    name = "VisibilityTimeout"
-    deployed = {
-        url: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name]
-        for url in (market.outputs[queue] for queue in _WORKING)
-    }
-    for url in deployed:
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={name: str(_VISIBILITY_S)})
+    working = [market.outputs[queue] for queue in _WORKING]
+    retry_soon(sqs, working)
     failing = ("processing", "index", "ingestion", "aggregator")
     faults.add([_rule(market, queue) for queue in failing])
     ingests = {queue: market.put(_key(queue), _content(queue)) for queue in failing}
@@ -136,8 +130,7 @@ def dead(market: MarketStack) -> Iterator[Dead]:
     for queue in failing:
         faults.remove(f"redrive {queue}")
     yield Dead(ingests, bodies, foreign)
-    for url, seconds in deployed.items():
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={name: seconds})
+    retry_as_deployed(sqs, working)
     # Whatever failed, the session's other tests find the queues as they were.
     for queue in _QUEUES.values():
         url = market.outputs[queue]

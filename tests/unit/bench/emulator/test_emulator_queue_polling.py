@@ -1,11 +1,14 @@
 """Batches of a standard queue that are under way at the same time, and waiting for a message without asking."""
 
 import threading
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from bench.emulator.queue_polling import Batches, _has_message
-from bench.engine import StandardQueue
+from bench.emulator.queue_polling import Batches, _has_message, _retry_soon
+from bench.engine import StandardQueue, sqs_stores
+from bench.faults.retries import RETRY_AFTER_S, RETRY_TAG
 
 
 def test_emulator_batches_are_bounded() -> None:
@@ -59,3 +62,24 @@ def test_emulator_queue_tells_of_a_message() -> None:
 
     assert told == [True]
     assert queue.approximate_number_of_messages == 1
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_emulator_failed_messages_come_again_as_the_queue_is_tagged(*, tagged: bool) -> None:
+    """What is left of a batch is hidden for the tag's seconds from then on; without the tag nothing is asked for."""
+    asked: list[dict[str, Any]] = []
+    arn = "arn:aws:sqs:us-east-1:000000000000:retried"
+    tags = sqs_stores["000000000000"]["us-east-1"].tags
+    client = SimpleNamespace(change_message_visibility_batch=lambda **request: asked.append(request))
+    poller: Any = SimpleNamespace(source_arn=arn, queue_url="url", source_client=client)
+    if tagged:
+        tags.update_tags(arn, {RETRY_TAG: str(RETRY_AFTER_S)})
+    try:
+        _retry_soon(poller, [{"ReceiptHandle": str(number)} for number in range(12)])
+    finally:
+        tags.delete_all_tags(arn)
+
+    entries = [entry for request in asked for entry in request["Entries"]]
+    assert [entry["ReceiptHandle"] for entry in entries] == [str(number) for number in range(12) if tagged]
+    assert {entry["VisibilityTimeout"] for entry in entries} == ({RETRY_AFTER_S} if tagged else set())
+    assert [len(request["Entries"]) for request in asked] == ([10, 2] if tagged else [])

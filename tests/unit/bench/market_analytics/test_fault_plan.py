@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from bench.errors import BenchError
-from bench.faults.catalog import COMPACTION_THRESHOLD, INDEX_VISIBILITY_S, VISIBILITY_S, faults_of, names
+from bench.faults.catalog import COMPACTION_THRESHOLD, faults_of, names
 from bench.ledger.truth import ObjectFile, PostBody
 from bench.ledger.verdict import Check
 from bench.ledger.waiting import Clock
@@ -60,9 +60,7 @@ class World:
 
     dead_letters: Counter[str] = field(default_factory=Counter)
     sent: list[str] = field(default_factory=list)
-    visibility_s: dict[str, str] = field(
-        default_factory=lambda: {OUTPUTS.queue_url: "300", OUTPUTS.index_queue_url: "5400"}
-    )
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
     rules: dict[str, FaultRule] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
     put_back: list[tuple[str, ...]] = field(default_factory=list)
@@ -83,16 +81,17 @@ class World:
 
     def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
         """Return what is asked for."""
-        known = {
-            "ApproximateNumberOfMessages": str(self.dead_letters[QueueUrl]),
-            "VisibilityTimeout": self.visibility_s.get(QueueUrl, "30"),
-        }
+        known = {"ApproximateNumberOfMessages": str(self.dead_letters[QueueUrl])}
         return {"Attributes": {name: known.get(name, "0") for name in AttributeNames}}
 
-    def set_queue_attributes(self, *, QueueUrl: str, Attributes: Mapping[str, str]) -> None:  # noqa: N803
-        """Take the visibility timeout."""
-        assert QueueUrl in self.visibility_s
-        self.visibility_s[QueueUrl] = Attributes["VisibilityTimeout"]
+    def tag_queue(self, *, QueueUrl: str, Tags: Mapping[str, str]) -> None:  # noqa: N803
+        """Take tags."""
+        self.tags.setdefault(QueueUrl, {}).update(Tags)
+
+    def untag_queue(self, *, QueueUrl: str, TagKeys: list[str]) -> None:  # noqa: N803
+        """Forget tags."""
+        for name in TagKeys:
+            del self.tags[QueueUrl][name]
 
     def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
         """Remember the body."""
@@ -313,11 +312,11 @@ def test_finishing_takes_all_faults_away(world: World) -> None:
     """What is verified is verified in calm, and the queues are as they were deployed."""
     plan = installed(world, "throttling", "poison-objects", "dropped-events")
     assert world.rules
-    shortened = {OUTPUTS.queue_url: str(VISIBILITY_S), OUTPUTS.index_queue_url: str(INDEX_VISIBILITY_S)}
-    assert world.visibility_s == shortened
+    assert world.tags.keys() == {OUTPUTS.queue_url, OUTPUTS.index_queue_url}
+    assert all(world.tags.values())
     plan.finish()
     assert world.rules == {}
-    assert world.visibility_s == {OUTPUTS.queue_url: "300", OUTPUTS.index_queue_url: "5400"}
+    assert not any(world.tags.values())
 
 
 def test_a_fault_that_hit_nothing_fails_and_is_named(world: World) -> None:
