@@ -31,6 +31,7 @@ _OPTIONS_OF: Final = {
         "workload",
         "ticks",
         "symbols",
+        "day_file",
         "posts",
         "input",
         "key",
@@ -80,6 +81,9 @@ def add_workload(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ticks", type=int, help="rows to send, corrupt ones among them")
     parser.add_argument("--symbols", type=int, help="of the ticks")
+    parser.add_argument(
+        "--day-file", metavar="KIND", help="csv, csv.gz, zip or csv.zst: one file instead of many CSV objects"
+    )
     parser.add_argument("--seed", type=int, help="equal seeds make equal bytes (default: 1)")
     parser.add_argument("--corrupt", type=float, metavar="FRACTION", help="of the rows, or of the files (default: 0.1)")
     parser.add_argument("--posts", type=int, metavar="N", help="N more requests of one tick, one symbol's hour")
@@ -163,6 +167,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         "seed": options.seed,
         "corrupt_fraction": options.corrupt,
         "single_posts": options.posts,
+        "day_file": options.day_file,
     }
     workload = load(
         given(options.workload, DEFAULT),

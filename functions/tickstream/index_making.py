@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES: Final = 64 << 20
 #: The text of a range is held: no block of deflate may make it larger.
 MAX_ENTRY_TEXT_BYTES: Final = 256 << 20
+#: A frame of zstd of more ranges than these is not one of them.
+MAX_FRAME_RANGES: Final = 4
 _BLOCK_BYTES: Final = 4 << 20
 _TAIL: Final = struct.Struct("<II")
 #: Behind a member may stand padding, and the head of the next one.
@@ -42,6 +44,10 @@ _LONGEST_TAIL_BYTES: Final = 1 << 20
 _BEYOND: Final = 1 << 62
 #: Of one chunk: a hundred thousand members, or two thousand windows.
 _MOST_INDEX_BYTES: Final = 128 << 20
+
+
+class FrameTooLarge(Exception):
+    """A frame of zstd has the text of many ranges: the object is to be copied in smaller ones (`reframing`)."""
 
 
 class _Enough(OSError):
@@ -92,10 +98,10 @@ class Making:
     def entries(self, begun: Entry) -> Iterator[Entry]:
         """Yield the entries of a stream from one on that says where to begin; the last one ends where the stream does.
 
-        Raises ObjectRejected (corrupt_gzip, corrupt_zip, corrupt_zstd, too_large, too_much_work), and what `read` and
-        `check` raise.
+        Raises ObjectRejected (corrupt_gzip, corrupt_zip, corrupt_zstd, too_large, too_much_work), FrameTooLarge, and
+        what `read` and `check` raise.
         """
-        finders = {Packing.STORED: _stored_places, Packing.ZSTD: _frames}
+        finders = {Packing.STORED: _stored_places, Packing.ZSTD: _frames, Packing.COPY: _frames}
         find = finders.get(begun.stream.packing, _deflated_places)
         making, at = self, begun
         while True:
@@ -173,7 +179,7 @@ def _check_member(stream: Stream, member: Member, following: Place, read: Read) 
 
 def _check_end(stream: Stream, member: Member, text_end: int, read: Read) -> None:
     """Check the last member, or the only one, and that nothing but padding follows it."""
-    if stream.packing is Packing.ZSTD:
+    if stream.packing in {Packing.ZSTD, Packing.COPY}:
         return  # each frame has a checksum of its own, or none
     tail = _tail_of(member, text_end)
     if stream.packing is not Packing.GZIP:
@@ -241,8 +247,8 @@ def _frames(begun: Entry, making: Making) -> _Chunk:
                 text += len(frame.decompress(data, max_length=_BLOCK_BYTES))
             except zstd.ZstdError as error:
                 raise ObjectRejected(Reason.CORRUPT_ZSTD, f"the object cannot be unpacked: {error}") from error
-            if text - places[-1].text > MAX_ENTRY_TEXT_BYTES:
-                raise ObjectRejected(Reason.TOO_LARGE, f"a frame is at most {MAX_ENTRY_TEXT_BYTES} bytes unpacked")
+            if text - places[-1].text > MAX_FRAME_RANGES * making.step_bytes:
+                raise FrameTooLarge
         behind = frame.unused_data
         packed += fed - len(behind)
         places.append(Place(packed, text))

@@ -111,7 +111,7 @@ def opened_at(stream: Stream, place: Place, packed_end: int, read: Read) -> Text
     if stream.packing is Packing.STORED:
         file.seek(place.packed)
         return file
-    if stream.packing is Packing.ZSTD:
+    if stream.packing in {Packing.ZSTD, Packing.COPY}:
         file.seek(place.packed)
         return _Frames(file)
     opened = indexed_gzip.IndexedGzipFile(fileobj=file, auto_build=False, readbuf_size=READ_BYTES, drop_handles=False)
@@ -127,7 +127,7 @@ def opened_at(stream: Stream, place: Place, packed_end: int, read: Read) -> Text
 
 
 class _Frames:
-    """The text of frames of zstd, from one on."""
+    """The text of frames of zstd, from one on. Raises ObjectRejected (corrupt_zstd) where the last one is cut off."""
 
     def __init__(self, file: StreamFile) -> None:
         self._file = file
@@ -140,6 +140,7 @@ class _Frames:
             if not self._packed and not self._stream.pending:
                 self._packed = memoryview(self._file.read(READ_BYTES))
                 if not self._packed:
+                    self._stream.end()
                     break
             piece, taken = self._stream.unpack(self._packed, size)
             self._packed = self._packed[taken:]
@@ -150,7 +151,7 @@ class _Frames:
 
 def corrupt(packing: Packing) -> Reason:
     """Return why an object is refused whose stream cannot be unpacked."""
-    if packing is Packing.ZSTD:
+    if packing in {Packing.ZSTD, Packing.COPY}:
         return Reason.CORRUPT_ZSTD
     return Reason.CORRUPT_GZIP if packing is Packing.GZIP else Reason.CORRUPT_ZIP
 

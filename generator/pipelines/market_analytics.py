@@ -170,7 +170,7 @@ def build(environment: Environment) -> Template:
             orders.send(),
             work.send(),
             *market_data.read(),
-            rejected.put(INDEXES),
+            rejected.write(INDEXES),
             *rejected.read_back(INDEXES),
             state.allow(dynamodb.BatchGetItem, dynamodb.GetItem, dynamodb.PutItem),
         ],
