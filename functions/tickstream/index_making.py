@@ -128,7 +128,7 @@ def _entries_between(begun: Entry, chunk: _Chunk, making: Making) -> Iterator[tu
     """Yield each entry that is complete, and where the next one begins."""
     places = chunk.places
     stream, at, member = begun.stream, begun._replace(place=places[0]), begun.member
-    text = opened_at(stream, places[0], places[-1].packed, making.read)
+    text = opened_at(stream, places, places[-1].packed, making.read)
     # Of what was gone on with, `indexed_gzip` does not know the beginning.
     is_unchecked = member.text < places[0].text
     checksum, last = 0, b""
@@ -142,14 +142,15 @@ def _entries_between(begun: Entry, chunk: _Chunk, making: Making) -> Iterator[tu
         left = following.text - place.text
         if following.text - at.place.text > MAX_ENTRY_TEXT_BYTES:
             raise ObjectRejected(Reason.TOO_LARGE, f"more than {MAX_ENTRY_TEXT_BYTES} bytes come of one block of it")
-        while left:
-            making.check()
-            block = text.read(min(left, _BLOCK_BYTES))
-            if not block:
+        making.check()
+        if left:
+            # In one go: a second read would unpack all from the place on once more.
+            block = text.read(left)
+            if len(block) != left:
                 raise _cut_off(stream)
             checksum = zlib.crc32(block, checksum)
             member = Member(member.text, zlib.crc32(block, member.checksum))
-            left, last = left - len(block), block[-1:]
+            last = bytes(block[-1:])
         is_last = chunk.is_end and following is places[-1]
         if is_last:
             _check_end(stream, member, following.text, making.read)

@@ -53,8 +53,8 @@ def spans_of(
     for index, entry in enumerate(entries):
         start, end = entry.stream.before + entry.place.text, entry.stream.before + entry.text_end
         if not entry.byte_before:
-            text = opened_at(entry.stream, entry.place, entry.packed_end, read).read(SNIFFED_BYTES)
-            head = Head(text, len(text) < SNIFFED_BYTES, names[entry.stream])
+            text = opened_at(entry.stream, [entry.place], entry.packed_end, read).read(SNIFFED_BYTES)
+            head = Head(bytes(text), len(text) < SNIFFED_BYTES, names[entry.stream])
             start = min(start + start_of_member(layout, head), end)
         yield Span(index, start, end)
 
@@ -83,7 +83,7 @@ def opened_range(source: Source, layout: Layout, span: Span, entry: Entry, read:
     """
     if not is_entry_of(entry, span):
         raise MalformedItem("the index has another range in the place of this one")
-    text = IndexedText(entry, read)
+    text = IndexedText(entry, read, MAX_ROW_BYTES + JOINT_BYTES)
     end = text.reach(span.end + MAX_ROW_BYTES + JOINT_BYTES)
     member = ""
     if layout.container is Container.ZIP and layout.feed:

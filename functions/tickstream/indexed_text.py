@@ -13,6 +13,8 @@ from tickstream.packed_index import Packing, Place, index_of
 from tickstream.zstd_stream import ZstdStream
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tickstream.ingests import Read
     from tickstream.packed_index import Entry, Stream
 
@@ -97,16 +99,18 @@ class StreamFile(io.RawIOBase):
 class Text(Protocol):
     """A text that is read on and on."""
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> bytes | bytearray:
         """Return so many bytes, fewer at the end."""
         ...
 
 
-def opened_at(stream: Stream, place: Place, packed_end: int, read: Read) -> Text:
-    """Open a stream so that its text can be read from a place on.
+def opened_at(stream: Stream, places: Sequence[Place], packed_end: int, read: Read) -> Text:
+    """Open a stream so that its text can be read from a place on, the first one.
 
+    places: what is read from any of them in one go is unpacked once; each read begins at the last place before it.
     packed_end: up to where it is read at once. Raises MalformedItem where it cannot.
     """
+    place = places[0]
     file = StreamFile(stream, read, (max(place.packed - 1, 0), packed_end + _BEYOND_BYTES))
     if stream.packing is Packing.STORED:
         file.seek(place.packed)
@@ -117,13 +121,24 @@ def opened_at(stream: Stream, place: Place, packed_end: int, read: Read) -> Text
     opened = indexed_gzip.IndexedGzipFile(fileobj=file, auto_build=False, readbuf_size=READ_BYTES, drop_handles=False)
     try:
         # What is said of its end only makes it read up to there.
-        known = index_of([place, Place(file.size_bytes, _BEYOND_ALL)], file.size_bytes, READ_BYTES)
+        known = index_of([*places, Place(file.size_bytes, _BEYOND_ALL)], file.size_bytes, READ_BYTES)
         opened.import_index(fileobj=io.BytesIO(known))
         opened.seek(place.text)
     except (indexed_gzip.ZranError, OSError) as error:
         raise MalformedItem(f"an index that cannot be used: {error}") from error
-    text: Text = opened
-    return text
+    return _Inflated(opened)
+
+
+class _Inflated:
+    """The text of a deflated stream, each read in one go: `indexed_gzip` begins at a place each time it is asked."""
+
+    def __init__(self, opened: indexed_gzip.IndexedGzipFile) -> None:
+        self._opened = opened
+
+    def read(self, size: int, /) -> bytes | bytearray:
+        text = bytearray(size)
+        del text[self._opened.readinto(text) :]
+        return text
 
 
 class _Frames:
@@ -159,17 +174,19 @@ def corrupt(packing: Packing) -> Reason:
 class IndexedText:
     """The text of an object from one place on, in offsets of all its text; called as a plain object is read.
 
-    So is the one byte before that place. Raises MalformedItem where the text is not what the index says,
-    ObjectRejected (corrupt_gzip, corrupt_zip), and what `read` raises.
+    So is the one byte before that place. beyond_bytes: what is unpacked with the entry's text, because rows go on
+    behind it. Raises MalformedItem where the text is not what the index says, ObjectRejected (corrupt_gzip,
+    corrupt_zip, corrupt_zstd), and what `read` raises.
     """
 
-    def __init__(self, entry: Entry, read: Read) -> None:
+    def __init__(self, entry: Entry, read: Read, beyond_bytes: int = 0) -> None:
         self._base = entry.stream.before + entry.place.text
         self._byte_before = entry.byte_before
         self._reason = corrupt(entry.stream.packing)
-        self._file = opened_at(entry.stream, entry.place, entry.packed_end, read)
-        self._text = bytearray(self._more(entry.text_end - entry.place.text))
-        if zlib.crc32(self._text) != entry.checksum:
+        self._file = opened_at(entry.stream, [entry.place], entry.packed_end, read)
+        own_bytes = entry.text_end - entry.place.text
+        self._text = bytearray(self._more(own_bytes + beyond_bytes))
+        if zlib.crc32(memoryview(self._text)[:own_bytes]) != entry.checksum:
             raise MalformedItem("the text of a range is not what its index says")
 
     def __call__(self, start: int, end: int) -> bytes:
@@ -188,7 +205,7 @@ class IndexedText:
             self._text += self._more(end - held_end)
         return min(end, self._base + len(self._text))
 
-    def _more(self, size: int) -> bytes:
+    def _more(self, size: int) -> bytes | bytearray:
         try:
             return self._file.read(size)
         except (indexed_gzip.ZranError, OSError, EOFError) as error:

@@ -31,7 +31,7 @@ class Reframed(io.RawIOBase):
 
     def __init__(self, size_bytes: int, read: Read, step_bytes: int, check: Callable[[], None]) -> None:
         super().__init__()
-        self._text = opened_at(Stream(Packing.ZSTD, 0, size_bytes), Place(0, 0), 0, read)
+        self._text = opened_at(Stream(Packing.ZSTD, 0, size_bytes), [Place(0, 0)], 0, read)
         self._step_bytes = step_bytes
         self._check = check
         self._steps = 0

@@ -23,6 +23,7 @@ from market_analytics.data_query_ingest import ingest_status
 from tests.unit.market_analytics.processor_world import NOW_MS, World
 from tickstream.decoding import decode_span
 from tickstream.errors import IndexAwaited, MalformedItem, OutOfTime
+from tickstream.indexed_text import StreamFile
 from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.messages import IndexOrder, RangePointer, decode_message, decode_order, encode_order
 from tickstream.packed_index import ENTRY_BYTES, part_of, unpack_entry
@@ -355,6 +356,32 @@ def test_m22_a_zstd_that_is_cut_off_within_its_frame_is_refused() -> None:
     answer = bench.state(ingest_id)
     assert (answer["state"], answer["reason"]["code"]) == ("rejected", "corrupt_zstd")
     assert not bench.ranges
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zipped])
+def test_m22_what_is_unpacked_for_an_index_and_for_a_range_is_bounded(
+    pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it twice, and a little: unpacked again for each piece that is read, a day would take hours."""
+    unpacked, read = [0], StreamFile.read
+
+    def counted(self: StreamFile, size: int = -1) -> bytes:
+        data = read(self, size)
+        unpacked[0] += len(data)
+        return data
+
+    monkeypatch.setattr(StreamFile, "read", counted)
+    for module in ("indexed_text", "index_making"):
+        monkeypatch.setattr(f"tickstream.{module}.READ_BYTES", 65_536)
+    # Larger than any buffer on the way.
+    bench = Bench("day", pack(TEXT + TEXT[HALF:] * 20))
+    bench.arrive()
+    bench.index()
+    assert unpacked[0] < 4 * len(bench.body)
+    unpacked[0] = 0
+    bench.process()
+    # A range is far smaller, but its last row may be long, so that megabytes of text behind it are unpacked too.
+    assert unpacked[0] < len(bench.body) / 4
 
 
 def test_m22_an_event_that_comes_twice_while_indexing_counts_once(plain: dict[str, list[tuple[object, ...]]]) -> None:
