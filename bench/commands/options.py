@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bench.commands.target_options import target_choice
 from bench.errors import BenchError
 from bench.faults.catalog import names as fault_names
-from bench.workloads import DEFAULT, RANGE_BYTES, load, names
+from bench.workloads import DEFAULT, RANGE_BYTES, DayFile, load, names
 from generator.environment import Environment
 
 if TYPE_CHECKING:
@@ -179,6 +179,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
     if options.input is not None and not options.input.is_file():
         raise BenchError(f"there is no file {options.input}")
     objects = options.input is not None or workload.posts.share < 1
+    index = options.input is None and workload.day_file not in {DayFile.NONE, DayFile.CSV}
     own_file = _own_file(options)
     wants_faults = bool(getattr(options, "faults", None))
     return MarketTrial(
@@ -187,7 +188,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         own_file=own_file,
         ticks_a_second=options.rate,
         stall_s=options.stall,
-        faults=FaultPlan.of(options.faults, workload.seed, objects=objects) if wants_faults else None,
+        faults=FaultPlan.of(options.faults, workload.seed, objects=objects, index=index) if wants_faults else None,
     )
 
 

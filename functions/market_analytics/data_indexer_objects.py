@@ -26,7 +26,7 @@ from aws_lambda_powertools import Logger
 
 from market_analytics.data_ingestion_objects import send_missing
 from tickstream import keys
-from tickstream.errors import MalformedItem, ObjectRejected, OutOfTime, Reason
+from tickstream.errors import MalformedItem, ObjectRejected, OutOfTime, Reason, ServiceIncomplete
 from tickstream.index_making import FrameTooLarge, Making
 from tickstream.indexed_ranges import first_entries, opened_range, spans_of, streams_of, text_bytes
 from tickstream.ingests import Span, expires_at_s
@@ -131,8 +131,8 @@ def _planned(order: IndexOrder, manifest: Manifest, range_bytes: int, stores: St
             # A zip of very many small files is read at once, as a small one is: each would be a range of its own.
             whole = (Span(0, 0, order.source.size_bytes),)
             return replace(manifest, indexing=False, ranges=1, spans=whole)
-        packed = _make(packed, order, range_bytes, stores, _begun(order, stores))
-        spans = tuple(spans_of(_kept(order, stores.parts), packed.streams, order.layout, packed.read))
+        packed, parts = _make(packed, order, range_bytes, stores, _begun(order, stores))
+        spans = tuple(spans_of(_kept(order, parts, stores.parts), packed.streams, order.layout, packed.read))
     except ObjectRejected as error:
         return replace(manifest, indexing=False, rejected=error.reason, rejected_detail=error.detail)
     layout = replace(order.layout, indexed=True)
@@ -183,19 +183,17 @@ def _copied(order: IndexOrder, size_bytes: int, stores: Stores) -> _Packed:
     return _Packed([("", Stream(Packing.COPY, 0, size_bytes))], stores.parts.copy(order.ingest_id, size_bytes))
 
 
-def _make(packed: _Packed, order: IndexOrder, range_bytes: int, stores: Stores, begun: _Begun) -> _Packed:
-    """Make the parts of an index, from where it was begun; return what it is of, which may be a copy."""
+def _make(packed: _Packed, order: IndexOrder, range_bytes: int, stores: Stores, begun: _Begun) -> tuple[_Packed, int]:
+    """Make the parts of an index, from where it was begun; return what it is of, maybe a copy, and their number."""
     step_bytes = index_step_bytes(range_bytes)
     if begun.entry is not None and begun.entry.stream.packing is Packing.COPY:
         packed = _copied(order, begun.entry.stream.end, stores)
     if not begun.copying:
         try:
-            _write_parts(packed, order, step_bytes, stores, begun)
+            return packed, _write_parts(packed, order, step_bytes, stores, begun)
         except FrameTooLarge:
             # Whoever is out of time here leaves the next life all of its own for the copy.
             _note(order, 0, stores.table)
-        else:
-            return packed
     copy = Reframed(order.source.size_bytes, packed.read, step_bytes, stores.check)
     try:
         stores.parts.put_copy(order.ingest_id, copy)
@@ -204,11 +202,11 @@ def _make(packed: _Packed, order: IndexOrder, range_bytes: int, stores: Stores, 
             raise
         raise ObjectRejected(Reason.TOO_MUCH_WORK, "a frame of it is too large: pack it in smaller ones") from error
     packed = _copied(order, copy.size_bytes, stores)
-    _write_parts(packed, order, step_bytes, stores, _Begun())
-    return packed
+    return packed, _write_parts(packed, order, step_bytes, stores, _Begun())
 
 
-def _write_parts(packed: _Packed, order: IndexOrder, step_bytes: int, stores: Stores, begun: _Begun) -> None:
+def _write_parts(packed: _Packed, order: IndexOrder, step_bytes: int, stores: Stores, begun: _Begun) -> int:
+    """Write the parts from where they were begun; return how many the index has then."""
     part, entry = begun.part, begun.entry
     making = Making(packed.read, step_bytes, stores.check)
     entries: list[bytes] = []
@@ -223,6 +221,8 @@ def _write_parts(packed: _Packed, order: IndexOrder, step_bytes: int, stores: St
             _note(order, part, stores.table)
     if entries:
         stores.parts.put(order.ingest_id, part, b"".join(entries))
+        part += 1
+    return part
 
 
 def _note(order: IndexOrder, parts: int, table: Table) -> None:
@@ -235,18 +235,26 @@ def _note(order: IndexOrder, parts: int, table: Table) -> None:
     )
 
 
-def _kept(order: IndexOrder, parts: Parts) -> Iterator[Entry]:
-    """Yield the entries of an index that is complete."""
-    part, more = 0, True
-    while more:
-        packed = parts.get(order.ingest_id, part)
-        if packed is None:
-            return
-        more = len(packed) > ENTRIES_A_PART * ENTRY_BYTES
-        end = min(len(packed), ENTRIES_A_PART * ENTRY_BYTES)
-        for at in range(0, end, ENTRY_BYTES):
-            yield unpack_entry(packed[at : at + ENTRY_BYTES])
-        part += 1
+def _kept(order: IndexOrder, count: int, parts: Parts) -> Iterator[Entry]:
+    """Yield the entries of an index of so many parts. Raises ServiceIncomplete where it is not there, whole."""
+    last: Entry | None = None
+    for part in range(count):
+        packed = parts.get(order.ingest_id, part) or b""
+        for at in range(0, min(len(packed), ENTRIES_A_PART * ENTRY_BYTES), ENTRY_BYTES):
+            entry = unpack_entry(packed[at : at + ENTRY_BYTES])
+            # A part that is lost or another's would be ticks that nobody misses.
+            if not _follows(entry, last):
+                raise ServiceIncomplete(f"part {part} of the index does not follow the one before it")
+            yield entry
+            last = entry
+        if not packed:
+            raise ServiceIncomplete(f"part {part} of the index is gone")
+
+
+def _follows(entry: Entry, last: Entry | None) -> bool:
+    if last is None or entry.stream != last.stream:
+        return entry.place.text == 0
+    return entry.place.text == last.text_end
 
 
 def _can_be_read(manifest: Manifest, order: IndexOrder, index: int, stores: Stores) -> bool:

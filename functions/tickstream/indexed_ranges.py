@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tickstream.ingests import Layout, Read, Source
     from tickstream.packed_index import Entry
 
+#: Most ranges' last rows end so near behind them; where no line does, as much is unpacked as a row may have.
+_NEAR_BYTES: Final = 64 << 10
 _PACKINGS: Final = {Container.GZIP: Packing.GZIP, Container.ZSTD: Packing.ZSTD}
 
 
@@ -83,8 +85,10 @@ def opened_range(source: Source, layout: Layout, span: Span, entry: Entry, read:
     """
     if not is_entry_of(entry, span):
         raise MalformedItem("the index has another range in the place of this one")
-    text = IndexedText(entry, read, MAX_ROW_BYTES + JOINT_BYTES)
-    end = text.reach(span.end + MAX_ROW_BYTES + JOINT_BYTES)
+    text = IndexedText(entry, read, _NEAR_BYTES)
+    end = text.reach(span.end + _NEAR_BYTES)
+    if end == span.end + _NEAR_BYTES and b"\n" not in text(span.end, end):
+        end = text.reach(span.end + MAX_ROW_BYTES + JOINT_BYTES)
     member = ""
     if layout.container is Container.ZIP and layout.feed:
         names = {stream: name for name, stream in streams_of(source, layout, read)}

@@ -185,7 +185,7 @@ class IndexedText:
         self._reason = corrupt(entry.stream.packing)
         self._file = opened_at(entry.stream, [entry.place], entry.packed_end, read)
         own_bytes = entry.text_end - entry.place.text
-        self._text = bytearray(self._more(own_bytes + beyond_bytes))
+        self._text = self._more(own_bytes + beyond_bytes)
         if zlib.crc32(memoryview(self._text)[:own_bytes]) != entry.checksum:
             raise MalformedItem("the text of a range is not what its index says")
 
@@ -193,7 +193,8 @@ class IndexedText:
         """Return the text [start, end), at most a byte before the place."""
         self.reach(end)
         if start >= self._base:
-            return bytes(self._text[start - self._base : end - self._base])
+            # A view, or what is megabytes would be copied twice.
+            return bytes(memoryview(self._text)[start - self._base : end - self._base])
         if start < self._base - len(self._byte_before):
             raise MalformedItem(f"text at {start} is wanted of a place at {self._base}")
         return self._byte_before + bytes(self._text[: max(end - self._base, 0)])
@@ -205,8 +206,9 @@ class IndexedText:
             self._text += self._more(end - held_end)
         return min(end, self._base + len(self._text))
 
-    def _more(self, size: int) -> bytes | bytearray:
+    def _more(self, size: int) -> bytearray:
         try:
-            return self._file.read(size)
+            text = self._file.read(size)
         except (indexed_gzip.ZranError, OSError, EOFError) as error:
             raise ObjectRejected(self._reason, f"the object cannot be unpacked: {error}") from error
+        return text if isinstance(text, bytearray) else bytearray(text)

@@ -24,8 +24,9 @@ ENVIRONMENT = "faultrun"
 
 def test_the_books_balance_under_all_faults(target: Target, tmp_path: Path) -> None:
     """Killed, throttled, delivered twice, poisoned and redriven: every tick is in its bar or rejected, once."""
-    workload = load("smoke", ticks=2_000, range_bytes=65_536)
-    plan = FaultPlan.of(["all"], workload.seed)
+    # Packed, its day file is more than an index is worth its making for.
+    workload = load("smoke", ticks=20_000, range_bytes=65_536, day_file="csv.gz")
+    plan = FaultPlan.of(["all"], workload.seed, index=True)
     trial = MarketTrial(workload, {"RangeBytes": "65536", "CompactionThreshold": "4"}, faults=plan)
     trial.prepare(tmp_path)
     deployment.deploy(target, ENVIRONMENT, trial.parameters)

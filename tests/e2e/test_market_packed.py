@@ -6,13 +6,17 @@ import gzip
 import io
 import random
 import zipfile
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 from backports import zstd
 
+from bench.faults import FaultInjector, FaultRule
+from bench.faults.retries import retry_as_deployed, retry_soon
 from tests.e2e.market import OPEN_NS, Trade, csv, expected_bars
+from tests.patience import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,3 +93,42 @@ def test_m22_a_packed_object_that_is_cut_off_is_refused_before_any_tick(market: 
     status = market.wait_for_state(market.put("packed/cut.csv.gz", packed[: len(packed) * 2 // 3]), "rejected")
     assert (status["reason"]["code"], status["ticks"]) == ("corrupt_gzip", 0)
     assert market.call("GET", f"/bars/{symbol}").status == 404
+
+
+def test_m22_a_new_version_while_the_old_one_is_indexed_counts_beside_it(market: MarketStack) -> None:
+    """Both versions are read to their ends, each as it was when it came: the bars are of the ticks of both."""
+    symbol, key = "E2E.PACKED.TWICE", "packed/twice.csv.gz"
+    first, second = trades_of(symbol), trades_of(f"{symbol}.AGAIN", symbol)
+    ingests = [market.put(key, gzip.compress(csv(trades))) for trades in (first, second)]
+    assert len(set(ingests)) == 2
+    for ingest_id in ingests:
+        assert market.wait_for_state(ingest_id)["ticks"] == TRADES
+    bars = market.bars(symbol)
+    assert sum(bar["ticks"] for bar in bars) == 2 * TRADES
+    volume = sum(Decimal(trade.size) for trade in (*first, *second))
+    assert sum(Decimal(bar["volume"]) for bar in bars) == volume
+
+
+def test_m22_an_index_that_is_deleted_between_two_ranges_is_made_again(market: MarketStack) -> None:
+    """With its parts gone each range waits, the index is made anew, and every tick counts once."""
+    symbol, s3 = "E2E.PACKED.LOST", market.target.client("s3")
+    trades = trades_of(symbol)
+    faults = FaultInjector(market.target)
+    processor, key = market.outputs["processorFunctionName"], "packed/lost.csv.gz"
+    # Ranges cannot be read until the index is gone.
+    held = FaultRule("held", "s3", "GetObject", processor, key, code="SlowDown", status=503)
+    faults.add([held])
+    retry_soon(market.sqs, [market.outputs["queueUrl"]])
+    try:
+        ingest_id = market.put(key, gzip.compress(csv(trades)))
+        bucket = {"Bucket": market.outputs["rejectedBucketName"]}
+        wait_until("a range to be refused", lambda: faults.hits()["held"] or None)
+        for part in s3.list_objects_v2(**bucket, Prefix=f"index/{ingest_id}/")["Contents"]:
+            s3.delete_object(**bucket, Key=part["Key"])
+    finally:
+        faults.remove("held")
+    status = market.wait_for_state(ingest_id)
+    retry_as_deployed(market.sqs, [market.outputs["queueUrl"]])
+    assert (status["ticks"], status["rejected"]) == (TRADES, 0)
+    assert market.bars(symbol) == expected_bars(trades)
+    assert s3.list_objects_v2(**bucket, Prefix=f"index/{ingest_id}/")["KeyCount"] >= 1

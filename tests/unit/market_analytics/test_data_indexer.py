@@ -22,7 +22,7 @@ from market_analytics.data_processor_ranges import commit, read_range
 from market_analytics.data_query_ingest import ingest_status
 from tests.unit.market_analytics.processor_world import NOW_MS, World
 from tickstream.decoding import decode_span
-from tickstream.errors import IndexAwaited, MalformedItem, OutOfTime
+from tickstream.errors import IndexAwaited, MalformedItem, OutOfTime, ServiceIncomplete
 from tickstream.indexed_text import StreamFile
 from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.messages import IndexOrder, RangePointer, decode_message, decode_order, encode_order
@@ -407,6 +407,30 @@ def test_m22_a_zip_of_very_many_files_is_read_at_once(monkeypatch: pytest.Monkey
     bench.index()
     assert (len(files), len(bench.ranges)) == (12, 1)
     bench.process()
+    assert (bench.state(ingest_id)["state"], bench.state(ingest_id)["ticks"]) == ("complete", ROWS)
+
+
+@pytest.mark.parametrize("harm", ["lost", "of another place"])
+def test_m22_no_range_is_planned_by_a_part_of_an_index(harm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that is gone, or another's, when ranges are planned: the order comes again, and all ranges are there."""
+    monkeypatch.setattr("market_analytics.data_indexer_objects.ENTRIES_A_PART", 2)
+    monkeypatch.setattr("tickstream.packed_index.ENTRIES_A_PART", 2)
+    bench = Bench(*OBJECTS["gzip"])
+    ingest_id, keep = bench.arrive(), bench.parts.get
+
+    def get(ingest_id: str, part: int) -> bytes | None:
+        if part == 2:
+            return None if harm == "lost" else keep(ingest_id, 1)
+        return keep(ingest_id, part)
+
+    monkeypatch.setattr(bench.parts, "get", get)
+    with pytest.raises(ServiceIncomplete):
+        bench.index()
+    assert bench.state(ingest_id)["state"] == "indexing"
+    monkeypatch.setattr(bench.parts, "get", keep)
+    bench.index()
+    while bench.ranges:
+        bench.process()
     assert (bench.state(ingest_id)["state"], bench.state(ingest_id)["ticks"]) == ("complete", ROWS)
 
 
