@@ -79,7 +79,7 @@ def test_m22_the_same_rows_have_the_same_bars_however_they_are_packed(market: Ma
     ingest_id = market.put(f"packed/{name}.{suffix}", pack(csv(trades)))
     status = market.wait_for_state(ingest_id)
     assert (status["ticks"], status["rejected"]) == (TRADES, 0)
-    assert status["ranges"]["total"] > 5
+    assert status["ranges"]["total"] > 3
     assert market.bars(symbol) == expected_bars(trades)
     s3 = market.target.client("s3")
     parts = s3.list_objects_v2(Bucket=market.outputs["rejectedBucketName"], Prefix=f"index/{ingest_id}/")
