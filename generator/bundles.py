@@ -1,8 +1,8 @@
 """Function bundles: one zip a function, the same bytes for the same inputs, under a prefix that is their hash.
 
 A bundle holds a function's own modules, the shared library and its dependencies; boto3 comes with Lambda's runtime.
-Dependencies are installed once for each set of them and architecture, zipped, and kept below `build/cache`, so that a
-change of a function costs a copy of that zip and not a new one.
+Dependencies are installed once for each architecture, zipped for each set of them, and kept below `build/cache`, so
+that a change of a function costs a copy of that zip and not a new one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generator.dependencies import ARCHITECTURES, dependency_zip
+from generator.dependencies import ARCHITECTURES, dependency_zips
 from generator.errors import BundleError, GeneratorError
 from generator.usage import OneLineParser
 from generator.zips import add_file, replace_tree
@@ -143,9 +143,11 @@ def build_bundles(
     versions = constraints if constraints is not None else _constraints()
     own_feeds = feed_files(feeds) if feeds is not None else {}
     try:
+        sets = {bundle.dependencies for bundle in BUNDLES[pipeline]}
+        zips = dependency_zips(sets, architecture, versions, cache.resolve())
         plans = {
             f"{bundle.name}.zip": (
-                dependency_zip(bundle.dependencies, architecture, versions, cache.resolve()),
+                zips[bundle.dependencies],
                 dict(own_files(bundle, sources)) | (own_feeds if "msgspec" in bundle.dependencies else {}),
             )
             for bundle in BUNDLES[pipeline]

@@ -1,8 +1,9 @@
-"""Whether a folder of installed distributions holds what was asked for, and all that this needs in turn."""
+"""What of a folder of installed distributions belongs to what was asked for, and whether it is whole."""
 
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from importlib.metadata import Distribution
 
     from packaging.utils import NormalizedName
@@ -19,10 +20,24 @@ if TYPE_CHECKING:
 type _Installed = Mapping[NormalizedName, Distribution]
 
 
-def missing_from(
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Requirements, and all that these need in turn, in a folder that may hold more.
+
+    Attributes:
+        missing: what the folder lacks of them, sorted; empty where it is whole.
+        foreign: the files that only other distributions say are theirs, as `package/module.py`.
+
+    """
+
+    missing: tuple[str, ...]
+    foreign: frozenset[str]
+
+
+def closure_of(
     tree: Path, requirements: Sequence[str], pins: Sequence[str], *, python_version: str, machine: str
-) -> list[str]:
-    """Return what the tree lacks of the requirements and their closure, sorted; empty where it is whole.
+) -> Closure:
+    """Look for requirements and their closure in a tree.
 
     Args:
         tree: the folder that was installed into.
@@ -40,6 +55,7 @@ def missing_from(
     where = _lambda_markers(python_version, machine)
     missing: set[str] = set()
     seen: set[str] = set()
+    reached: set[NormalizedName] = set()
     waiting = [Requirement(one) for one in requirements]
     while waiting:
         needed = waiting.pop()
@@ -51,11 +67,14 @@ def missing_from(
         if found is None:
             missing.add(str(needed))
             continue
+        reached.add(name)
         wanted = [needed, *([pinned[name]] if name in pinned else [])]
         missing |= {str(one) for one in wanted if not one.specifier.contains(found.version, prereleases=True)}
         missing |= set(_missing_files(found))
         waiting += _needs(found, needed.extras, where)
-    return sorted(missing)
+    own = _files(found for name, found in installed.items() if name in reached)
+    foreign = _files(found for name, found in installed.items() if name not in reached) - own
+    return Closure(tuple(sorted(missing)), frozenset(foreign))
 
 
 def _needs(found: Distribution, extras: set[str], where: Mapping[str, str]) -> Iterator[Requirement]:
@@ -71,19 +90,31 @@ def _extras(requirement: Requirement) -> str:
 
 
 def _missing_files(found: Distribution) -> Iterator[str]:
-    """Yield one of the files that a distribution says it has and has not, if any.
+    """Yield one of the files that a distribution says it has and has not, if any."""
+    recorded = _recorded(found)
+    if recorded is None:
+        yield f"the list of files of {found.name}"
+        return
+    for name in recorded:
+        if not Path(str(found.locate_file(name))).is_file():
+            yield f"{name} of {found.name}"
+            return
 
-    From its record as it stands: `Distribution.files` leaves out what is not there.
+
+def _files(of: Iterable[Distribution]) -> set[str]:
+    return {name for found in of for name in _recorded(found) or ()}
+
+
+def _recorded(found: Distribution) -> list[str] | None:
+    """Return the names of a distribution's files below the tree, None where it does not say.
+
+    From its record as it stands: `Distribution.files` leaves out what is not there. Scripts lie beside the tree that is
+    meant, and no function runs one.
     """
     record = found.read_text("RECORD")
     if record is None:
-        yield f"the list of files of {found.name}"
-        return
-    for name, *_ in csv.reader(record.splitlines()):
-        # Scripts lie beside the tree that is meant, and no function runs one.
-        if ".." not in name.split("/") and not Path(str(found.locate_file(name))).is_file():
-            yield f"{name} of {found.name}"
-            return
+        return None
+    return [name for name, *_ in csv.reader(record.splitlines()) if ".." not in name.split("/")]
 
 
 def _lambda_markers(python_version: str, machine: str) -> dict[str, str]:

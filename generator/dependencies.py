@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement
 
-from generator.closure import missing_from
+from generator.closure import closure_of
 from generator.errors import BundleError
 from generator.pip_settings import PipSettingsError, pip_environment
 from generator.zips import add_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 ARCHITECTURES: Mapping[str, str] = {"arm64": "aarch64", "x86_64": "x86_64"}
 """Lambda's name of an architecture to the one in wheels' platform tags."""
@@ -41,13 +41,16 @@ _DROPPED_DIRECTORIES = {"__pycache__", "tests", "test", "bin"}
 _DROPPED_METADATA = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 
-def dependency_zip(requirements: Sequence[str], architecture: str, constraints: Path, cache: Path) -> Path:
-    """Return a zip of the installed requirements.
+def dependency_zips(
+    wanted: Collection[tuple[str, ...]], architecture: str, constraints: Path, cache: Path
+) -> dict[tuple[str, ...], Path]:
+    """Return a zip of the installed requirements, for each of these sets of them.
 
-    It is named after what was asked for; its comment is a hash of what it holds.
+    Whatever is not there yet is installed at once, and each zip gets what its set needs of it: pip takes seconds to
+    start, and the sets share most. A zip is named after what was asked for; its comment is a hash of what it holds.
 
     Args:
-        requirements: distribution names.
+        wanted: sets of distribution names.
         architecture: a key of `ARCHITECTURES`.
         constraints: pip constraints; only lines that pin versions count for the hash.
         cache: directory of these zips.
@@ -59,23 +62,29 @@ def dependency_zip(requirements: Sequence[str], architecture: str, constraints: 
     pins = sorted(line.split("#")[0].strip() for line in constraints.read_text(encoding="utf-8").splitlines())
     pins = [pin for pin in pins if pin]
     pinned = {re.split(r"[<>=!~\[ ;]", pin)[0].lower() for pin in pins}
-    if missing := [name for name in requirements if name.lower() not in pinned]:
+    names = sorted({name for requirements in wanted for name in requirements})
+    if missing := [name for name in names if name.lower() not in pinned]:
         raise BundleError(f"{constraints} does not pin {', '.join(missing)}")
-    asked = "\n".join([_LAYOUT, architecture, PYTHON_VERSION, *sorted(requirements), "--", *pins])
-    digest = hashlib.sha256(asked.encode()).hexdigest()[:32]
-    path = cache / f"{digest}.zip"
-    if not path.is_file():
+    zips = {requirements: cache / f"{_digest(requirements, architecture, pins)}.zip" for requirements in wanted}
+    if absent := {requirements: path for requirements, path in zips.items() if not path.is_file()}:
         cache.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(dir=cache, prefix=".installing-"))
         try:
-            _install(requirements, architecture, constraints, work / "tree")
-            _check(requirements, pins, architecture, work / "tree")
-            _zip(work / "tree", work / path.name)
-            # The last step: who sees the name sees a whole file, and two runs at once make the same one.
-            (work / path.name).replace(path)
+            _install(sorted({name for one in absent for name in one}), architecture, constraints, work / "tree")
+            for requirements, path in absent.items():
+                foreign = _check(requirements, pins, architecture, work / "tree")
+                _zip(work / "tree", work / path.name, foreign)
+            for path in absent.values():
+                # The last step: who sees the name sees a whole file, and two runs at once make the same one.
+                (work / path.name).replace(path)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-    return path
+    return zips
+
+
+def _digest(requirements: Sequence[str], architecture: str, pins: Sequence[str]) -> str:
+    asked = "\n".join([_LAYOUT, architecture, PYTHON_VERSION, *sorted(requirements), "--", *pins])
+    return hashlib.sha256(asked.encode()).hexdigest()[:32]
 
 
 def _install(requirements: Sequence[str], architecture: str, constraints: Path, target: Path) -> None:
@@ -110,24 +119,28 @@ def _install(requirements: Sequence[str], architecture: str, constraints: Path, 
         )
 
 
-def _check(requirements: Sequence[str], pins: Sequence[str], architecture: str, tree: Path) -> None:
-    """Raise BundleError where the tree is not what was asked for, whatever pip says."""
+def _check(requirements: Sequence[str], pins: Sequence[str], architecture: str, tree: Path) -> frozenset[str]:
+    """Return the tree's files that are of other requirements.
+
+    Raises BundleError where the tree is not what was asked for, whatever pip says.
+    """
     machine = ARCHITECTURES[architecture]
     try:
-        missing = missing_from(tree, requirements, pins, python_version=PYTHON_VERSION, machine=machine)
+        closure = closure_of(tree, requirements, pins, python_version=PYTHON_VERSION, machine=machine)
     except InvalidRequirement as error:
         raise BundleError(f"a requirement cannot be read: {' '.join(str(error).split())}") from error
-    if missing:
+    if closure.missing:
         raise BundleError(
-            f"pip reports success, but what it installed for {architecture} lacks {', '.join(missing)} "
+            f"pip reports success, but what it installed for {architecture} lacks {', '.join(closure.missing)} "
             "(nothing is kept of it)"
         )
+    return closure.foreign
 
 
-def _zip(tree: Path, path: Path) -> None:
+def _zip(tree: Path, path: Path, foreign: Collection[str]) -> None:
     digest = hashlib.sha256()
     with zipfile.ZipFile(path, "w") as archive:
-        for name in sorted(_kept(tree)):
+        for name in sorted(name for name in _kept(tree) if name not in foreign):
             content = (tree / name).read_bytes()
             digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\0".encode())
             add_file(archive, name, content)

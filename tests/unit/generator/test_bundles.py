@@ -310,7 +310,7 @@ def test_wheels_are_for_the_functions_processor(wheels: Path, tmp_path: Path) ->
     (wheels / "polars-1.0-py3-none-any.whl").unlink()
     wheel(wheels, "polars", "1.0", tag="cp313-cp313-manylinux_2_28_x86_64")
     assert build(wheels, tmp_path / "x86_64", "x86_64").files
-    with pytest.raises(BundleError, match=r"pip cannot install .*polars for arm64: Cannot install polars"):
+    with pytest.raises(BundleError, match=r"pip cannot install .*polars.* for arm64: Cannot install polars"):
         build(wheels, tmp_path / "arm64", "arm64")
 
 
@@ -343,15 +343,16 @@ def test_an_unpinned_dependency_is_refused(wheels: Path, tmp_path: Path) -> None
         build(wheels, tmp_path)
 
 
-@pytest.mark.parametrize("variable", ["PIP_NO_DEPS=1", "PIP_DRY_RUN=1", "PIP_ROOT=elsewhere", "PIP_USER=1"])
-def test_pips_settings_change_no_bundle(
-    variable: str, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever the user has pip do otherwise, a bundle holds the requirements and what these need."""
+def test_pips_settings_change_no_bundle(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the user has pip do otherwise, a bundle holds the requirements and what these need.
+
+    All at once: one that came through would leave the bundle without what it needs, whatever becomes of the others.
+    """
     monkeypatch.chdir(tmp_path)
     wheel(wheels, "aws_lambda_powertools", "1.0", needs="jmespath>=1")
     wheel(wheels, "jmespath", "1.2", text="FOUND = True\n")
-    monkeypatch.setenv(*variable.split("="))
+    for variable in ("PIP_NO_DEPS=1", "PIP_DRY_RUN=1", "PIP_ROOT=elsewhere", "PIP_USER=1"):
+        monkeypatch.setenv(*variable.split("="))
     built = build(wheels, tmp_path)
     for path in built.files.values():
         with zipfile.ZipFile(path) as archive:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from generator.closure import missing_from
+from generator.closure import closure_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def install(tree: Path, name: str, version: str, *needs: str, files: tuple[str, 
 
 def missing(tree: Path, *requirements: str, pins: tuple[str, ...] = ()) -> list[str]:
     """Ask for Lambda on arm64."""
-    return missing_from(tree, requirements, pins, python_version="3.13", machine="aarch64")
+    return list(closure_of(tree, requirements, pins, python_version="3.13", machine="aarch64").missing)
 
 
 def test_a_whole_tree_lacks_nothing(tmp_path: Path) -> None:
@@ -70,3 +70,14 @@ def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
     """A distribution that is there in name alone is named with the file."""
     install(tmp_path, "first", "1.0", files=("first_data.bin",))
     assert missing(tmp_path, "first") == ["first_data.bin of first"]
+
+
+def test_files_of_what_was_not_asked_for_are_foreign(tmp_path: Path) -> None:
+    """A tree may hold more than one asks for: what only others say is theirs is told, what both do is not."""
+    install(tmp_path, "first", "1.0", "second", files=("shared.py",))
+    install(tmp_path, "second", "1.0")
+    install(tmp_path, "third", "1.0", files=("shared.py",))
+    (tmp_path / "shared.py").write_text("")
+    found = closure_of(tmp_path, ["first"], (), python_version="3.13", machine="aarch64")
+    assert found.missing == ()
+    assert found.foreign == {"third.py", "third-1.0.dist-info/METADATA"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,7 +16,7 @@ from bench.report.result import write_result
 from tests.unit.bench.report.result_sample import file_result, market_result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
@@ -98,31 +98,38 @@ def opened(
         page.goto(report.as_uri())
         if page.locator("[data-figure]").count():
             page.locator("html[data-drawn=yes]").wait_for(state="attached")
+        assert said == [report.as_uri()]
         yield page
         assert said == [report.as_uri()]
     finally:
         context.close()
 
 
+@pytest.fixture(scope="module")
+def desk(browser: Browser, reports: dict[str, Path]) -> Iterator[Mapping[str, Page]]:
+    """The reports on a desk, in light: opened once, for the tests that only look."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(opened(browser, report)) for name, report in reports.items()}
+
+
 @pytest.mark.parametrize("name", ["ticks", "files"])
-def test_every_section_is_there_and_nothing_is_asked_for(browser: Browser, reports: dict[str, Path], name: str) -> None:
+def test_every_section_is_there_and_nothing_is_asked_for(desk: Mapping[str, Page], name: str) -> None:
     """The report opens offline without an error or a request, and each link of its menu leads to a visible section."""
-    with opened(browser, reports[name]) as page:
-        assert [section for section in SECTIONS if not page.locator(f"#{section}").is_visible()] == []
-        links = page.locator("nav a").evaluate_all("links => links.map(link => link.hash.slice(1))")
-        assert sorted(links) == sorted(SECTIONS)
-        verdict = page.locator("h1").inner_text()
-        assert verdict.endswith("PASSED" if name == "ticks" else "FAILED")
+    page = desk[name]
+    assert [section for section in SECTIONS if not page.locator(f"#{section}").is_visible()] == []
+    links = page.locator("nav a").evaluate_all("links => links.map(link => link.hash.slice(1))")
+    assert sorted(links) == sorted(SECTIONS)
+    verdict = page.locator("h1").inner_text()
+    assert verdict.endswith("PASSED" if name == "ticks" else "FAILED")
 
 
-def test_the_charts_are_drawn(browser: Browser, reports: dict[str, Path]) -> None:
+def test_the_charts_are_drawn(desk: Mapping[str, Page]) -> None:
     """Each chart has its lines or marks, and says in words what it shows."""
     drawn = {"throughput": "path.js-line", "queues": "path.js-line", "faults": "path.point", "latency": "path.point"}
-    with opened(browser, reports["ticks"]) as page:
-        for name, mark in drawn.items():
-            chart = page.locator(f"[data-figure={name}]")
-            assert chart.locator(mark).count() > 1, name
-            assert len(chart.get_attribute("aria-label") or "") > 40, name
+    for name, mark in drawn.items():
+        chart = desk["ticks"].locator(f"[data-figure={name}]")
+        assert chart.locator(mark).count() > 1, name
+        assert len(chart.get_attribute("aria-label") or "") > 40, name
 
 
 def test_charts_over_time_line_up(browser: Browser, reports: dict[str, Path]) -> None:
@@ -152,9 +159,12 @@ def test_charts_over_time_line_up(browser: Browser, reports: dict[str, Path]) ->
 
 @pytest.mark.parametrize("name", ["ticks", "files", "long"])
 @pytest.mark.parametrize("width_px", [PHONE_PX, DESK_PX])
-def test_the_page_never_scrolls_sideways(browser: Browser, reports: dict[str, Path], name: str, width_px: int) -> None:
+def test_the_page_never_scrolls_sideways(
+    browser: Browser, reports: dict[str, Path], desk: Mapping[str, Page], name: str, width_px: int
+) -> None:
     """On a phone as on a desk the page is as wide as the screen; what is wider scrolls within itself, by key too."""
-    with opened(browser, reports[name], width_px=width_px) as page:
+    shown = nullcontext(desk[name]) if width_px == DESK_PX else opened(browser, reports[name], width_px=width_px)
+    with shown as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width_px
         wide = page.locator(".scroll").evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth)"
                                                     ".map(one => one.tabIndex)")  # fmt: skip
@@ -164,10 +174,11 @@ def test_the_page_never_scrolls_sideways(browser: Browser, reports: dict[str, Pa
 @pytest.mark.parametrize("name", ["ticks", "files"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read(
-    browser: Browser, reports: dict[str, Path], name: str, scheme: Literal["light", "dark"]
+    browser: Browser, reports: dict[str, Path], desk: Mapping[str, Page], name: str, scheme: Literal["light", "dark"]
 ) -> None:
     """In light and in dark each text, those of the charts too, has a contrast of 4.5 to 1 or more."""
-    with opened(browser, reports[name], scheme=scheme) as page:
+    shown = nullcontext(desk[name]) if scheme == "light" else opened(browser, reports[name], scheme=scheme)
+    with shown as page:
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (background == "rgb(255, 255, 255)") == (scheme == "light")
         assert page.evaluate(_FAINT_TEXTS) == []
@@ -184,9 +195,9 @@ def test_the_charts_follow_a_change_of_scheme(browser: Browser, reports: dict[st
         expect(text).to_have_css("fill", light)
 
 
-def test_headings_tell_the_outline(browser: Browser, reports: dict[str, Path]) -> None:
+def test_headings_tell_the_outline(desk: Mapping[str, Page]) -> None:
     """One first heading, and no level is left out: what a screen reader lists is the report's outline."""
-    with opened(browser, reports["ticks"]) as page:
-        levels: list[Any] = page.locator("h1, h2, h3").evaluate_all("all => all.map(one => Number(one.tagName[1]))")
-        assert levels.count(1) == 1
-        assert all(after - before <= 1 for before, after in pairwise(levels))
+    headings = desk["ticks"].locator("h1, h2, h3")
+    levels: list[Any] = headings.evaluate_all("all => all.map(one => Number(one.tagName[1]))")
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))

@@ -28,9 +28,15 @@ def test_the_users_settings_have_no_effect(home: str, tmp_path: Path, monkeypatc
         (users / ".cfnlintrc").write_text(ELSEWHERE)
     monkeypatch.setenv("HOME", str(users))
     template = work / "template.json"
-    template.write_text(GOOD)
-    with Lint(template) as lint:
-        lint.wait()
     template.write_text(BAD)
-    with Lint(template) as lint, pytest.raises(DeploymentError, match="E3006"):
+    with Lint(template) as lint, pytest.raises(DeploymentError, match="E3006") as found:
+        lint.wait()
+    # The one fault and nothing else, as settings that find fault with everything would have it.
+    assert str(found.value).count("template.json:") == 1
+
+
+def test_a_good_template_is_let_through(tmp_path: Path) -> None:
+    """Waiting for a run without findings says nothing."""
+    (tmp_path / "template.json").write_text(GOOD)
+    with Lint(tmp_path / "template.json") as lint:
         lint.wait()
