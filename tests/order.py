@@ -38,10 +38,26 @@ _TOGETHER: Final = (
     ("test_bench_can_fail",),
     ("test_embedded_lifecycle",),
 )
+#: Modules below `tests` whose tests take longest of those that need no LocalStack, longest first.
+_LONG_UNITS: Final = (
+    "unit/generator/test_session_table",
+    "unit/generator/test_bundles",
+    "unit/tickstream/test_range_splits",
+    "templates/test_lint",
+    "unit/bench/own_file/test_effects_alike",
+    "unit/bench/own_file/test_feed_files_alike",
+    "unit/bench/test_fuzz_text",
+    "unit/services/test_decoder_process",
+    "unit/bench/report/test_report_in_browser",
+    "unit/market_analytics/test_data_processor_neighbours",
+)
 _GROUPS: Final = {
-    f"tests/e2e/{module}.py": (rank, place)
-    for rank, modules in enumerate(_TOGETHER)
-    for place, module in enumerate(modules)
+    **{
+        f"tests/e2e/{module}.py": (rank, place)
+        for rank, modules in enumerate(_TOGETHER)
+        for place, module in enumerate(modules)
+    },
+    **{f"tests/{module}.py": (rank, 0) for rank, module in enumerate(_LONG_UNITS, len(_TOGETHER) + 1)},
 }
 
 
@@ -53,7 +69,7 @@ def module_of(node_id: str) -> str:
 def rank_of(node_id: str) -> tuple[int, int, str]:
     """Return what tests are sorted by; tests of one module have the same rank, and stay in their order."""
     module = module_of(node_id)
-    rest = len(_TOGETHER) + (not module.startswith("tests/e2e/"))
+    rest = len(_TOGETHER) if module.startswith("tests/e2e/") else len(_TOGETHER) + len(_LONG_UNITS) + 1
     return *_GROUPS.get(module, (rest, 0)), module
 
 

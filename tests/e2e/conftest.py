@@ -19,18 +19,19 @@ def target() -> Iterator[EmbeddedTarget]:
 
 
 @pytest.fixture(scope="session")
-def market(target: EmbeddedTarget) -> Iterator[MarketStack]:
-    """Deploy the market-analytics stack once, with small ranges and early compaction; each test has its own symbols."""
+def market(target: EmbeddedTarget) -> MarketStack:
+    """Deploy the market-analytics stack once, with small ranges and early compaction; each test has its own symbols.
+
+    It ends with LocalStack: what a deletion does is tested of stacks of their own.
+    """
     deployment.deploy(target, "e2e", {"RangeBytes": "65536", "CompactionThreshold": "40"})
-    yield MarketStack(target, deployment.flat_outputs(target, "e2e"), "e2e")
-    deployment.destroy(target, "e2e")
+    return MarketStack(target, deployment.flat_outputs(target, "e2e"), "e2e")
 
 
 @pytest.fixture(scope="session")
-def files(target: EmbeddedTarget) -> Iterator[FileStack]:
+def files(target: EmbeddedTarget) -> FileStack:
     """Deploy the file-processing stack once; messages that fail come again in seconds. Each test has its own keys."""
     deployment.create(target, "e2e", deployment.assemble("e2e", pipeline=deployment.FILE_PROCESSING))
     stack = FileStack(target, "e2e")
     retry_soon(stack.sqs, stack.outputs.working_queues().values())
-    yield stack
-    deployment.destroy(target, "e2e", deployment.FILE_PROCESSING)
+    return stack

@@ -43,7 +43,7 @@ class Uploader:
 
     def _put_all(self) -> None:
         # A few a second: a load, not a siege of the two cores that everything shares.
-        while not self._stop.wait(0.1):
+        while not self._stop.wait(0.25):
             some = self.rows[self.sent : self.sent + 30]
             try:
                 self.ingest_ids.append(self._stack.put(f"flow/{self.sent:06}.csv", csv(some)))

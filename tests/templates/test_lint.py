@@ -61,4 +61,4 @@ def test_lint_notices(root: Path, tmp_path: Path, template: Template) -> None:
     broken.write_text(json.dumps(template), encoding="utf-8")
     done = lint(root, "--format", "parseable", *_STRICT, broken)
     assert done.returncode != 0
-    assert rules(done) == {rule for *_, rule in _FAULTS}
+    assert rules(done) >= {rule for *_, rule in _FAULTS}

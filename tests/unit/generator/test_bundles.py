@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -216,7 +217,8 @@ def source_of(module: str, sources: Mapping[str, bytes]) -> str | None:
     return next((file for file in (f"{stem}.py", f"{stem}/__init__.py") if file in sources), None)
 
 
-def imports(source: bytes) -> set[str]:
+@cache
+def imports(source: bytes) -> frozenset[str]:
     """Return the modules that a source imports when it runs (not those for type checkers).
 
     `from package import name` may mean a module of the package, so that both are returned: `package.name` too.
@@ -234,7 +236,7 @@ def imports(source: bytes) -> set[str]:
             found.add(node.module)
             found |= {f"{node.module}.{alias.name}" for alias in node.names if node.module in PROJECT_PACKAGES}
         todo += ast.iter_child_nodes(node)
-    return found
+    return frozenset(found)
 
 
 def test_the_template_finds_every_bundle(pipeline: str, built: BuiltBundles) -> None:

@@ -187,7 +187,7 @@ def cancel_files(draw: st.DrawFn) -> tuple[dict[str, Any], bytes, int]:
             "k": draw(st.sampled_from(["T", "T", "X", "X ", "Q", "D"])),
             "m": draw(st.sampled_from(["0", "0", "0", "7", "9", ""])),
         }
-        for price in range(100, 100 + draw(st.integers(2, 40)))
+        for price in range(100, 100 + draw(st.integers(2, 20)))
     ]
     return document, written(str(document["format"]), listed), draw(st.sampled_from([40, 200, 1 << 20]))
 

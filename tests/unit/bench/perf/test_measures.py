@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +15,23 @@ from bench.perf.figures import Better
 from tickstream.decoding import decode_span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tickstream.bars import Bar
     from tickstream.decoding import Decoded
+
+
+@pytest.fixture(scope="module", autouse=True)
+def made_once() -> Iterator[None]:
+    """Make each sample once, and decode it once a repeat: how fast this machine is is not asked here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "_ROUNDS_A_REPEAT", 1)
+        native, all_of_them = cache(decoding.native_sample), cache(feeds.samples)
+        patch.setattr(decoding, "native_sample", native)
+        patch.setattr(feeds, "native_sample", native)
+        patch.setattr(feeds, "samples", all_of_them)
+        yield
 
 
 def test_decoding_is_measured_against_bare_polars_on_the_same_rows() -> None:
