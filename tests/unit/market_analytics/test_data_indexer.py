@@ -384,6 +384,26 @@ def test_m22_what_is_unpacked_for_an_index_and_for_a_range_is_bounded(
     assert unpacked[0] < len(bench.body) / 4
 
 
+def test_m22_a_row_that_goes_on_far_beyond_its_range_is_read_to_its_end() -> None:
+    """Rows of up to a mebibyte, each of which ends ranges behind the one in which it begins: every tick once."""
+    chance = random.Random(3)  # noqa: S311
+    rows = 60
+    lines = [
+        b"S,%d,1.5,%d,%s\n" % (NOW_MS * 10**6 + at, at + 1, chance.randbytes(150_000 + at * 5_000).hex().encode())
+        for at in range(rows)
+    ]
+    text = b"symbol,timestamp,price,size,note\n" + b"".join(lines)
+    bench = Bench("notes.csv.gz", gzip.compress(text, 1))
+    ingest_id = bench.arrive()
+    bench.index()
+    assert len(bench.ranges) > rows
+    while bench.ranges:
+        bench.process()
+    answer = bench.state(ingest_id)
+    assert (answer["state"], answer["ticks"], answer["rejected"]) == ("complete", rows, 0)
+    assert sum(bar.volume_e9 for bar in bench.world.bars("S")) == sum(range(1, rows + 1)) * 10**9
+
+
 def test_m22_an_event_that_comes_twice_while_indexing_counts_once(plain: dict[str, list[tuple[object, ...]]]) -> None:
     """Two orders, two indexes at once and ranges sent twice: every tick once."""
     bench = Bench(*OBJECTS["gzip"])
