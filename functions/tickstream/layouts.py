@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from tickstream.parquet.schema import Column
 
 SNIFFED_BYTES: Final = 64 * 1024
+#: What is read at a time, and at most, of a zst that gives less text than is looked at.
+_BLOCK_BYTES: Final = 192 * 1024
+_MOST_PACKED_BYTES: Final = 1024 * 1024
 
 _BLANKS: Final = b" \t\r\n"
 _COMMENT: Final = b"#"
@@ -110,6 +113,12 @@ def head_of(
     packed = read(0, min(wanted_bytes, source.size_bytes))
     stream = GzipStream() if container is Container.GZIP else ZstdStream()
     text, taken = stream.unpack(packed, wanted_bytes)
+    # A block of zst is all there or not at all, and takes up to 128 KiB; what stands before the first may be no text.
+    most_bytes = min(source.size_bytes, _MOST_PACKED_BYTES) if container is Container.ZSTD else 0
+    while len(text) < wanted_bytes // 2 and len(packed) < most_bytes:
+        packed += read(len(packed), min(len(packed) + _BLOCK_BYTES, source.size_bytes))
+        more, took = stream.unpack(packed[taken:], wanted_bytes - len(text))
+        text, taken = text + more, taken + took
     # Nothing but padding may follow the text; what would be another member is unpacked no further.
     rest = packed[taken:].lstrip(b"\0") if stream.finished else packed[taken:]
     all_read = len(packed) == source.size_bytes

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import random
+import struct
 import sys
 from contextlib import suppress
 from subprocess import run
 
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -159,3 +162,13 @@ def test_planning_needs_no_polars() -> None:
     """DataIngestion has no polars in its bundle, and what it imports from here must not want it."""
     code = "import sys, tickstream.layouts, tickstream.ranges, tickstream.rows; sys.exit('polars' in sys.modules)"
     assert run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("skipped_bytes", [0, 300_000])
+def test_a_zst_whose_first_block_is_large_has_a_head(skipped_bytes: int) -> None:
+    """Text that hardly packs has no text in its first 64 KiB; nor has a frame of something else before it."""
+    rows = b"AAPL,1767625800000000000,187.50,100\n" + random.Random(1).randbytes(400_000).hex().encode()  # noqa: S311
+    skipped = struct.pack("<II", 0x184D2A50, skipped_bytes) + bytes(skipped_bytes) if skipped_bytes else b""
+    data = skipped + zstd.compress(HEADER + b"\n" + rows)
+    layout = sniff(Source("bucket", "key", "v1", "etag", len(data)), lambda start, end: data[start:end])
+    assert (layout.format, layout.container) == (Format.CSV, Container.ZSTD)
