@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bench.commands.target_options import target_choice
 from bench.errors import BenchError
 from bench.faults.catalog import names as fault_names
-from bench.workloads import DEFAULT, RANGE_BYTES, load, names
+from bench.workloads import DEFAULT, RANGE_BYTES, DayFile, load, names
 from generator.environment import Environment
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _OPTIONS_OF: Final = {
         "workload",
         "ticks",
         "symbols",
+        "day_file",
         "posts",
         "input",
         "key",
@@ -80,6 +81,9 @@ def add_workload(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ticks", type=int, help="rows to send, corrupt ones among them")
     parser.add_argument("--symbols", type=int, help="of the ticks")
+    parser.add_argument(
+        "--day-file", metavar="KIND", help="csv, csv.gz, zip or csv.zst: one file instead of many CSV objects"
+    )
     parser.add_argument("--seed", type=int, help="equal seeds make equal bytes (default: 1)")
     parser.add_argument("--corrupt", type=float, metavar="FRACTION", help="of the rows, or of the files (default: 0.1)")
     parser.add_argument("--posts", type=int, metavar="N", help="N more requests of one tick, one symbol's hour")
@@ -163,6 +167,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         "seed": options.seed,
         "corrupt_fraction": options.corrupt,
         "single_posts": options.posts,
+        "day_file": options.day_file,
     }
     workload = load(
         given(options.workload, DEFAULT),
@@ -174,6 +179,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
     if options.input is not None and not options.input.is_file():
         raise BenchError(f"there is no file {options.input}")
     objects = options.input is not None or workload.posts.share < 1
+    index = options.input is None and workload.day_file not in {DayFile.NONE, DayFile.CSV}
     own_file = _own_file(options)
     wants_faults = bool(getattr(options, "faults", None))
     return MarketTrial(
@@ -182,7 +188,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         own_file=own_file,
         ticks_a_second=options.rate,
         stall_s=options.stall,
-        faults=FaultPlan.of(options.faults, workload.seed, objects=objects) if wants_faults else None,
+        faults=FaultPlan.of(options.faults, workload.seed, objects=objects, index=index) if wants_faults else None,
     )
 
 

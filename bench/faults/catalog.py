@@ -46,7 +46,8 @@ class Fault:
     """One fault.
 
     about: what happens, in one sentence. rules: from the start, of which any may hit.
-    of_objects: whether it hits objects alone, so that a workload of POSTs has no occasion for it.
+    of_objects: whether it hits objects alone, so that a workload of POSTs has no occasion for it. of_index: the same of
+    large packed objects, as a day file is.
     held: whether its rules spoil messages, so that these become dead letters; they are taken away when that has
     happened. then: rules from that moment on, until every range is committed and bars were read meanwhile.
     parameters: of the stack, unless it is given others. deviations: where a run under it departs from the stack as it
@@ -57,6 +58,7 @@ class Fault:
     about: str
     rules: Rules
     of_objects: bool = False
+    of_index: bool = False
     held: bool = False
     then: Rules | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -248,6 +250,15 @@ def _duplicate_messages(scene: Scene) -> tuple[FaultRule, ...]:
     return tuple(FaultRule(f"{one} batch", "sqs", "SendMessageBatch", one, action=Action.TWICE) for one in senders)
 
 
+def _lost_index(scene: Scene) -> tuple[FaultRule, ...]:
+    gone = FaultRule("entry", "s3", "GetObject", scene.outputs.processor_function_name, "index/", "NoSuchKey", 404)
+    return (
+        # Between two ranges; and when it is looked whether it is there by now, so that it is made again.
+        replace(gone, times=3, skip=1),
+        replace(gone, name="part", function=scene.outputs.indexer_function_name, times=2, skip=1),
+    )
+
+
 def _no_rules(_scene: Scene) -> tuple[FaultRule, ...]:
     return ()
 
@@ -292,6 +303,13 @@ _ALL: Final = (
         "poison-messages",
         "Messages that nobody of the pipeline sent stand in ProcessingQueue; they must end as dead letters and stay.",
         _no_rules,
+    ),
+    Fault(
+        "lost-index",
+        "Parts of the index of a large packed object are gone when they are wanted; it is made again and waited for.",
+        _lost_index,
+        of_objects=True,
+        of_index=True,
     ),
     Fault(
         "hostile-objects",
@@ -340,21 +358,23 @@ _ALL: Final = (
 _BY_NAME: Final = {fault.name: fault for fault in _ALL}
 
 
-def names(*, objects: bool = True) -> tuple[str, ...]:
-    """All faults there are; objects: whether the workload has any, without which some have no occasion."""
-    return tuple(fault.name for fault in _ALL if objects or not fault.of_objects)
+def names(*, objects: bool = True, index: bool = True) -> tuple[str, ...]:
+    """All faults there are, or those for which a workload has an occasion: whether it has objects, and an index."""
+    return tuple(fault.name for fault in _ALL if (objects or not fault.of_objects) and (index or not fault.of_index))
 
 
-def faults_of(wanted: Iterable[str], *, objects: bool = True) -> tuple[Fault, ...]:
+def faults_of(wanted: Iterable[str], *, objects: bool = True, index: bool = True) -> tuple[Fault, ...]:
     """Return the faults of these names, each once, in the catalog's order.
 
-    objects: whether the workload has any. Raises BenchError for an unknown name, and for one without an occasion.
+    objects, index: what the workload has. Raises BenchError for an unknown name, and for one without an occasion.
     """
     asked = set(wanted)
     if unknown := sorted(asked - _BY_NAME.keys()):
         raise BenchError(f"there is no fault {unknown[0]}: there are {', '.join(names())} and all")
     if idle := [name for name in asked if _BY_NAME[name].of_objects and not objects]:
         raise BenchError(f"this workload has no objects, so that there is no occasion for {', '.join(sorted(idle))}")
+    if not index and any(_BY_NAME[name].of_index for name in asked):
+        raise BenchError("this workload has no large packed object (--day-file), so that there is no index to lose")
     return tuple(fault for fault in _ALL if fault.name in asked)
 
 

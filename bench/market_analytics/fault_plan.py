@@ -133,13 +133,23 @@ class FaultPlan:
         self._marks: list[tuple[str, int]] = []
 
     @classmethod
-    def of(cls, wanted: Iterable[str], seed: int, clock: Clock | None = None, *, objects: bool = True) -> FaultPlan:
+    def of(
+        cls,
+        wanted: Iterable[str],
+        seed: int,
+        clock: Clock | None = None,
+        *,
+        objects: bool = True,
+        index: bool = False,
+    ) -> FaultPlan:
         """Return the plan of these faults; `all` is every one that the workload has an occasion for.
 
-        objects: whether the workload has any. Raises BenchError for a name that there is not, or without an occasion.
+        objects: whether the workload has any. index: whether one of them is indexed, as a packed day file is. Raises
+        BenchError for a name that there is not, or without an occasion.
         """
         asked = tuple(wanted)
-        return cls(faults_of(names(objects=objects) if ALL in asked else asked, objects=objects), seed, clock)
+        due = names(objects=objects, index=index) if ALL in asked else asked
+        return cls(faults_of(due, objects=objects, index=index), seed, clock)
 
     def install(
         self, deployed: Deployed, pieces: Iterable[ObjectFile | PostBody], read_late: Callable[[], Check]

@@ -13,7 +13,9 @@ _MAKING: Final = "tickstream/index_making.py"
 _TEXT: Final = "tickstream/indexed_text.py"
 _RANGES: Final = "tickstream/indexed_ranges.py"
 #: Without it a text that is not what was packed would be noticed, and waited for until the trial's patience ends.
-_NO_CHECKSUM: Final = Edit(_TEXT, "if zlib.crc32(self._text) != entry.checksum:", "if not entry.text_end:")
+_NO_CHECKSUM: Final = Edit(
+    _TEXT, "if zlib.crc32(memoryview(self._text)[:own_bytes]) != entry.checksum:", "if not entry.text_end:"
+)
 
 INDEXING: Final = (
     Mutant(
@@ -44,7 +46,7 @@ INDEXING: Final = (
     Mutant(
         "row-over-a-place-lost",
         "a row that goes on beyond a range of an indexed object ends with the range",
-        (Edit(_RANGES, "text.reach(span.end + MAX_ROW_BYTES + JOINT_BYTES)", "text.reach(span.end)"),),
+        (Edit(_RANGES, "end = text.reach(span.end + _NEAR_BYTES)", "end = text.reach(span.end)"),),
         (_STORED, _RECEIPTS),
     ),
 )

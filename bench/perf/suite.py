@@ -45,6 +45,7 @@ class Benchmark:
 ALL: Final = (
     Benchmark("decoding", "bench.perf.decoding:measure", "DataProcessor's decoding and folding, against bare polars"),
     Benchmark("feeds", "bench.perf.feeds:measure", "the same of vendors' files, by feeds, against native ones"),
+    Benchmark("packed", "bench.perf.packed:measure", "ranges of packed objects, and what their index costs"),
     Benchmark("generator", "bench.perf.commands:generator", "the generator, against importing what it uses"),
     Benchmark("environments", "bench.perf.environments:cold_starts", "functions started cold, one and twenty at once"),
     Benchmark("deployment", "bench.perf.deployments:up_and_deployed", "LocalStack up and the stack deployed"),

@@ -8,8 +8,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from backports import zstd
+
 from bench.faults import FaultRule
 from bench.permissions.loads import missing, new_name
+from services.index_parts import COPY_PART_BYTES
 from tickstream.ingests import Container, Format, Layout, Manifest, Source, Span
 from tickstream.items import manifest_item
 from tickstream.messages import IndexOrder, RangePointer, encode_message, encode_order
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from bench.stack.outputs import Outputs
 
 _UNSEEN: Final = "a packed object that is not shown at first"
+_BREAKS: Final = "a copy of which a part is refused"
+#: Of hexadecimal digits, half of whose bytes are left when they are packed.
+_BAD_ROW_BYTES: Final = 1_000_000
 _COLUMNS: Final = ("symbol", "timestamp", "price", "size")
 _HEADER: Final = ",".join(_COLUMNS) + "\n"
 _LAYOUT: Final = Layout(Format.CSV, Container.GZIP, columns=_COLUMNS, data_start=len(_HEADER))
@@ -42,6 +48,7 @@ class PackedObjects:
         self._put_one_that_is_not_shown(name)
         self._order_one_that_is_gone(name)
         self._ask_for_an_index_that_is_lost(name)
+        self._break_a_copy(name)
 
     def _put_one_that_is_not_shown(self, name: str) -> None:
         """Put an object that is indexed; its order is put back once, because S3 shows the object a moment later."""
@@ -68,6 +75,16 @@ class PackedObjects:
         self._know(Manifest(pointer.ingest_id, pointer.received_ms, 1, (span,), source, layout))
         self._sender.sqs.send_message(QueueUrl=self._outputs.queue_url, MessageBody=encode_message(pointer))
 
+    def _break_a_copy(self, name: str) -> None:
+        """Put a zst in one frame, of whose copy the first part cannot be written at once: bad rows that do not pack."""
+        key, indexer = f"load/{name}-frame.csv.zst", self._outputs.indexer_function_name
+        self._faults.add([FaultRule(_BREAKS, "s3", "UploadPart", indexer, times=1)])
+        chance = random.Random(name)  # noqa: S311 - no secret depends on it
+        rows = (
+            chance.randbytes(_BAD_ROW_BYTES // 2).hex().encode() for _ in range(3 * COPY_PART_BYTES // _BAD_ROW_BYTES)
+        )
+        self._sender.put(self._outputs.bucket_name, key, zstd.compress(_text(name, 1) + b"\n".join(rows)))
+
     def _know(self, manifest: Manifest) -> None:
         """Write a manifest as DataIngestion or DataIndexer would have."""
         dynamodb = self._sender.target.client("dynamodb")
@@ -76,6 +93,7 @@ class PackedObjects:
     def clear_leftovers(self) -> None:
         """See Load."""
         self._faults.remove(_UNSEEN)
+        self._faults.remove(_BREAKS)
         self._sender.sqs.purge_queue(QueueUrl=self._outputs.index_queue_url)
 
 

@@ -7,9 +7,8 @@ on: every random stream is seeded by the workload's seed and the ordinal of the 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from heapq import merge
 from itertools import accumulate, cycle, islice
@@ -20,10 +19,12 @@ import polars as pl
 
 from bench.ledger.truth import ObjectFile, PostBody, write_part
 from bench.synthetic import faults, render
+from bench.synthetic.day_file import DayText, md5_of, packed
 from bench.synthetic.market import MarketDay
 from bench.synthetic.plan import Kind, plan
 from bench.synthetic.prints import Fate
 from bench.synthetic.vendors import VENDORS, VendorDay
+from bench.workloads import DayFile
 from tickstream.errors import Reason
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
     from bench.workloads import Workload
 
 _ROW_GROUPS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """The one file of a day: the ordinal of its first part is its own."""
+
+    ordinal: int
+    text: DayText
 
 
 class Factory:
@@ -52,6 +61,7 @@ class Factory:
         self._vendors = VendorDay(workload, self._market)
         self._posted_at_once = workload.posts.ticks_a_request
         self._csv_objects = 0
+        self._day: _Day | None = None
         self._long_row_planted = False
 
     def make(self) -> Iterator[ObjectFile | PostBody]:
@@ -80,11 +90,15 @@ class Factory:
 
     def _of_parts(self, parts: Iterable[tuple[Part, int]]) -> Iterator[ObjectFile | PostBody]:
         for number, (part, ordinal) in enumerate(parts):
-            if part.kind is Kind.POSTS:
+            if self._workload.day_file is not DayFile.NONE and part.kind is Kind.CSV and not part.feed:
+                self._add_to_day(part, number, ordinal)
+            elif part.kind is Kind.POSTS:
                 ticks, spoiled_rows = self._drawn(part, number)
                 yield from self._posts(part, ordinal, render.frame_of(self._market, ticks), spoiled_rows)
             else:
                 yield self.make_object(part, number, ordinal)
+        if self._day:
+            yield self._day_object(self._day)
 
     def _intended_s(self, turn: float) -> float:
         """When the schedule has a share of what is sent go: the day's own course, in the schedule's length."""
@@ -110,6 +124,15 @@ class Factory:
         return ticks, np.sort(first + rng.choice(part.rows - first, part.corrupt, replace=False)).tolist()
 
     def _text(self, kind: Kind, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> ObjectFile:
+        header, lines, spoiled, reasons = self._lines(kind, frame, spoiled_rows)
+        text = self._laid_out(kind, header, lines, spoiled)
+        write_part(self._truth, ordinal, _truth_rows(ordinal, frame.hstack(text.lines), reasons))
+        return self._text_object(kind, ordinal, text)
+
+    def _lines(
+        self, kind: Kind, frame: pl.DataFrame, spoiled_rows: list[int]
+    ) -> tuple[bytes, pl.Series, dict[int, bytes], dict[int, Reason]]:
+        """Return a header, a line a tick, and of the spoiled rows what stands there instead and why it is refused."""
         columns = render.REORDERED_COLUMNS if kind is Kind.GZIP else render.STANDARD_COLUMNS
         if kind is Kind.JSON_LINES:
             lines, header, kinds = render.json_lines(frame), b"", self._json_faults
@@ -127,9 +150,24 @@ class Factory:
                 continue
             reason, spoil = next(kinds)
             reasons[row], spoiled[row] = reason, spoil(fields, columns)
-        text = self._laid_out(kind, header, lines, spoiled)
-        write_part(self._truth, ordinal, _truth_rows(ordinal, frame.hstack(text.lines), reasons))
-        return self._text_object(kind, ordinal, text)
+        return header, lines, spoiled, reasons
+
+    def _add_to_day(self, part: Part, number: int, ordinal: int) -> None:
+        """Write a part of the day behind the others, and its truth."""
+        day = self._day = self._day or _Day(ordinal, DayText(self._folder / f"{ordinal:05d}.day.csv"))
+        ticks, spoiled_rows = self._drawn(part, number)
+        frame = render.frame_of(self._market, ticks)
+        header, lines, spoiled, reasons = self._lines(part.kind, frame, spoiled_rows)
+        content = render.text_of(b"" if day.text.rows else header, lines, spoiled, line_end=b"\n", final_end=True)
+        places = content.lines.with_columns(pl.col("offset") + day.text.size_bytes)
+        write_part(self._truth, ordinal, _truth_rows(day.ordinal, frame.hstack(places), reasons))
+        day.text.append(content.content, part.rows)
+
+    def _day_object(self, day: _Day) -> ObjectFile:
+        """Pack the day that is over: no vendor sends it earlier."""
+        path = packed(day.text.path, self._workload.day_file, self._folder / f"{day.ordinal:05d}")
+        made = self._object(day.ordinal, path, day.text.rows, day.text.path)
+        return replace(made, intended_s=self._workload.duration_s)
 
     def _vendor(self, part: Part, number: int, ordinal: int, ticks: Ticks, spoiled_rows: list[int]) -> ObjectFile:
         rows = self._vendors.rows(part.feed, ticks, spoiled_rows, number, opens=part.opens, closes=part.closes)
@@ -156,12 +194,11 @@ class Factory:
     def _text_object(self, kind: Kind, ordinal: int, text: render.Text) -> ObjectFile:
         plain = self._folder / f"{ordinal:05d}.{Kind.CSV if kind is Kind.GZIP else kind}"
         plain.write_bytes(text.content)
-        path, content = plain, text.content
+        path = plain
         if kind is Kind.GZIP:
-            content = gzip.compress(text.content, compresslevel=1, mtime=0)
             path = self._folder / f"{ordinal:05d}.{kind}"
-            path.write_bytes(content)
-        return self._object(ordinal, path, text.lines.height, content, plain)
+            path.write_bytes(gzip.compress(text.content, compresslevel=1, mtime=0))
+        return self._object(ordinal, path, text.lines.height, plain)
 
     def _parquet(self, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> ObjectFile:
         # Decimals of nine digits for price and size: exact, and what a careful producer writes.
@@ -182,7 +219,7 @@ class Factory:
         positions = pl.DataFrame({"offset": pl.int_range(frame.height, eager=True), "length": 0})
         positions = positions.with_columns(length=pl.lit(0))
         write_part(self._truth, ordinal, _truth_rows(ordinal, frame.hstack(positions), reasons))
-        return self._object(ordinal, path, frame.height, path.read_bytes(), None)
+        return self._object(ordinal, path, frame.height, None)
 
     def _posts(self, part: Part, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> Iterator[PostBody]:
         spoiled = set(spoiled_rows)
@@ -237,7 +274,7 @@ class Factory:
             }
             yield PostBody(ordinal + row, json.dumps(tick).encode(), 1, self._intended_s(row / count))
 
-    def _object(self, ordinal: int, path: Path, rows: int, content: bytes, text_path: Path | None) -> ObjectFile:
+    def _object(self, ordinal: int, path: Path, rows: int, text_path: Path | None) -> ObjectFile:
         day = self._workload.market.day.isoformat()
         suffix = path.name.partition(".")[2]
         return ObjectFile(
@@ -246,8 +283,8 @@ class Factory:
             key=f"ticks/day={day}/part {ordinal:05d}.{suffix}",
             path=path,
             rows=rows,
-            size_bytes=len(content),
-            etag=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+            size_bytes=path.stat().st_size,
+            etag=md5_of(path),
             text_path=text_path,
         )
 

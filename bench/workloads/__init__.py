@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from bench.errors import WorkloadError
-from bench.workloads.schema import WORKLOAD, Conditions, Market, Objects, Posts, Volume, Workload
+from bench.workloads.schema import WORKLOAD, Conditions, DayFile, Market, Objects, Posts, Volume, Workload
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT",
     "RANGE_BYTES",
     "Conditions",
+    "DayFile",
     "Market",
     "Objects",
     "Posts",
@@ -43,7 +44,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX)))
 
 
-def load(name: str, *, range_bytes: int = RANGE_BYTES, **overrides: float) -> Workload:
+def load(name: str, *, range_bytes: int = RANGE_BYTES, **overrides: float | str) -> Workload:
     """Read a workload. Raises WorkloadError, which names the key and the limit, or the workloads that there are.
 
     range_bytes: the pipeline's range size. overrides: fields of `Workload` in place of what the file says.

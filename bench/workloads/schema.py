@@ -29,6 +29,16 @@ class Volume(StrEnum):
     CONSTANT = "constant"
 
 
+class DayFile(StrEnum):
+    """As what a vendor sends a whole day: one file, or none of that kind."""
+
+    NONE = "none"
+    CSV = "csv"
+    GZIP = "csv.gz"
+    ZIP = "zip"
+    ZSTD = "csv.zst"
+
+
 @dataclass(frozen=True, slots=True, config=_CLOSED)
 class Market:
     """How the ticks of the day behave; shares are fractions of the ticks, or of the symbols for milliseconds.
@@ -113,6 +123,7 @@ class Workload:
     single_posts: requests of one tick each on top, all of one symbol within one hour.
     streams: so many objects, each one symbol's feed of the whole day; 0: objects hold all symbols, one part of the day
     after the other, and `objects` says how large they are.
+    day_file: what would be CSV objects of the native format is one file of this kind instead.
     duration_s: the day takes so long to send; 0: everything is meant to go at once.
     range_bytes: the pipeline's range size, which the size of the objects follows.
     """
@@ -124,6 +135,7 @@ class Workload:
     corrupt_fraction: Annotated[float, Field(strict=True, ge=0, le=0.5)]
     single_posts: Count
     streams: Annotated[int, Field(strict=True, ge=0, le=100_000)]
+    day_file: DayFile
     duration_s: Annotated[float, Field(strict=True, ge=0, le=86_400)]
     range_bytes: Number
     market: Market
@@ -137,6 +149,8 @@ class Workload:
         formats = objects.jsonl_share + objects.gzip_share + objects.parquet_share
         if formats + self.posts.share + self.conditions.share > 1:
             raise ValueError("the shares of JSON lines, gzip, Parquet, POSTs and vendors' files are together at most 1")
+        if self.streams and self.day_file is not DayFile.NONE:
+            raise ValueError("streams are many objects, a day file is one")
         return self
 
     @property

@@ -28,7 +28,7 @@ whoever lists an ingest puts an entry where there is none.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import TYPE_CHECKING, Final
@@ -37,10 +37,12 @@ from aws_lambda_powertools import Logger
 
 from market_analytics.data_aggregator_hours import read_hour
 from market_analytics.data_aggregator_rollups import (
+    pages_of,
     read_receipt_heads,
     read_receipts,
     refresh_whole,
     rollup_key,
+    segment_key,
     wanted_by,
 )
 from tickstream import keys
@@ -51,7 +53,6 @@ from tickstream.items import (
     activity_item,
     commit_from,
     hour_item_from,
-    key_of,
     primary_key,
     sort_key_of,
 )
@@ -149,7 +150,7 @@ def survey_ingests(
     Stops when time is up: the rest is looked at the next time, beginning at another shard.
     Raises ServiceIncomplete or ServiceRefused.
     """
-    turns = _Turns(_pages(table, now_ms), now_ms)
+    turns = _Turns(pages_of(table, _shards_from(now_ms), MAX_ENTRIES_A_SHARD), now_ms)
     check = _Check(table, compaction_threshold, time_is_up)
     overdue = confirmed = ticks = rejected = 0
     while group := turns.take():
@@ -186,17 +187,6 @@ def _shards_from(now_ms: int) -> list[str]:
     shards = keys.activity_partitions()
     start = now_ms // 60_000 % len(shards)
     return [*shards[start:], *shards[:start]]
-
-
-def _pages(table: Table, now_ms: int) -> Iterator[list[Item]]:
-    """Yield the entries of the list, as many at a time as memory is meant for; the oldest of each shard first."""
-    first = dict.fromkeys(_shards_from(now_ms), 0)
-    while first:
-        page = table.query_each(first, MAX_ENTRIES_A_SHARD, first)
-        yield page
-        counts = Counter(entry["symbol"]["S"] for entry in page)
-        last = {entry["symbol"]["S"]: sort_key_of(entry) for entry in page}
-        first = {shard: last[shard] + 1 for shard in first if counts[shard] >= MAX_ENTRIES_A_SHARD}
 
 
 @dataclass(slots=True)
@@ -347,7 +337,7 @@ def _not_rolled_up(table: Table, wanted: Wanted) -> dict[SymbolHour, set[int]]:
     """Return, by hour, the ranges that neither a rollup that counts nor a segment includes."""
     # Segments are numbered from 1 without gaps and stay for ever: where the first is not there, none is.
     found = table.batch_get(
-        key for symbol_hour in wanted for key in (rollup_key(symbol_hour), _first_segment_key(symbol_hour))
+        key for symbol_hour in wanted for key in (rollup_key(symbol_hour), segment_key(symbol_hour, 1))
     )
     rolled_up: dict[SymbolHour, frozenset[int]] = {}
     segmented: set[SymbolHour] = set()
@@ -380,8 +370,3 @@ def _not_in_whole_hour(table: Table, symbol_hour: SymbolHour, range_ids: set[int
     except MalformedItem:
         logger.exception("an hour's items cannot be read", symbol=symbol_hour[0], hour=symbol_hour[1])
         return range_ids
-
-
-def _first_segment_key(symbol_hour: SymbolHour) -> Item:
-    symbol, hour = symbol_hour
-    return key_of(symbol, keys.sort_key(hour, keys.segment_suffix(1)))

@@ -14,6 +14,7 @@ only then deletes the entries:
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import batched
@@ -70,19 +71,29 @@ def roll_up_pending(
 ) -> bool:
     """Roll up all committed ranges of some shards of the work list; say whether it came to their end in time.
 
+    Page after page: entries without a receipt stay in the list, and must hide none of those behind them. What is
+    committed before the page that is read has an event of its own, which names its shard.
+
     Raises ServiceIncomplete or ServiceRefused; what was rolled up until then stays.
     """
-    while True:
-        entries = table.query_each(sorted(shards), limit_each=MAX_ENTRIES_A_SHARD)
-        entries.sort(key=sort_key_of)  # the oldest first, over all shards
-        done = 0
-        for group in _groups(table, entries):
-            done += _work_off(table, group, compaction_threshold, time_is_up)
+    for page in pages_of(table, sorted(shards), MAX_ENTRIES_A_SHARD):
+        page.sort(key=sort_key_of)  # the oldest first, over all shards
+        for group in _groups(table, page):
+            _work_off(table, group, compaction_threshold, time_is_up)
             if time_is_up():
                 return False
-        # A list that was cut is read again, as long as that gets anywhere: entries without a receipt stay in it.
-        if not done or len(entries) < MAX_ENTRIES_A_SHARD:
-            return True
+    return True
+
+
+def pages_of(table: Table, partitions: Iterable[str], entries_each: int) -> Iterator[list[Item]]:
+    """Yield the items of some partitions, of each so many at a time, upwards."""
+    first = dict.fromkeys(partitions, 0)
+    while first:
+        page = table.query_each(first, entries_each, first)
+        yield page
+        counts = Counter(item["symbol"]["S"] for item in page)
+        last = {item["symbol"]["S"]: sort_key_of(item) for item in page}
+        first = {name: last[name] + 1 for name in first if counts[name] >= entries_each}
 
 
 def roll_up_entries(
@@ -101,11 +112,10 @@ def roll_up_entries(
 
 def _work_off(
     table: Table, group: Sequence[Committed], compaction_threshold: int, time_is_up: Callable[[], bool]
-) -> int:
-    """Roll up a group and take what is done off the list; return how many."""
+) -> None:
+    """Roll up a group and take what is done off the list."""
     finished = _roll_up(table, group, compaction_threshold, time_is_up)
     table.batch_write((), [primary_key(committed.entry) for committed in finished])
-    return len(finished)
 
 
 def _groups(table: Table, entries: Sequence[Item]) -> Iterator[list[Committed]]:
@@ -212,21 +222,27 @@ def refresh_rollups(
 
     The fast way reads exactly the rollups and the slices that they do not name, a hundred in a request. It is open
     only where the rollup was made over no segment. With segments, a range that the rollup does not name may be in one
-    of them: merging its slice (which may still be there) would count it twice, so such hours are read as a whole.
+    of them: merging its slice (which may still be there) would count it twice, so such hours are read as a whole. Not
+    where the rollup names all that is wanted and no newer segment is there: a pass that ran out of time leaves the next
+    one only the hours that it has not done.
     Should a first segment appear while the fast way is under way, its rollup is one that readers ignore.
     """
     rollups, damaged = _read_rollups(table, wanted)
     unfinished = {range_id for symbol_hour in damaged for range_id in wanted[symbol_hour]}
     whole: list[SymbolHour] = []
+    named: list[Rollup] = []
     missing: dict[SymbolHour, set[int]] = {}
     for symbol_hour in wanted.keys() - damaged:
         rollup = rollups.get(symbol_hour)
         known = rollup.ranges if rollup else frozenset()
-        if (rollup and rollup.segments) or len(known | wanted[symbol_hour]) >= compaction_threshold:
+        if rollup and rollup.segments and not wanted[symbol_hour] - known:
+            named.append(rollup)
+        elif (rollup and rollup.segments) or len(known | wanted[symbol_hour]) >= compaction_threshold:
             whole.append(symbol_hour)
         elif wanted[symbol_hour] - known:
             missing[symbol_hour] = wanted[symbol_hour] - known
 
+    whole += _outdated(table, named)
     slices = _read_slices(table, missing)
     fresh: list[Rollup] = []
     for symbol_hour, range_ids in missing.items():
@@ -244,6 +260,12 @@ def refresh_rollups(
     for symbol_hour in sorted(whole):
         unfinished |= refresh_whole(table, symbol_hour, wanted[symbol_hour], compaction_threshold, time_is_up)
     return unfinished
+
+
+def _outdated(table: Table, rollups: Iterable[Rollup]) -> list[SymbolHour]:
+    """Return the hours of those rollups over a segment that readers ignore, because there is a newer one."""
+    newer = table.batch_get(segment_key((one.symbol, one.hour), one.segments + 1) for one in rollups)
+    return [(item["symbol"]["S"], keys.hour_and_suffix(sort_key_of(item))[0]) for item in newer]
 
 
 def refresh_whole(
@@ -304,7 +326,18 @@ def rollup_key(symbol_hour: SymbolHour) -> Item:
     return key_of(symbol, keys.sort_key(hour, keys.ROLLUP_SUFFIX))
 
 
+def segment_key(symbol_hour: SymbolHour, number: int) -> Item:
+    """Build the primary key of a segment of an hour."""
+    symbol, hour = symbol_hour
+    return key_of(symbol, keys.sort_key(hour, keys.segment_suffix(number)))
+
+
 def oldest_commit_ms(table: Table) -> int | None:
-    """Return when the oldest range that is committed and not rolled up was committed; None if there is none."""
-    entries = table.query_each(keys.pending_partitions(), limit_each=RECEIPTS_A_READ)
-    return min((committed.receipt.committed_ms for committed in read_committed(table, entries)), default=None)
+    """Return when the oldest range that is committed and not rolled up was committed; None if there is none.
+
+    The oldest by when it was received, page after page behind those that were never committed.
+    """
+    for page in pages_of(table, keys.pending_partitions(), RECEIPTS_A_READ):
+        if committed := read_committed(table, page):
+            return min(one.receipt.committed_ms for one in committed)
+    return None

@@ -109,13 +109,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Process a batch of messages; return `batchItemFailures`."""
     configured = Settings.from_env()
     deadline = Deadline.of(context)
+    parts = IndexParts(configured.rejected_bucket, deadline)
     stores = Stores(
         table=DynamoTable(configured.table_name, deadline),
         open_object=lambda source: ObjectReader(source, deadline),
         open_rejects=lambda key: LineWriter(configured.rejected_bucket, key),
         now_ms=lambda: time.time_ns() // 10**6,
         in_time=lambda: deadline.remaining_s() > 0,
-        index_entry=IndexParts(configured.rejected_bucket, deadline).entry,
+        index_entry=parts.entry,
+        index_copy=parts.copy,
         order_index=lambda order: Queue(configured.index_queue_url, deadline).send([encode_order(order)]),
         decode=partial(decode_apart, deadline=deadline),
     )

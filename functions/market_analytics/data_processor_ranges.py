@@ -32,6 +32,7 @@ from tickstream.indexed_ranges import opened_range
 from tickstream.ingests import Format, Pending, Receipt, Refusal
 from tickstream.items import key_of, pending_item, receipt_from, receipt_items, slice_item
 from tickstream.messages import IndexOrder, InlineTicks, ProcessedRange, RangePointer
+from tickstream.packed_index import Packing
 from tickstream.pairs import NO_PAIRS
 from tickstream.row_samples import ALIKE_ROWS, all_fail_alike
 
@@ -54,6 +55,10 @@ MAX_RAW_BYTES: Final = 64 * 1024
 
 def _decode_here(source: Source, layout: Layout, span: Span, read: Read, budget: Budget, *, pairs: PairTask) -> Decoded:
     return decode_span(source, layout, span, read, budget.limits, budget=budget, pairs=pairs)
+
+
+def _no_copy(_start: int, _end: int) -> bytes:
+    raise MalformedItem("there is no copy beside the index")
 
 
 class Decode(Protocol):
@@ -82,7 +87,8 @@ class Stores:
     open_rejects: opens the object of rejected rows under a key; it is there, whole, when its context is left.
     now_ms: Unix milliseconds.
     in_time: whether the invocation has time left.
-    index_entry: gives the entry of a range of an ingest's object, if it is there. order_index: has an index made again.
+    index_entry: gives the entry of a range of an ingest's object, if it is there. index_copy: reads the copy that is
+    beside an index, of so many bytes. order_index: has an index made again.
     decode: decodes a span of an object.
     """
 
@@ -92,6 +98,7 @@ class Stores:
     now_ms: Callable[[], int]
     in_time: Callable[[], bool] = lambda: True
     index_entry: Callable[[str, int], Entry | None] = lambda _, __: None
+    index_copy: Callable[[str, int], Read] = lambda _, __: _no_copy
     order_index: Callable[[IndexOrder], object] = lambda _: None
     decode: Decode = _decode_here
 
@@ -177,11 +184,18 @@ def _opened_by_index(message: RangePointer, read: Read, stores: Stores) -> tuple
     """
     entry = stores.index_entry(message.ingest_id, message.span.index)
     try:
+        if entry is not None and entry.stream.packing is Packing.COPY:
+            read = stores.index_copy(message.ingest_id, entry.stream.end)
         if entry is not None:
             return opened_range(message.source, message.layout, message.span, entry, read)
         why = "the index has no entry of the range"
     except MalformedItem as error:
         why = str(error)
+    except ObjectRejected as error:
+        if entry is None or entry.stream.packing is not Packing.COPY:
+            raise
+        # The object itself was whole when it was copied.
+        why = f"the copy beside the index is damaged: {error}"
     stores.order_index(
         IndexOrder(
             message.ingest_id, message.received_ms, message.source, replace(message.layout, indexed=False),

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
+from boto3.exceptions import S3UploadFailedError
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services import clients
 from services.deadlines import attempts
 from services.failures import code_of, explanation, is_transient
-from tickstream.errors import MalformedItem
+from tickstream.errors import MalformedItem, ServiceIncomplete
 from tickstream.packed_index import ENTRY_BYTES, part_of, unpack_entry
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from services.deadlines import Deadline
+    from tickstream.ingests import Read
     from tickstream.packed_index import Entry
 
+#: A smaller copy is put at once, a larger one in parts of four times that: S3 takes 10,000 of them.
+COPY_PART_BYTES: Final = 8 << 20
+_IN_PARTS: Final = TransferConfig(COPY_PART_BYTES, max_concurrency=2, multipart_chunksize=4 * COPY_PART_BYTES)
 #: A part that is not there, or shorter than the entry's place in it.
 _MISSING: Final = frozenset({"NoSuchKey", "404", "InvalidRange"})
+
+
+def copy_key(ingest_id: str) -> str:
+    """Return the key of the copy of an object, where one is needed."""
+    return f"index/{ingest_id}/copy"
 
 
 def part_key(ingest_id: str, part: int) -> str:
@@ -35,6 +46,27 @@ class IndexParts:
         self._deadline = deadline
         self._client = client or clients.s3()
 
+    def put_copy(self, ingest_id: str, copy: IO[bytes]) -> None:
+        """Write the copy of an object. Raises ServiceIncomplete, and what reading raises."""
+        key = copy_key(ingest_id)
+        try:
+            # boto3's own: it reads on while parts are sent, and gives up an upload that breaks.
+            self._client.upload_fileobj(copy, self._bucket, key, Config=_IN_PARTS)
+        except (BotoCoreError, ClientError, S3UploadFailedError) as error:
+            raise ServiceIncomplete(f"upload of {self._bucket}/{key}: {error}") from error
+
+    def copy(self, ingest_id: str, size_bytes: int) -> Read:
+        """Return what reads the copy of an object; it raises MalformedItem where that is not there, or is shorter."""
+
+        def read(start: int, end: int) -> bytes:
+            extent = f"bytes={start}-{min(end, size_bytes) - 1}"
+            data = self._bytes(copy_key(ingest_id), extent) if start < min(end, size_bytes) else b""
+            if data is None or len(data) != max(min(end, size_bytes) - start, 0):
+                raise MalformedItem("the copy beside the index is gone, or another")
+            return data
+
+        return read
+
     def put(self, ingest_id: str, part: int, packed: bytes) -> None:
         """Write a part. Raises ServiceIncomplete, ServiceRefused."""
         doing = f"S3 PutObject of {self._bucket}/{part_key(ingest_id, part)}"
@@ -49,19 +81,18 @@ class IndexParts:
 
     def get(self, ingest_id: str, part: int) -> bytes | None:
         """Return a part; None where it is not there. Raises ServiceIncomplete, ServiceRefused."""
-        return self._bytes(ingest_id, part, "")
+        return self._bytes(part_key(ingest_id, part), "")
 
     def entry(self, ingest_id: str, index: int) -> Entry | None:
         """Return the entry of a range; None where it is not there, or is none. Raises as `get`."""
         part, start = part_of(index)
-        packed = self._bytes(ingest_id, part, f"bytes={start}-{start + ENTRY_BYTES - 1}")
+        packed = self._bytes(part_key(ingest_id, part), f"bytes={start}-{start + ENTRY_BYTES - 1}")
         try:
             return None if packed is None else unpack_entry(packed)
         except MalformedItem:
             return None
 
-    def _bytes(self, ingest_id: str, part: int, extent: str) -> bytes | None:
-        key = part_key(ingest_id, part)
+    def _bytes(self, key: str, extent: str) -> bytes | None:
         doing = f"S3 GetObject of {self._bucket}/{key}"
         for _ in attempts(self._deadline, doing):
             try:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES: Final = 64 << 20
 #: The text of a range is held: no block of deflate may make it larger.
 MAX_ENTRY_TEXT_BYTES: Final = 256 << 20
+#: A frame of zstd of more ranges than these is not one of them.
+MAX_FRAME_RANGES: Final = 4
 _BLOCK_BYTES: Final = 4 << 20
 _TAIL: Final = struct.Struct("<II")
 #: Behind a member may stand padding, and the head of the next one.
@@ -42,6 +44,10 @@ _LONGEST_TAIL_BYTES: Final = 1 << 20
 _BEYOND: Final = 1 << 62
 #: Of one chunk: a hundred thousand members, or two thousand windows.
 _MOST_INDEX_BYTES: Final = 128 << 20
+
+
+class FrameTooLarge(Exception):
+    """A frame of zstd has the text of many ranges: the object is to be copied in smaller ones (`reframing`)."""
 
 
 class _Enough(OSError):
@@ -92,10 +98,10 @@ class Making:
     def entries(self, begun: Entry) -> Iterator[Entry]:
         """Yield the entries of a stream from one on that says where to begin; the last one ends where the stream does.
 
-        Raises ObjectRejected (corrupt_gzip, corrupt_zip, corrupt_zstd, too_large, too_much_work), and what `read` and
-        `check` raise.
+        Raises ObjectRejected (corrupt_gzip, corrupt_zip, corrupt_zstd, too_large, too_much_work), FrameTooLarge, and
+        what `read` and `check` raise.
         """
-        finders = {Packing.STORED: _stored_places, Packing.ZSTD: _frames}
+        finders = {Packing.STORED: _stored_places, Packing.ZSTD: _frames, Packing.COPY: _frames}
         find = finders.get(begun.stream.packing, _deflated_places)
         making, at = self, begun
         while True:
@@ -122,7 +128,7 @@ def _entries_between(begun: Entry, chunk: _Chunk, making: Making) -> Iterator[tu
     """Yield each entry that is complete, and where the next one begins."""
     places = chunk.places
     stream, at, member = begun.stream, begun._replace(place=places[0]), begun.member
-    text = opened_at(stream, places[0], places[-1].packed, making.read)
+    text = opened_at(stream, places, places[-1].packed, making.read)
     # Of what was gone on with, `indexed_gzip` does not know the beginning.
     is_unchecked = member.text < places[0].text
     checksum, last = 0, b""
@@ -136,14 +142,15 @@ def _entries_between(begun: Entry, chunk: _Chunk, making: Making) -> Iterator[tu
         left = following.text - place.text
         if following.text - at.place.text > MAX_ENTRY_TEXT_BYTES:
             raise ObjectRejected(Reason.TOO_LARGE, f"more than {MAX_ENTRY_TEXT_BYTES} bytes come of one block of it")
-        while left:
-            making.check()
-            block = text.read(min(left, _BLOCK_BYTES))
-            if not block:
+        making.check()
+        if left:
+            # In one go: a second read would unpack all from the place on once more.
+            block = text.read(left)
+            if len(block) != left:
                 raise _cut_off(stream)
             checksum = zlib.crc32(block, checksum)
             member = Member(member.text, zlib.crc32(block, member.checksum))
-            left, last = left - len(block), block[-1:]
+            last = bytes(block[-1:])
         is_last = chunk.is_end and following is places[-1]
         if is_last:
             _check_end(stream, member, following.text, making.read)
@@ -173,7 +180,7 @@ def _check_member(stream: Stream, member: Member, following: Place, read: Read) 
 
 def _check_end(stream: Stream, member: Member, text_end: int, read: Read) -> None:
     """Check the last member, or the only one, and that nothing but padding follows it."""
-    if stream.packing is Packing.ZSTD:
+    if stream.packing in {Packing.ZSTD, Packing.COPY}:
         return  # each frame has a checksum of its own, or none
     tail = _tail_of(member, text_end)
     if stream.packing is not Packing.GZIP:
@@ -241,8 +248,8 @@ def _frames(begun: Entry, making: Making) -> _Chunk:
                 text += len(frame.decompress(data, max_length=_BLOCK_BYTES))
             except zstd.ZstdError as error:
                 raise ObjectRejected(Reason.CORRUPT_ZSTD, f"the object cannot be unpacked: {error}") from error
-            if text - places[-1].text > MAX_ENTRY_TEXT_BYTES:
-                raise ObjectRejected(Reason.TOO_LARGE, f"a frame is at most {MAX_ENTRY_TEXT_BYTES} bytes unpacked")
+            if text - places[-1].text > MAX_FRAME_RANGES * making.step_bytes:
+                raise FrameTooLarge
         behind = frame.unused_data
         packed += fed - len(behind)
         places.append(Place(packed, text))

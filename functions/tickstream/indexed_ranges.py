@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tickstream.ingests import Layout, Read, Source
     from tickstream.packed_index import Entry
 
+#: Most ranges' last rows end so near behind them; where no line does, as much is unpacked as a row may have.
+_NEAR_BYTES: Final = 64 << 10
 _PACKINGS: Final = {Container.GZIP: Packing.GZIP, Container.ZSTD: Packing.ZSTD}
 
 
@@ -53,8 +55,8 @@ def spans_of(
     for index, entry in enumerate(entries):
         start, end = entry.stream.before + entry.place.text, entry.stream.before + entry.text_end
         if not entry.byte_before:
-            text = opened_at(entry.stream, entry.place, entry.packed_end, read).read(SNIFFED_BYTES)
-            head = Head(text, len(text) < SNIFFED_BYTES, names[entry.stream])
+            text = opened_at(entry.stream, [entry.place], entry.packed_end, read).read(SNIFFED_BYTES)
+            head = Head(bytes(text), len(text) < SNIFFED_BYTES, names[entry.stream])
             start = min(start + start_of_member(layout, head), end)
         yield Span(index, start, end)
 
@@ -83,8 +85,10 @@ def opened_range(source: Source, layout: Layout, span: Span, entry: Entry, read:
     """
     if not is_entry_of(entry, span):
         raise MalformedItem("the index has another range in the place of this one")
-    text = IndexedText(entry, read)
-    end = text.reach(span.end + MAX_ROW_BYTES + JOINT_BYTES)
+    text = IndexedText(entry, read, _NEAR_BYTES)
+    end = text.reach(span.end + _NEAR_BYTES)
+    if end == span.end + _NEAR_BYTES and b"\n" not in text(span.end, end):
+        end = text.reach(span.end + MAX_ROW_BYTES + JOINT_BYTES)
     member = ""
     if layout.container is Container.ZIP and layout.feed:
         names = {stream: name for name, stream in streams_of(source, layout, read)}

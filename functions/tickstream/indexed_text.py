@@ -13,6 +13,8 @@ from tickstream.packed_index import Packing, Place, index_of
 from tickstream.zstd_stream import ZstdStream
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tickstream.ingests import Read
     from tickstream.packed_index import Entry, Stream
 
@@ -97,37 +99,50 @@ class StreamFile(io.RawIOBase):
 class Text(Protocol):
     """A text that is read on and on."""
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> bytes | bytearray:
         """Return so many bytes, fewer at the end."""
         ...
 
 
-def opened_at(stream: Stream, place: Place, packed_end: int, read: Read) -> Text:
-    """Open a stream so that its text can be read from a place on.
+def opened_at(stream: Stream, places: Sequence[Place], packed_end: int, read: Read) -> Text:
+    """Open a stream so that its text can be read from a place on, the first one.
 
+    places: what is read from any of them in one go is unpacked once; each read begins at the last place before it.
     packed_end: up to where it is read at once. Raises MalformedItem where it cannot.
     """
+    place = places[0]
     file = StreamFile(stream, read, (max(place.packed - 1, 0), packed_end + _BEYOND_BYTES))
     if stream.packing is Packing.STORED:
         file.seek(place.packed)
         return file
-    if stream.packing is Packing.ZSTD:
+    if stream.packing in {Packing.ZSTD, Packing.COPY}:
         file.seek(place.packed)
         return _Frames(file)
     opened = indexed_gzip.IndexedGzipFile(fileobj=file, auto_build=False, readbuf_size=READ_BYTES, drop_handles=False)
     try:
         # What is said of its end only makes it read up to there.
-        known = index_of([place, Place(file.size_bytes, _BEYOND_ALL)], file.size_bytes, READ_BYTES)
+        known = index_of([*places, Place(file.size_bytes, _BEYOND_ALL)], file.size_bytes, READ_BYTES)
         opened.import_index(fileobj=io.BytesIO(known))
         opened.seek(place.text)
     except (indexed_gzip.ZranError, OSError) as error:
         raise MalformedItem(f"an index that cannot be used: {error}") from error
-    text: Text = opened
-    return text
+    return _Inflated(opened)
+
+
+class _Inflated:
+    """The text of a deflated stream, each read in one go: `indexed_gzip` begins at a place each time it is asked."""
+
+    def __init__(self, opened: indexed_gzip.IndexedGzipFile) -> None:
+        self._opened = opened
+
+    def read(self, size: int, /) -> bytes | bytearray:
+        text = bytearray(size)
+        del text[self._opened.readinto(text) :]
+        return text
 
 
 class _Frames:
-    """The text of frames of zstd, from one on."""
+    """The text of frames of zstd, from one on. Raises ObjectRejected (corrupt_zstd) where the last one is cut off."""
 
     def __init__(self, file: StreamFile) -> None:
         self._file = file
@@ -140,6 +155,7 @@ class _Frames:
             if not self._packed and not self._stream.pending:
                 self._packed = memoryview(self._file.read(READ_BYTES))
                 if not self._packed:
+                    self._stream.end()
                     break
             piece, taken = self._stream.unpack(self._packed, size)
             self._packed = self._packed[taken:]
@@ -150,7 +166,7 @@ class _Frames:
 
 def corrupt(packing: Packing) -> Reason:
     """Return why an object is refused whose stream cannot be unpacked."""
-    if packing is Packing.ZSTD:
+    if packing in {Packing.ZSTD, Packing.COPY}:
         return Reason.CORRUPT_ZSTD
     return Reason.CORRUPT_GZIP if packing is Packing.GZIP else Reason.CORRUPT_ZIP
 
@@ -158,24 +174,27 @@ def corrupt(packing: Packing) -> Reason:
 class IndexedText:
     """The text of an object from one place on, in offsets of all its text; called as a plain object is read.
 
-    So is the one byte before that place. Raises MalformedItem where the text is not what the index says,
-    ObjectRejected (corrupt_gzip, corrupt_zip), and what `read` raises.
+    So is the one byte before that place. beyond_bytes: what is unpacked with the entry's text, because rows go on
+    behind it. Raises MalformedItem where the text is not what the index says, ObjectRejected (corrupt_gzip,
+    corrupt_zip, corrupt_zstd), and what `read` raises.
     """
 
-    def __init__(self, entry: Entry, read: Read) -> None:
+    def __init__(self, entry: Entry, read: Read, beyond_bytes: int = 0) -> None:
         self._base = entry.stream.before + entry.place.text
         self._byte_before = entry.byte_before
         self._reason = corrupt(entry.stream.packing)
-        self._file = opened_at(entry.stream, entry.place, entry.packed_end, read)
-        self._text = bytearray(self._more(entry.text_end - entry.place.text))
-        if zlib.crc32(self._text) != entry.checksum:
+        self._file = opened_at(entry.stream, [entry.place], entry.packed_end, read)
+        own_bytes = entry.text_end - entry.place.text
+        self._text = self._more(own_bytes + beyond_bytes)
+        if zlib.crc32(memoryview(self._text)[:own_bytes]) != entry.checksum:
             raise MalformedItem("the text of a range is not what its index says")
 
     def __call__(self, start: int, end: int) -> bytes:
         """Return the text [start, end), at most a byte before the place."""
         self.reach(end)
         if start >= self._base:
-            return bytes(self._text[start - self._base : end - self._base])
+            # A view, or what is megabytes would be copied twice.
+            return bytes(memoryview(self._text)[start - self._base : end - self._base])
         if start < self._base - len(self._byte_before):
             raise MalformedItem(f"text at {start} is wanted of a place at {self._base}")
         return self._byte_before + bytes(self._text[: max(end - self._base, 0)])
@@ -187,8 +206,9 @@ class IndexedText:
             self._text += self._more(end - held_end)
         return min(end, self._base + len(self._text))
 
-    def _more(self, size: int) -> bytes:
+    def _more(self, size: int) -> bytearray:
         try:
-            return self._file.read(size)
+            text = self._file.read(size)
         except (indexed_gzip.ZranError, OSError, EOFError) as error:
             raise ObjectRejected(self._reason, f"the object cannot be unpacked: {error}") from error
+        return text if isinstance(text, bytearray) else bytearray(text)

@@ -44,6 +44,8 @@ class Packing(Enum):
     """Not at all, as a zip may have it."""
     ZSTD = 3
     """Frames of zstd."""
+    COPY = 4
+    """Frames of zstd too, in a copy of the object that is kept beside its index."""
 
 
 class Place(NamedTuple):

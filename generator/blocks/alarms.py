@@ -155,8 +155,15 @@ class Alarms:
     def none_overdue(self, counter: Function, metric: str) -> None:
         """Watch the count, which a function publishes, of ingests that are incomplete past their time."""
         overdue = Metric(self._stack.metrics_namespace, metric, {"service": counter.service}, "Maximum")
-        self._alarm(metric, "Ingests are incomplete past their time.", [overdue], above=0, periods=2)
+        self._alarm(metric, "Ingests are incomplete past their time.", [overdue], above=0, periods=2, datapoints=1)
         self._widgets.append(("Overdue ingests", [overdue]))
+
+    def keeps_up(self, aggregator: Function, metric: str, *, late_s: int) -> None:
+        """Watch how long, in seconds, committed ranges have waited for their rollups, which a function publishes."""
+        lag = Metric(self._stack.metrics_namespace, metric, {"service": aggregator.service}, "Maximum")
+        says = f"Committed ranges have waited for their rollups for {late_s} s."
+        self._alarm("RollupsLate", says, [lag], above=late_s, periods=2, datapoints=1)
+        self._widgets.append(("Rollup lag", [lag]))
 
     def draw(self) -> None:
         """Add the dashboard of everything that is watched."""
@@ -188,10 +195,13 @@ class Alarms:
             )
         )
 
-    def _alarm(self, title: str, says: str, metrics: Sequence[Metric], *, above: int, periods: int = 1) -> None:
+    def _alarm(
+        self, title: str, says: str, metrics: Sequence[Metric], *, above: int, periods: int = 1, datapoints: int = 0
+    ) -> None:
         """Add an alarm on the sum of metrics.
 
-        Missing data is not breaching: an idle stack has none, and pays for none.
+        Missing data is not breaching: an idle stack has none, and pays for none. datapoints: so many of the periods
+        have to breach; 0: all. Of what a schedule publishes one must do: a late pass leaves its period without any.
         """
         if len(metrics) == 1:
             watched = metrics[0].alone()
@@ -215,7 +225,7 @@ class Alarms:
                 ComparisonOperator="GreaterThanThreshold",
                 Threshold=above,
                 EvaluationPeriods=periods,
-                DatapointsToAlarm=periods,
+                DatapointsToAlarm=datapoints or periods,
                 TreatMissingData="notBreaching",
                 AlarmActions=reports,
                 OKActions=reports,

@@ -292,7 +292,13 @@ class Api:
             )
         )
         return self._stack.add(
-            gateway.Account(f"{self.title}Logging", CloudWatchRoleArn=GetAtt(role, "Arn"), Condition=_OWNS_ROLE)
+            gateway.Account(
+                f"{self.title}Logging",
+                CloudWatchRoleArn=GetAtt(role, "Arn"),
+                Condition=_OWNS_ROLE,
+                # In an account that has no API yet the gateway refuses the setting.
+                DependsOn=self.title,
+            )
         )
 
     def _part(self, resource: Any) -> Any:

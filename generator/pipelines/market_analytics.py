@@ -170,7 +170,7 @@ def build(environment: Environment) -> Template:
             orders.send(),
             work.send(),
             *market_data.read(),
-            rejected.put(INDEXES),
+            rejected.write(INDEXES),
             *rejected.read_back(INDEXES),
             state.allow(dynamodb.BatchGetItem, dynamodb.GetItem, dynamodb.PutItem),
         ],
@@ -322,5 +322,6 @@ def _watch(
     alarms.not_late(oldest_s)
     alarms.no_failures(functions)
     alarms.none_overdue(counter, "OverdueIngests")
+    alarms.keeps_up(counter, "RollupLagSeconds", late_s=LATE_S)
     alarms.healthy(api, slowest_ms=SLOW_CALL_MS)
     alarms.draw()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -24,8 +25,11 @@ ENVIRONMENT = "faultrun"
 
 def test_the_books_balance_under_all_faults(target: Target, tmp_path: Path) -> None:
     """Killed, throttled, delivered twice, poisoned and redriven: every tick is in its bar or rejected, once."""
-    workload = load("smoke", ticks=2_000, range_bytes=65_536)
-    plan = FaultPlan.of(["all"], workload.seed)
+    # A day file that is large enough for an index when it is packed, and small objects for what befalls single ones.
+    workload = load("smoke", ticks=24_000, range_bytes=65_536, day_file="csv.gz")
+    small = replace(workload.objects, at_least=40, jsonl_share=0.1, gzip_share=0.1, parquet_share=0.1)
+    workload = replace(workload, objects=small)
+    plan = FaultPlan.of(["all"], workload.seed, index=True)
     trial = MarketTrial(workload, {"RangeBytes": "65536", "CompactionThreshold": "4"}, faults=plan)
     trial.prepare(tmp_path)
     deployment.deploy(target, ENVIRONMENT, trial.parameters)

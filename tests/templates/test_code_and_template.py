@@ -148,7 +148,10 @@ def asked_for(bundle: Bundle) -> set[str]:
     actions = {f"dynamodb:{TABLE[method]}" for method in tables}
     actions |= {f"dynamodb:{STATUS_TABLE[method]}" for method in statuses}
     # Whoever has indexes may read them; who makes them puts their parts.
-    actions |= {"s3:PutObject"} if "IndexParts" in names and "put" in methods_called(bundle, "parts") else set()
+    if "IndexParts" in names:
+        asked = methods_called(bundle, "parts")
+        actions |= {"s3:PutObject"} if asked & {"put", "put_copy"} else set()
+        actions |= {"s3:AbortMultipartUpload"} if "put_copy" in asked else set()
     return actions.union(*(SERVICES[name] for name in names & SERVICES.keys()))
 
 

@@ -9,7 +9,7 @@ import random
 import zipfile
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from backports import zstd
@@ -22,15 +22,17 @@ from market_analytics.data_processor_ranges import commit, read_range
 from market_analytics.data_query_ingest import ingest_status
 from tests.unit.market_analytics.processor_world import NOW_MS, World
 from tickstream.decoding import decode_span
-from tickstream.errors import IndexAwaited, MalformedItem, OutOfTime
+from tickstream.errors import IndexAwaited, MalformedItem, OutOfTime, ServiceIncomplete
+from tickstream.indexed_text import StreamFile
 from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.messages import IndexOrder, RangePointer, decode_message, decode_order, encode_order
 from tickstream.packed_index import ENTRY_BYTES, part_of, unpack_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tickstream.bars import Bar
+    from tickstream.ingests import Read
     from tickstream.packed_index import Entry
 
 #: Two megabytes of text: ten ranges or more of the least size.
@@ -82,7 +84,15 @@ OBJECTS: dict[str, tuple[str, bytes]] = {
         "day.csv.zst",
         b"".join(zstd.compress(TEXT[at : at + 90_000]) for at in range(0, len(TEXT), 90_000)),
     ),
+    "zstd of one frame": ("day.csv.zst", zstd.compress(TEXT)),
+    "zstd of small frames and a large one": (
+        "day.csv.zst",
+        b"".join(map(zstd.compress, (TEXT[:300_000], TEXT[300_000:600_000], TEXT[600_000:]))),
+    ),
 }
+
+#: Frames of so much text are no ranges.
+COPIED = ("zstd of one frame", "zstd of small frames and a large one")
 
 
 @dataclass
@@ -90,6 +100,18 @@ class MemoryParts:
     """Parts of indexes in memory."""
 
     parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    copies: dict[str, bytes] = field(default_factory=dict)
+
+    def put_copy(self, ingest_id: str, copy: IO[bytes]) -> None:
+        """See IndexParts."""
+        self.copies[ingest_id] = b"".join(iter(lambda: copy.read(50_000), b""))
+
+    def copy(self, ingest_id: str, size_bytes: int) -> Read:
+        """See IndexParts."""
+        copy = self.copies.get(ingest_id, b"")
+        if len(copy) != size_bytes:
+            raise MalformedItem("no such copy")
+        return lambda start, end: copy[start:end]
 
     def put(self, ingest_id: str, part: int, packed: bytes) -> None:
         """See IndexParts."""
@@ -176,6 +198,7 @@ class Bench:
             open_rejects=stores.open_rejects,
             now_ms=stores.now_ms,
             index_entry=self.parts.entry,
+            index_copy=self.parts.copy,
             order_index=lambda order: self.order([encode_order(order)]),
         )
         message = self.ranges.popleft()
@@ -225,7 +248,7 @@ def test_m22_a_packed_object_is_cut_into_ranges_with_the_bars_of_its_text(
     assert {symbol: numbers(bench.world.bars(symbol)) for symbol in plain} == plain
 
 
-@pytest.mark.parametrize("name", OBJECTS)
+@pytest.mark.parametrize("name", [name for name in OBJECTS if name not in COPIED])
 def test_m22_an_index_that_dies_anywhere_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of time at any look at the clock, it goes on from its last part, and every byte is as made in one go."""
     monkeypatch.setattr("market_analytics.data_indexer_objects.ENTRIES_A_PART", 2)
@@ -256,6 +279,131 @@ def test_m22_an_index_that_dies_anywhere_is_the_same(name: str, monkeypatch: pyt
     assert [one.span for one in bench.ranges] == [one.span for one in whole.ranges]
 
 
+@pytest.mark.parametrize("name", COPIED)
+def test_m22_a_copy_in_smaller_frames_may_die_anywhere(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Out of time before, in or after the copy, the next life ends with the same copy, index and ranges."""
+    monkeypatch.setattr("market_analytics.data_indexer_objects.ENTRIES_A_PART", 2)
+    monkeypatch.setattr("tickstream.packed_index.ENTRIES_A_PART", 2)
+    whole, looks = Bench(*OBJECTS[name]), []
+    whole.arrive()
+    whole.index(lambda: looks.append(1))
+    assert len(looks) > 20
+    for last in range(1, len(looks)):
+        bench, left = Bench(*OBJECTS[name]), iter(range(last))
+        bench.arrive()
+
+        def check(left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise OutOfTime("no time")
+
+        with pytest.raises(OutOfTime):
+            bench.index(check)
+        bench.index()
+        assert (bench.parts.parts, bench.parts.copies) == (whole.parts.parts, whole.parts.copies)
+        assert [one.span for one in bench.ranges] == [one.span for one in whole.ranges]
+
+
+def test_m22_a_frame_that_outlasts_a_whole_life_is_refused() -> None:
+    """Nobody could go on within it: the object is refused, in one sentence, not tried for ever."""
+    bench = Bench(*OBJECTS["zstd of one frame"])
+    ingest_id, parts = bench.arrive(), bench.parts
+
+    def out_of_time(_ingest_id: str, copy: IO[bytes]) -> None:
+        copy.read(1)
+        raise OutOfTime("no time")
+
+    bench.parts.put_copy = out_of_time  # type: ignore[assignment,method-assign]
+    with pytest.raises(OutOfTime):
+        bench.index()
+    bench.index()
+    answer = bench.state(ingest_id)
+    assert (answer["state"], answer["reason"]["code"]) == ("rejected", "too_much_work")
+    assert not parts.parts
+
+
+@pytest.mark.parametrize("harm", ["deleted", "damaged", "cut off"])
+def test_m22_a_copy_that_is_lost_or_wrong_is_made_again(harm: str, plain: dict[str, list[tuple[object, ...]]]) -> None:
+    """No range is refused for it, nor counted: it waits for the copy, which is made anew."""
+    bench = Bench(*OBJECTS["zstd of one frame"])
+    ingest_id = bench.arrive()
+    bench.index()
+    copy = bench.parts.copies.pop(ingest_id)
+    if harm != "deleted":
+        begin, end = (50_000, 50_400) if harm == "damaged" else (len(copy) - 50_000, len(copy))
+        bench.parts.copies[ingest_id] = copy[:begin] + bytes(end - begin) + copy[end:]
+    awaited = 0
+    for _ in range(len(bench.ranges)):
+        try:
+            bench.process()
+        except IndexAwaited:
+            awaited += 1
+    assert awaited
+    while bench.orders:
+        bench.index()
+    assert bench.parts.copies[ingest_id] == copy
+    while bench.ranges:
+        bench.process()
+    assert bench.state(ingest_id)["state"] == "complete"
+    assert {symbol: numbers(bench.world.bars(symbol)) for symbol in plain} == plain
+
+
+def test_m22_a_zstd_that_is_cut_off_within_its_frame_is_refused() -> None:
+    """No range of it is queued: what is not whole counts nothing."""
+    name, body = OBJECTS["zstd of one frame"]
+    bench = Bench(name, body[:-1_000])
+    ingest_id = bench.arrive()
+    bench.index()
+    answer = bench.state(ingest_id)
+    assert (answer["state"], answer["reason"]["code"]) == ("rejected", "corrupt_zstd")
+    assert not bench.ranges
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zipped])
+def test_m22_what_is_unpacked_for_an_index_and_for_a_range_is_bounded(
+    pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it twice, and a little: unpacked again for each piece that is read, a day would take hours."""
+    unpacked, read = [0], StreamFile.read
+
+    def counted(self: StreamFile, size: int = -1) -> bytes:
+        data = read(self, size)
+        unpacked[0] += len(data)
+        return data
+
+    monkeypatch.setattr(StreamFile, "read", counted)
+    for module in ("indexed_text", "index_making"):
+        monkeypatch.setattr(f"tickstream.{module}.READ_BYTES", 65_536)
+    # Larger than any buffer on the way.
+    bench = Bench("day", pack(TEXT + TEXT[HALF:] * 20))
+    bench.arrive()
+    bench.index()
+    assert unpacked[0] < 4 * len(bench.body)
+    unpacked[0] = 0
+    bench.process()
+    # A range is far smaller, but its last row may be long, so that megabytes of text behind it are unpacked too.
+    assert unpacked[0] < len(bench.body) / 4
+
+
+def test_m22_a_row_that_goes_on_far_beyond_its_range_is_read_to_its_end() -> None:
+    """Rows of up to a mebibyte, each of which ends ranges behind the one in which it begins: every tick once."""
+    chance = random.Random(3)  # noqa: S311
+    rows = 60
+    lines = [
+        b"S,%d,1.5,%d,%s\n" % (NOW_MS * 10**6 + at, at + 1, chance.randbytes(150_000 + at * 5_000).hex().encode())
+        for at in range(rows)
+    ]
+    text = b"symbol,timestamp,price,size,note\n" + b"".join(lines)
+    bench = Bench("notes.csv.gz", gzip.compress(text, 1))
+    ingest_id = bench.arrive()
+    bench.index()
+    assert len(bench.ranges) > rows
+    while bench.ranges:
+        bench.process()
+    answer = bench.state(ingest_id)
+    assert (answer["state"], answer["ticks"], answer["rejected"]) == ("complete", rows, 0)
+    assert sum(bar.volume_e9 for bar in bench.world.bars("S")) == sum(range(1, rows + 1)) * 10**9
+
+
 def test_m22_an_event_that_comes_twice_while_indexing_counts_once(plain: dict[str, list[tuple[object, ...]]]) -> None:
     """Two orders, two indexes at once and ranges sent twice: every tick once."""
     bench = Bench(*OBJECTS["gzip"])
@@ -279,6 +427,30 @@ def test_m22_a_zip_of_very_many_files_is_read_at_once(monkeypatch: pytest.Monkey
     bench.index()
     assert (len(files), len(bench.ranges)) == (12, 1)
     bench.process()
+    assert (bench.state(ingest_id)["state"], bench.state(ingest_id)["ticks"]) == ("complete", ROWS)
+
+
+@pytest.mark.parametrize("harm", ["lost", "of another place"])
+def test_m22_no_range_is_planned_by_a_part_of_an_index(harm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that is gone, or another's, when ranges are planned: the order comes again, and all ranges are there."""
+    monkeypatch.setattr("market_analytics.data_indexer_objects.ENTRIES_A_PART", 2)
+    monkeypatch.setattr("tickstream.packed_index.ENTRIES_A_PART", 2)
+    bench = Bench(*OBJECTS["gzip"])
+    ingest_id, keep = bench.arrive(), bench.parts.get
+
+    def get(ingest_id: str, part: int) -> bytes | None:
+        if part == 2:
+            return None if harm == "lost" else keep(ingest_id, 1)
+        return keep(ingest_id, part)
+
+    monkeypatch.setattr(bench.parts, "get", get)
+    with pytest.raises(ServiceIncomplete):
+        bench.index()
+    assert bench.state(ingest_id)["state"] == "indexing"
+    monkeypatch.setattr(bench.parts, "get", keep)
+    bench.index()
+    while bench.ranges:
+        bench.process()
     assert (bench.state(ingest_id)["state"], bench.state(ingest_id)["ticks"]) == ("complete", ROWS)
 
 

@@ -37,6 +37,7 @@ WANTED = {
     "deadly-object",
     "unseen-object",
     "hostile-objects",
+    "lost-index",
 }
 #: These send something of their own, and have no rules.
 WITHOUT_RULES = {"poison-messages", "hostile-objects"}
@@ -130,7 +131,16 @@ def test_faults_of_objects_are_not_asked_of_a_workload_without_any() -> None:
         "deadly-object",
         "unseen-object",
         "hostile-objects",
+        "lost-index",
     }
     with pytest.raises(BenchError, match="no objects, so that there is no occasion for poison-objects"):
         faults_of(["throttling", "poison-objects"], objects=False)
     assert main(["run", "--workload", "api", "--faults", "duplicate-s3-events"]) == 2
+
+
+def test_an_index_is_lost_only_where_there_is_one() -> None:
+    """`all` leaves it out without a packed day file; by name that is the user's mistake, told before anything runs."""
+    assert set(names()) - set(names(index=False)) == {"lost-index"}
+    with pytest.raises(BenchError, match="no large packed object"):
+        faults_of(["lost-index"], index=False)
+    assert main(["run", "--workload", "smoke", "--day-file", "csv", "--faults", "lost-index"]) == 2

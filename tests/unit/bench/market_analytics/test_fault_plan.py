@@ -167,8 +167,9 @@ def run_out(world: World, plan: FaultPlan) -> None:
 
 def test_all_is_every_fault_and_says_how_the_stack_departs() -> None:
     """`all` is the whole catalog; what differs from the deployed stack is told, and its parameters are the plan's."""
-    plan = FaultPlan.of(["all"], 1)
+    plan = FaultPlan.of(["all"], 1, index=True)
     assert plan.names == names()
+    assert FaultPlan.of(["all"], 1).names == names(index=False)
     assert plan.about[0].startswith("fault kill-before-writes: DataProcessor, DataIngestion and DataIndexer are killed")
     assert plan.parameters == {"CompactionThreshold": str(COMPACTION_THRESHOLD)}
     assert len(plan.deviations) == 2

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.__main__ import main
-from bench.perf import commands, decoding, environments, feeds
+from bench.perf import commands, decoding, environments, feeds, packed
 from bench.perf.figures import Better
 from tickstream.decoding import decode_span
 
@@ -64,6 +64,14 @@ def test_feeds_have_a_ratio_each_repeat_and_a_goal() -> None:
         (0.6, Better.MORE, 1),
         (0.85, Better.MORE, 1),
     ]
+    assert all(figure.samples[0] > 0 for figure in figures)
+
+
+def test_packed_ranges_are_measured_against_their_own_text() -> None:
+    """The goals are those of the contract: 0.7 of plain text; an index is a small part of what it indexes."""
+    figures = packed.measure(1)
+    assert [figure.goal for figure in figures] == [0.7, 0.7, 0.4, 0.05]
+    assert [figure.better for figure in figures] == [*[Better.MORE] * 3, Better.LESS]
     assert all(figure.samples[0] > 0 for figure in figures)
 
 
