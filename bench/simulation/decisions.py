@@ -86,7 +86,8 @@ class Odds:
     """How a seed draws: which faults are on at all, and how often. Each schedule draws other odds.
 
     at_calls, in_deliveries, skews: the chance of one at each. calls, deliveries: what is drawn then, each as likely as
-    it is named. pauses_ms: of what length. at_writes: whether what happens at calls happens at writes only.
+    it is named. pauses_ms: of what length. at_writes: whether what happens at calls happens at writes
+    only. spared: the calls of this name always go well.
     """
 
     at_calls: float
@@ -96,6 +97,7 @@ class Odds:
     deliveries: Sequence[Fault]
     pauses_ms: Sequence[int]
     at_writes: bool = False
+    spared: str = ""
 
 
 #: Calls that read; all others write.
@@ -114,7 +116,10 @@ class Drawn:
     def at_call(self, actor: str, number: int, call: str) -> Decision | None:
         """See Choices."""
         odds = self._odds
-        if self._rng.random() >= odds.at_calls or (odds.at_writes and call.partition(" ")[0] in READS):
+        if self._rng.random() >= odds.at_calls:
+            return None
+        name = call.partition(" ")[0]
+        if name == odds.spared or (odds.at_writes and name in READS):
             return None
         fault = self._rng.choice(odds.calls)
         amount = self._rng.randint(1, _MOST_TORN) if fault is Fault.TORN else self._rng.choice(odds.pauses_ms)

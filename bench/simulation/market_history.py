@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from bench.simulation.scheduler import Scheduler
-    from bench.simulation.table import Key
+    from bench.simulation.table import Key, Table
     from bench.simulation.ticks import BarKey
     from tickstream.items import Item
 
@@ -41,6 +41,8 @@ class _Slice:
     step: int
     range: str
     symbol: str
+    hour: int
+    range_id: int
     ticks: frozenset[Tick]
 
 
@@ -95,6 +97,8 @@ class MarketHistory:
                 self._listed.add(key)
 
     def _note_slice(self, key: Key, item: Item) -> None:
+        from tickstream import keys  # noqa: PLC0415 - see market.seams
+
         name = item["range"]["S"]
         if (key, name) not in self._slices:
             # Of a tick that is not known (the slice came before its post was answered) nothing is lost: all are sent
@@ -106,7 +110,8 @@ class MarketHistory:
                 for tick in known.get((key[0], minute), ())
                 if volume >> tick.bit & 1
             )
-            self._slices[key, name] = _Slice(self._scheduler.step, name, key[0], ticks)
+            hour, range_id = keys.hour_and_suffix(key[1])
+            self._slices[key, name] = _Slice(self._scheduler.step, name, key[0], hour, range_id, ticks)
 
     def _note_ingest(self, ingest_id: str, sort_key: int, item: Item) -> None:
         from tickstream import keys  # noqa: PLC0415 - see market.seams
@@ -137,6 +142,18 @@ class MarketHistory:
     def lists_pending(self) -> bool:
         """Say whether a range is listed that is not known to be rolled up."""
         return any(partition.startswith(LISTS[0]) for partition, _ in self._listed)
+
+    def not_rolled_up(self, table: Table) -> list[str]:
+        """Return the committed ranges that rollup and segments of an hour of theirs do not include."""
+        from tickstream.hours import hour_items  # noqa: PLC0415 - see market.seams
+        from tickstream.items import hour_item_from  # noqa: PLC0415
+
+        found = hour_items(hour_item_from(item) for (partition, _), item in table.items.items() if "#" not in partition)
+        return sorted(
+            one.range
+            for one in self._slices.values()
+            if one.range in self._receipts and not found[one.symbol, one.hour].includes(one.range_id)
+        )
 
     def last_read(self, symbol: str) -> frozenset[Tick] | None:
         """Return what the last reader of a symbol found."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from bench.simulation.decisions import Fault
-from bench.simulation.scheduler import Killed
+from bench.simulation.scheduler import EPOCH_MS, Killed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,14 +25,13 @@ LATENCY_MS: Final = 5
 
 
 class Calls:
-    """Where the calls of all services pass.
-
-    observe: told of each call that was made, by whom, and which. It is asked often, so it must be quick.
-    """
+    """Where the calls of all services pass."""
 
     def __init__(self, scheduler: Scheduler, choices: Choices) -> None:
         self.scheduler = scheduler
         self.choices = choices
+        #: What happens, line by line, where somebody wants to read it.
+        self.trace: Callable[[str], None] | None = None
 
     def make[Answer](
         self,
@@ -53,6 +52,9 @@ class Calls:
             raise Killed
         actor.calls += 1
         decision = self.choices.at_call(actor.label, actor.calls, call)
+        if self.trace is not None:
+            went = "" if decision is None else f": {decision.fault.value}"
+            self.trace(f"{scheduler.now_ms - EPOCH_MS:>9} ms  {actor.label}, call {actor.calls}: {call}{went}")
         if decision is None:
             scheduler.sleep(LATENCY_MS)
             return perform()

@@ -133,7 +133,9 @@ class Election:
         if seen.until_ms > self.now_ms():
             return False
         part = own and own()
-        if own and part is None:
+        # Where the last pass was not finished, or its holder died, what it left is for whoever comes first: Lambda's
+        # retry of its event, whose own ranges may be done.
+        if own and part is None and seen.served >= 0:
             return False
         mine = self._take(seen)
         if mine is None:
