@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.simulation.functions import BusClient, Context, EventSource, Function
-from bench.simulation.market_history import MarketHistory, Violation
+from bench.simulation.market_history import MarketHistory
 from bench.simulation.market_inputs import OBJECTS, POSTS, RANGES, STOCK, SYMBOLS, Do, Input
 from bench.simulation.objects import Bucket, ObjectClient
 from bench.simulation.queues import Queue, QueueClient
@@ -16,6 +16,7 @@ from bench.simulation.scheduler import EPOCH_MS, Actor, Scheduler
 from bench.simulation.services import Calls
 from bench.simulation.table import Table, TableClient
 from bench.simulation.ticks import FIRST_MINUTE, TicksError, counted
+from bench.simulation.verdicts import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

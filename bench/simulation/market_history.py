@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.simulation.remembered import remembered
 from bench.simulation.ticks import Tick, by_bar
+from bench.simulation.verdicts import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,14 +25,6 @@ _INGEST: Final = "ingest#"
 #: The lists that are empty when everything is settled.
 LISTS: Final = ("pending#", "activity#")
 _E9: Final = 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """What must not be. kind: by which two violations are the same; text: what exactly."""
-
-    kind: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

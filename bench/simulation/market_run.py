@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bench.simulation.decisions import AT_CALLS, IN_DELIVERIES, PATIENT, Drawn, Fault, Odds, Recorded
 from bench.simulation.market import SCHEDULE_MS, MarketWorld
-from bench.simulation.market_history import Violation
 from bench.simulation.market_inputs import SYMBOLS, aggregators_alone, whole_pipeline
 from bench.simulation.parts import Part
 from bench.simulation.scheduler import EPOCH_MS, EndlessError
 from bench.simulation.seams import on_stage
+from bench.simulation.verdicts import Outcome, Quiet, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from bench.simulation.decisions import Choices, Decision, Place
     from bench.simulation.market_inputs import Scenario
 
 #: From when on nothing goes wrong any more. Inputs come earlier.
@@ -29,35 +27,6 @@ SETTLED_AFTER_MS: Final = 40 * 60_000
 #: Somebody puts dead letters back to work so often.
 REDRIVE_MS: Final = 200_000
 TWO_MONTHS_MS: Final = 61 * 24 * 3_600_000
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a schedule came to. made: what was decided in it. steps: how much happened."""
-
-    violations: tuple[Violation, ...]
-    made: Mapping[Place, Decision]
-    steps: int
-
-
-class Quiet:
-    """Choices up to a moment, and none afterwards."""
-
-    def __init__(self, choices: Choices) -> None:
-        self.inner = choices
-        self.is_over = False
-
-    def at_call(self, actor: str, number: int, call: str) -> Decision | None:
-        """See Choices."""
-        return None if self.is_over else self.inner.at_call(actor, number, call)
-
-    def in_delivery(self, what: str) -> Decision | None:
-        """See Choices."""
-        return None if self.is_over else self.inner.in_delivery(what)
-
-    def skew_ms(self, actor: str) -> int:
-        """See Choices."""
-        return 0 if self.is_over else self.inner.skew_ms(actor)
 
 
 def drawn(part: Part, seed: int) -> tuple[Scenario, Drawn]:
@@ -132,7 +101,7 @@ def _phases(world: MarketWorld, quiet: Quiet) -> Iterator[Violation]:
     scheduler.run(end_ms)
     quiet.is_over = True
     if not world.scenario.scheduled:
-        _come_to_rest(world)
+        world.scheduler.rest()
         if not any(queue.messages for queue in world.dead_letters):
             if history.lists_pending():
                 yield Violation("nobody comes", "a range is committed and listed, no event is left that rolls it up")
@@ -146,17 +115,12 @@ def _phases(world: MarketWorld, quiet: Quiet) -> Iterator[Violation]:
             scheduler.run(scheduler.now_ms + (REDRIVE_MS if turn == 1 else SCHEDULE_MS - REDRIVE_MS))
     if not _is_settled(world):
         yield Violation("not settled in time", f"left are {_left(world)}")
-    _come_to_rest(world)
+    world.scheduler.rest()
     yield from _all_there(world, "at rest")
     scheduler.run(scheduler.now_ms + TWO_MONTHS_MS)
     world.table.expire("expiresAt", scheduler.now_ms // 1000)
     yield from _all_there(world, "after two months")
     yield from history.violations()
-
-
-def _come_to_rest(world: MarketWorld) -> None:
-    while (due_ms := world.scheduler.next_ms) is not None:
-        world.scheduler.run(due_ms)
 
 
 def _is_settled(world: MarketWorld) -> bool:
@@ -190,7 +154,7 @@ def _all_there(world: MarketWorld, when: str) -> Iterator[Violation]:
     history = world.history
     for symbol in SYMBOLS:
         world.read(symbol)
-        _come_to_rest(world)
+        world.scheduler.rest()
         found = history.last_read(symbol) or frozenset()
         wanted = {tick for tick in history.sure if tick.symbol == symbol}
         if missing := wanted - found:

@@ -133,6 +133,11 @@ class Scheduler:
             action()
         self.now_ms = max(self.now_ms, until_ms)
 
+    def rest(self) -> None:
+        """Do all that is due, now and later, until nothing is. Raises EndlessError."""
+        while (due_ms := self.next_ms) is not None:
+            self.run(due_ms)
+
     @property
     def next_ms(self) -> int | None:
         """When the next thing is due; None where nothing is."""
