@@ -133,7 +133,7 @@ class FilesWorld:
         from tickstream.notifications import object_created  # noqa: PLC0415 - see seams
 
         self._uploads += 1
-        version = self.bucket.put(key_of_file(one.number), CONTENTS[one.content].body, f"v{self._uploads}")
+        version = self.bucket.put(key_of_file(one.number), CONTENTS[one.content].body)
         # Later uploads have later sequencers; S3's have trailing zeros as often as other digits.
         sequencer = f"{0x0066AB000000 + self._uploads * 16:014X}"
         about = {

@@ -157,7 +157,7 @@ class MarketWorld:
     def _upload(self, number: int) -> None:
         self._uploads += 1
         parcel = OBJECTS[number]
-        version = self.bucket.put(parcel.name, parcel.text().encode(), f"v{self._uploads}")
+        version = self.bucket.put(parcel.name, parcel.text().encode())
         about = {"key": parcel.name, "versionId": version.id, "eTag": version.etag, "size": len(version.body)}
         record = {"eventTime": "2026-01-05T14:00:00.000Z", "s3": {"bucket": {"name": "data"}, "object": about}}
         self.history.sent(parcel.ticks, surely=True)
