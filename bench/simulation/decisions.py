@@ -87,7 +87,7 @@ class Odds:
 
     at_calls, in_deliveries, skews: the chance of one at each. calls, deliveries: what is drawn then, each as likely as
     it is named. pauses_ms: of what length. at_writes: whether what happens at calls happens at writes
-    only. spared: the calls of this name always go well.
+    only. spared: the calls of this name always go well. only_at: so do those that do not name this item first.
     """
 
     at_calls: float
@@ -98,6 +98,7 @@ class Odds:
     pauses_ms: Sequence[int]
     at_writes: bool = False
     spared: str = ""
+    only_at: str = ""
 
 
 #: Calls that read; all others write.
@@ -118,8 +119,8 @@ class Drawn:
         odds = self._odds
         if self._rng.random() >= odds.at_calls:
             return None
-        name = call.partition(" ")[0]
-        if name == odds.spared or (odds.at_writes and name in READS):
+        name, _, item = call.partition(" ")
+        if name == odds.spared or (odds.at_writes and name in READS) or not item.startswith(odds.only_at):
             return None
         fault = self._rng.choice(odds.calls)
         amount = self._rng.randint(1, _MOST_TORN) if fault is Fault.TORN else self._rng.choice(odds.pauses_ms)

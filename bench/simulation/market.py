@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,6 +72,15 @@ def seams() -> dict[str, dict[str, object]]:
 
 def _unpublished(*_: object, **__: object) -> None:
     """Metrics go nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Ranges of the stock that a writer commits together. received_ms: when they came. is_told: whether by an event."""
+
+    numbers: tuple[int, ...]
+    received_ms: int
+    is_told: bool
 
 
 class MarketWorld:
@@ -142,11 +152,11 @@ class MarketWorld:
             self._upload(one.number % STOCK)
         elif one.do is Do.POST:
             self._post(one.number % STOCK, 0)
-        elif one.do is Do.COMMIT:
+        elif one.do in {Do.COMMIT, Do.COMMIT_UNTOLD}:
             numbers = tuple(number % STOCK for number in range(one.number, one.number + one.count))
             for number in numbers:
                 self.history.sent(RANGES[number].ticks, surely=True)
-            self._have_committed((numbers, self.scheduler.now_ms))
+            self._have_committed(_Order(numbers, self.scheduler.now_ms, is_told=one.do is Do.COMMIT))
         elif one.do is Do.FIRE:
             self.fire()
         elif one.do is Do.READ:
@@ -180,14 +190,14 @@ class MarketWorld:
 
         self.ingestion.invoke(event, answered)
 
-    def _have_committed(self, event: tuple[tuple[int, ...], int]) -> None:
+    def _have_committed(self, order: _Order) -> None:
         def committed(actor: Actor) -> None:
             if actor.error is not None:
-                self.scheduler.after(_COMMITTED_AGAIN_MS, lambda: self._have_committed(event))
+                self.scheduler.after(_COMMITTED_AGAIN_MS, lambda: self._have_committed(order))
 
-        self.writer.invoke(event, committed)
+        self.writer.invoke(order, committed)
 
-    def _commit(self, event: tuple[tuple[int, ...], int], context: Context) -> None:
+    def _commit(self, order: _Order, context: Context) -> None:
         """Commit ranges as DataProcessor does: by the code that orders its writes, without its queue."""
         from market_analytics.data_processor_ranges import Stores, commit, read_range  # noqa: PLC0415
         from services.deadlines import Deadline  # noqa: PLC0415
@@ -205,19 +215,18 @@ class MarketWorld:
 
         deadline = Deadline.of(context)
         table = DynamoTable(TABLE, deadline)
-        numbers, received_ms = event
         stores = Stores(table, _no_object, _no_object, lambda: self.scheduler.now_ms)
         ranges, items = [], []
-        for number in numbers:
+        for number in order.numbers:
             ingest_id = ingest_of_range(number)
-            message = InlineTicks(ingest_id, received_ms, ticks_of_range(number))
+            message = InlineTicks(ingest_id, order.received_ms, ticks_of_range(number))
             ranges.append(read_range(message, stores))
-            items.append(manifest_item(Manifest(ingest_id, received_ms, ranges=1, accepted=len(message.ticks))))
-            items.append(activity_item(Activity(ingest_id, received_ms, ranges=1)))
+            items.append(manifest_item(Manifest(ingest_id, order.received_ms, ranges=1, accepted=len(message.ticks))))
+            items.append(activity_item(Activity(ingest_id, order.received_ms, ranges=1)))
         table.batch_write(items)
         commit(ranges, table)
         bus = EventBus("default", EVENT_SOURCE, EVENT_DETAIL_TYPE, deadline)
-        if bus.put(event_details(one.processed for one in ranges)):
+        if order.is_told and bus.put(event_details(one.processed for one in ranges)):
             raise ServiceIncomplete("the event was not put")
 
     def fire(self) -> None:

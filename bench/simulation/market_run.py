@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.simulation.decisions import AT_CALLS, IN_DELIVERIES, PATIENT, Drawn, Fault, Odds, Recorded
 from bench.simulation.market import SCHEDULE_MS, MarketWorld
-from bench.simulation.market_inputs import SYMBOLS, aggregators_alone, whole_pipeline
+from bench.simulation.market_inputs import SYMBOLS, aggregators_alone, settling_meets_rolling_up, whole_pipeline
 from bench.simulation.parts import Part
 from bench.simulation.scheduler import EPOCH_MS, EndlessError
 from bench.simulation.seams import on_stage
@@ -42,12 +42,30 @@ def _whole(rng: random.Random) -> tuple[Scenario, Drawn]:
 
 
 def _aggregators(rng: random.Random) -> tuple[Scenario, Drawn]:
+    if rng.random() < 0.3:
+        return _overlapping(rng)
     scheduled = rng.random() < 0.7
     length_ms = rng.choice((200, 2_000, 60_000, 200_000, 360_000))
     fires = rng.choice((0, 1, 4, 8))
     return aggregators_alone(rng, scheduled=scheduled, length_ms=length_ms, fires=fires), Drawn(
         rng, _odds(rng, scheduled=scheduled)
     )
+
+
+def _overlapping(rng: random.Random) -> tuple[Scenario, Drawn]:
+    """Draw aggregators that take long between reading and writing one hour, so that who rolls up and who settles meet."""
+    scenario = settling_meets_rolling_up(rng)
+    odds = Odds(
+        at_calls=0.6,
+        in_deliveries=0,
+        skews=0,
+        calls=(Fault.PAUSED,),
+        deliveries=(),
+        pauses_ms=(1_000, 10_000, 20_000, 35_000),
+        at_writes=True,
+        only_at=SYMBOLS[0],
+    )
+    return scenario, Drawn(rng, odds)
 
 
 def _odds(rng: random.Random, *, scheduled: bool) -> Odds:
@@ -95,7 +113,7 @@ def run(scenario: Scenario, choices: Drawn | Recorded, trace: Callable[[str], No
 def _phases(world: MarketWorld, quiet: Quiet) -> Iterator[Violation]:
     scheduler, history = world.scheduler, world.history
     end_ms = EPOCH_MS + FAULTS_END_MS
-    if world.scenario.scheduled:
+    if world.scenario.scheduled and world.scenario.paced:
         for at_ms in range(SCHEDULE_MS // 5, FAULTS_END_MS, SCHEDULE_MS):
             scheduler.at(EPOCH_MS + at_ms, world.fire)
     scheduler.run(end_ms)
