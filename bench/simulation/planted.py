@@ -112,7 +112,7 @@ PLANTED: Final = (
             ),
         ],
         Part.AGGREGATORS,
-        50_000,
+        5_000,
     ),
     _known("receipt-before-slices", Part.AGGREGATORS, 500),
     _known("segment-after-its-slices", Part.AGGREGATORS, 500),
@@ -137,6 +137,54 @@ PLANTED: Final = (
             )
         ],
         Part.WHOLE,
+        500,
+    ),
+    _new(
+        "handed-on-once-only",
+        "a validator whose move is on record already sends nothing: the one that made it may have died before it sent",
+        [Edit(_VALIDATOR, "    if outcome is Outcome.STALE or checked", "    if outcome is not Outcome.ACCEPTED or checked")],
+        Part.FILES,
+        500,
+    ),
+    _new(
+        "sent-before-its-status",
+        "a processor hands a file on before its statistics are on record",
+        [
+            Edit(
+                _PROCESSOR,
+                "    outcome = make_move(stores.statuses, pointer.file_id, _move(pointer, result, stores))\n",
+                "    if result.reason is None:\n        stores.send(pointer)\n"
+                "    outcome = make_move(stores.statuses, pointer.file_id, _move(pointer, result, stores))\n",
+            )
+        ],
+        Part.FILES,
+        500,
+    ),
+    _new(
+        "older-upload-counts",
+        "the event of an older upload that comes late moves the status back to it",
+        [
+            Edit(
+                _STATUS,
+                "    if stored is None or move.sequencer > stored.last.sequencer:\n",
+                "    if stored is None or move.sequencer != stored.last.sequencer:\n",
+            )
+        ],
+        Part.FILES,
+        500,
+    ),
+    _new(
+        "redriven-under-its-old-attempt",
+        "an event that is driven again is the same attempt as the one that died",
+        [Edit(_VALIDATOR, "    return stored.last.attempt + dead\n", "    return stored.last.attempt\n")],
+        Part.FILES,
+        500,
+    ),
+    _new(
+        "dead-letter-not-parked",
+        "a dead letter is recorded, and never parked",
+        [Edit(_RECORDER, "    stores.park(body, origin.attributes if fits else {})\n", "    del fits\n")],
+        Part.FILES,
         500,
     ),
 )
