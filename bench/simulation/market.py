@@ -185,6 +185,7 @@ class MarketWorld:
         def answered(actor: Actor) -> None:
             if actor.error is None and actor.result["statusCode"] == 200:
                 self.history.sent(parcel.ticks, surely=True)
+                self.history.taken(json.loads(actor.result["body"])["ingestId"], len(parcel.ticks))
             elif tries < _POSTED_AGAIN:
                 self.scheduler.after(_POSTED_AGAIN_MS, lambda: self._post(number, tries + 1))
 
@@ -256,10 +257,11 @@ class MarketWorld:
         self.query.invoke(bars_request(symbol), answered)
 
     def _ask(self, number: int) -> None:
-        ingests = self.history.ingests
-        if not ingests:
-            return
-        ingest_id = ingests[number % len(ingests)]
+        if ingests := self.history.ingests:
+            self.ask(ingests[number % len(ingests)])
+
+    def ask(self, ingest_id: str) -> None:
+        """Have somebody ask for the state of an ingest."""
         request = {"httpMethod": "GET", "resource": "/ingest/{ingestId}", "pathParameters": {"ingestId": ingest_id}}
 
         def answered(actor: Actor) -> None:

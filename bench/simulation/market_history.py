@@ -59,6 +59,7 @@ class MarketHistory:
         self.sure: set[Tick] = set()
         #: Ingests, in the order in which they were begun.
         self.ingests: list[str] = []
+        self._taken: dict[str, int] = {}
         self._scheduler = scheduler
         self._slices: dict[tuple[Key, str], _Slice] = {}
         self._receipts: dict[str, int] = {}
@@ -73,6 +74,10 @@ class MarketHistory:
             known += [tick for tick in of_bar if tick not in known]
             if surely:
                 self.sure.update(of_bar)
+
+    def taken(self, ingest_id: str, ticks: int) -> None:
+        """Note that a post was answered."""
+        self._taken[ingest_id] = ticks
 
     def wrote(self, key: Key, before: Item | None, item: Item | None) -> None:
         """Note a write to the table."""
@@ -122,6 +127,19 @@ class MarketHistory:
     def complete(self, ingest_id: str, ticks: int) -> None:
         """Note that somebody was told that an ingest is complete, with so many ticks."""
         self._complete.setdefault(ingest_id, (self._scheduler.step, ticks))
+
+    def begun(self) -> tuple[str, ...]:
+        """Return the ingests that somebody knows of: they were answered, or are on record."""
+        return tuple(dict.fromkeys((*self.ingests, *self._taken)))
+
+    def not_complete(self) -> Iterator[Violation]:
+        """Judge the ingests when all of them were asked for at rest: each must be complete, with all its ticks."""
+        for ingest_id in self.begun():
+            _, ticks = self._complete.get(ingest_id, (0, -1))
+            if ticks < 0:
+                yield Violation("not complete at rest", ingest_id)
+            elif ticks != self._taken.get(ingest_id, ticks):
+                yield Violation("complete with another count", f"{ingest_id}: {ticks}, sent {self._taken[ingest_id]}")
 
     @property
     def is_settled(self) -> bool:

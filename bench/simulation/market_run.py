@@ -135,6 +135,10 @@ def _phases(world: MarketWorld, quiet: Quiet) -> Iterator[Violation]:
         yield Violation("not settled in time", f"left are {_left(world)}")
     world.scheduler.rest()
     yield from _all_there(world, "at rest")
+    for ingest_id in history.begun():
+        world.ask(ingest_id)
+    world.scheduler.rest()
+    yield from history.not_complete()
     scheduler.run(scheduler.now_ms + TWO_MONTHS_MS)
     world.table.expire("expiresAt", scheduler.now_ms // 1000)
     yield from _all_there(world, "after two months")

@@ -37,7 +37,7 @@ class Actor:
 
     label: its name and which one it is. life_ms: after which it is killed. skew_ms: how far its wall clock is off.
     environment: of its process. calls: how many it has made. result, error: what it came to, Killed among the errors.
-    wake: has it go on.
+    is_cut_off: whether services refuse it. wake: has it go on.
     """
 
     label: str
@@ -48,6 +48,7 @@ class Actor:
     environment: Mapping[str, str] = field(default_factory=dict)
     calls: int = 0
     is_killed: bool = False
+    is_cut_off: bool = False
     result: Any = None
     error: BaseException | None = None
     wake: Callable[[], None] = lambda: None

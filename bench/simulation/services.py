@@ -57,12 +57,16 @@ class Calls:
             self.trace(f"{scheduler.now_ms - EPOCH_MS:>9} ms  {actor.label}, call {actor.calls}: {call}{went}")
         if decision is None:
             scheduler.sleep(LATENCY_MS)
+            if actor.is_cut_off:
+                raise _throttled(call)
             return perform()
         fault, amount, _ = decision
         if fault is Fault.KILLED:
             actor.is_killed = True
         scheduler.sleep(LATENCY_MS + (amount if fault is Fault.PAUSED else 0))
-        if fault is Fault.REFUSED:
+        if fault is Fault.CUT_OFF:
+            actor.is_cut_off = True
+        if fault is Fault.REFUSED or actor.is_cut_off:
             raise _throttled(call)
         if fault is Fault.TORN and partly is not None:
             return partly(amount)
