@@ -35,8 +35,9 @@ def add(commands: Commands) -> None:
         _work,
         help="run the real functions in virtual time, with crashes, lost answers and every order that a seed draws",
         description="Run the functions over AWS in memory, in virtual time. Every call of a service is a place where "
-        "another function goes on, this one is killed, an answer is lost, a message comes twice or late. Judged is what "
-        "readers see meanwhile, and what is there at rest. A failing schedule is made small and says how to replay it.",
+        "another function goes on, this one is killed, an answer is lost, a message comes twice or late. Judged is "
+        "what readers see meanwhile, and what is there at rest. A failing schedule is made small, and says how to "
+        "replay it.",
         examples=(
             "simulate",
             "simulate --pipeline aggregators --schedules 5000",

@@ -151,7 +151,7 @@ class Recorded:
     """Decisions of an earlier run, all or some of them."""
 
     def __init__(self, made: Mapping[Place, Decision] | Iterable[tuple[Place, Decision]] = ()) -> None:
-        self.made = dict(made)
+        self.made: dict[Place, Decision] = dict(made)
 
     def at_call(self, actor: str, number: int, call: str) -> Decision | None:  # noqa: ARG002 - see Choices
         """See Choices."""

@@ -41,8 +41,9 @@ HANDLERS: Final = (
 
 def seams() -> dict[str, dict[str, object]]:
     """Return what is set in the functions' modules: pure work that is remembered."""
-    from file_processing.data_processor import decode_pieces_apart  # noqa: PLC0415 - a planted fault comes first
-    from file_processing.file_validator_checks import sample_rows, sniff  # noqa: PLC0415
+    from services.decoder_process import decode_pieces_apart  # noqa: PLC0415 - a planted fault comes first
+    from tickstream.layouts import sniff  # noqa: PLC0415
+    from tickstream.row_samples import sample_rows  # noqa: PLC0415
 
     def pieces(*given: Any, **named: Any) -> list[Any]:
         return list(decode_pieces_apart(*given, **named))
@@ -151,7 +152,7 @@ class FilesWorld:
         self.validator.invoke_later({"Records": [record]}, f"announcement {self._uploads}", may_be_lost=False)
 
     def redrive(self, *, keep: bool = False) -> None:
-        """Put parked messages back to work, by the code of `bench redrive`. keep: it is ended before it deletes them."""
+        """Put parked messages back to work, by the code of `bench redrive`. keep: it dies before it deletes them."""
         from bench.redrive.dead_letters import (  # noqa: PLC0415 - see seams
             ToQueue,
             file_event_reader,

@@ -49,12 +49,10 @@ def seams() -> dict[str, dict[str, object]]:
 
     Limits are small so that a few ranges reach them; a list of 16 shards takes eight times the requests of one of two.
     """
-    from market_analytics.data_ingestion_objects import (  # noqa: PLC0415 - a planted fault must be in place before
-        refuse_rows_that_fail_alike,
-        sniff_with_footer,
-    )
-    from market_analytics.data_processor import decode_apart  # noqa: PLC0415
-    from market_analytics.data_processor_ranges import fold_ticks  # noqa: PLC0415
+    from services.decoder_process import decode_apart  # noqa: PLC0415 - a planted fault must be in place before
+    from tickstream.decoding import fold_ticks  # noqa: PLC0415
+    from tickstream.layouts import sniff_with_footer  # noqa: PLC0415
+    from tickstream.row_samples import refuse_rows_that_fail_alike  # noqa: PLC0415
 
     return {
         "market_analytics.data_ingestion_objects": {

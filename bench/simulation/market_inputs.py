@@ -1,5 +1,6 @@
-"""What is sent to market analytics in a schedule: a few objects and posts out of a fixed stock, so that all schedules
-see the same bytes and each is decoded once.
+"""What is sent to market analytics in a schedule, and what else is done there.
+
+Objects, posts and ranges come out of a fixed stock, so that all schedules see the same bytes and each is decoded once.
 """
 
 from __future__ import annotations

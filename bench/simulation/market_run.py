@@ -1,4 +1,4 @@
-"""One schedule of market analytics from beginning to end: with faults, then without them, at rest, and two months on."""
+"""One schedule of market analytics: with faults, then without them, at rest, and two months later."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _aggregators(rng: random.Random) -> tuple[Scenario, Drawn]:
 
 
 def _overlapping(rng: random.Random) -> tuple[Scenario, Drawn]:
-    """Draw aggregators that take long between reading and writing one hour, so that who rolls up and who settles meet."""
+    """Draw aggregators that take long between reading and writing an hour, so that rolling up and settling overlap."""
     scenario = settling_meets_rolling_up(rng)
     odds = Odds(
         at_calls=0.6,
@@ -71,8 +71,8 @@ def _overlapping(rng: random.Random) -> tuple[Scenario, Drawn]:
 def _odds(rng: random.Random, *, scheduled: bool) -> Odds:
     """Draw how much goes wrong: sometimes a little of everything, sometimes much of few things."""
     if not scheduled:
-        # Events alone must do it, so none is lost and nobody dies; but they may be slow, and told twice. Who fails comes
-        # again; only one whose wake-up could not be counted does not, and trusts the schedule.
+        # Events alone must do it, so none is lost and nobody dies; but they may be slow, and told twice. Who fails
+        # comes again; only one whose wake-up could not be counted does not, and trusts the schedule.
         is_failing = rng.random() < 0.4
         return Odds(
             at_calls=rng.choice((0.02, 0.05) if is_failing else (0.02, 0.1, 0.3)),
@@ -155,7 +155,9 @@ def _is_settled(world: MarketWorld) -> bool:
 
 
 def _left(world: MarketWorld) -> str:
-    queues = [f"{len(queue.messages)} in {queue.name}" for queue in (world.queue, *world.dead_letters) if queue.messages]
+    queues = [
+        f"{len(queue.messages)} in {queue.name}" for queue in (world.queue, *world.dead_letters) if queue.messages
+    ]
     return ", ".join([*world.history.listed(), *queues, *(actor.label for actor in world.scheduler.living)])
 
 

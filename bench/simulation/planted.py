@@ -59,7 +59,8 @@ PLANTED: Final = (
             Edit(
                 _ELECTION,
                 "            if self._put(mine.count, rest):\n                return None\n",
-                '            self.table.put({**_KEY, "count": {"N": str(mine.count + 1)}, **rest})\n            return None\n',
+                '            self.table.put({**_KEY, "count": {"N": str(mine.count + 1)}, **rest})\n'
+                "            return None\n",
             )
         ],
         Part.AGGREGATORS,
@@ -130,10 +131,9 @@ PLANTED: Final = (
         [
             Edit(
                 _POSTS,
-                "    table.batch_write([manifest_item(manifest), activity_item(Activity(first.ingest_id, received_ms, ranges=1))])\n"
-                "    send([encode_message(InlineTicks(first.ingest_id, received_ms, checked.accepted))])\n",
+                "    table.batch_write([manifest_item(manifest), activity_item(",
                 "    send([encode_message(InlineTicks(first.ingest_id, received_ms, checked.accepted))])\n"
-                "    table.batch_write([manifest_item(manifest), activity_item(Activity(first.ingest_id, received_ms, ranges=1))])\n",
+                "    table.batch_write([manifest_item(manifest), activity_item(",
             )
         ],
         Part.WHOLE,
@@ -142,7 +142,13 @@ PLANTED: Final = (
     _new(
         "handed-on-once-only",
         "a validator whose move is on record already sends nothing: the one that made it may have died before it sent",
-        [Edit(_VALIDATOR, "    if outcome is Outcome.STALE or checked", "    if outcome is not Outcome.ACCEPTED or checked")],
+        [
+            Edit(
+                _VALIDATOR,
+                "    if outcome is Outcome.STALE or checked",
+                "    if outcome is not Outcome.ACCEPTED or checked",
+            )
+        ],
         Part.FILES,
         500,
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib.abc import MetaPathFinder, SourceLoader
-from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from importlib.machinery import ModuleSpec
     from types import ModuleType
 
 

@@ -23,7 +23,7 @@ EPOCH_MS: Final = 1_767_621_600_000
 MOST_STEPS: Final = 200_000
 
 
-class Killed(BaseException):  # noqa: N818 - no error: what Lambda does to a process
+class Killed(BaseException):
     """The process of a function ends here; no handler can hold it up."""
 
 

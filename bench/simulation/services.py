@@ -17,8 +17,8 @@ from bench.simulation.scheduler import EPOCH_MS, Killed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bench.simulation.decisions import Choices
-    from bench.simulation.scheduler import Scheduler
+    from bench.simulation.decisions import Choices, Decision
+    from bench.simulation.scheduler import Actor, Scheduler
 
 #: What a call takes.
 LATENCY_MS: Final = 5
@@ -60,6 +60,17 @@ class Calls:
             if actor.is_cut_off:
                 raise _throttled(call)
             return perform()
+        return self._gone_wrong(actor, call, decision, perform, partly)
+
+    def _gone_wrong[Answer](
+        self,
+        actor: Actor,
+        call: str,
+        decision: Decision,
+        perform: Callable[[], Answer],
+        partly: Callable[[int], Answer] | None,
+    ) -> Answer:
+        scheduler = self.scheduler
         fault, amount, _ = decision
         if fault is Fault.KILLED:
             actor.is_killed = True

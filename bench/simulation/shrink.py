@@ -14,7 +14,7 @@ from bench.simulation.decisions import Decision, Place, Recorded, described
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bench.simulation.parts import Simulation
+    from bench.simulation.simulations import Simulation
     from bench.simulation.verdicts import Outcome, Violation
 
 #: Runs of a schedule; one takes some ten milliseconds.

@@ -1,4 +1,4 @@
-"""A process that runs schedules: `python -m bench.simulation.worker JOB`, a job as JSON; findings go to standard output.
+"""A process that runs schedules: `python -m bench.simulation.worker JOB`, a job as JSON; it prints what it finds.
 
 It is started with PYTHONHASHSEED=0, so that one seed is one history in every process: sets of texts are walked in an
 order that depends on it.
@@ -13,14 +13,15 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.simulation.parts import Part, simulation_of
+from bench.simulation.parts import Part
 from bench.simulation.seams import taken_over
 from bench.simulation.shrink import shrink
+from bench.simulation.simulations import simulation_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bench.simulation.parts import Simulation
+    from bench.simulation.simulations import Simulation
 
 #: How often a worker says how far it is.
 _TELL_S: Final = 1.0

@@ -1,17 +1,17 @@
 """A model of `market_analytics.data_aggregator_election`: three events and the schedule, two of them at work at once.
 
-Each step is one request to the table, and all orders of them are walked through; once in each history an answer is lost,
-a pass fails, or a holder dies and its lease expires. Ranges 0 and 1 are listed in shard 0, range 2 in shard 1.
+Each step is one request to the table, and all orders of them are walked through; once or twice in each history an
+answer is lost, a pass fails, or a holder dies and its lease expires. What it takes for granted is that a lease outlives
+its holder. Ranges 0 and 1 are listed in shard 0, range 2 in shard 1.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SHARD_OF: Final = (0, 0, 1)
 EVENTS: Final = len(SHARD_OF)
@@ -19,6 +19,8 @@ SCHEDULE: Final = EVENTS
 ALL_SHARDS: Final = frozenset(SHARD_OF)
 AT_A_TIME: Final = 2
 NOBODY: Final = -1
+#: Below every counter. Counters are kept as small as they can be: histories that come to the same are the same then.
+UNKNOWN: Final = -1_000
 
 
 class Mistake(StrEnum):
@@ -50,10 +52,10 @@ class At(StrEnum):
 class Lease(NamedTuple):
     """The item: see `data_aggregator_election._Seen`."""
 
-    count: int = 0
+    counter: int = 0
     shards: frozenset[int] = frozenset()
     holder: int = NOBODY
-    served: int = -1
+    served: int = UNKNOWN
 
 
 class One(NamedTuple):
@@ -65,13 +67,12 @@ class One(NamedTuple):
     at: At = At.NOT_BEGUN
     seen: Lease = Lease()
     alone: bool = False
-    alone_at: int = -1
+    alone_at: int = UNKNOWN
     todo: frozenset[int] = frozenset()
     finished: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """Everything. listed: ranges on the list. faults: how many are left to happen."""
 
     lease: Lease = Lease()
@@ -90,7 +91,7 @@ def wrong(state: State, at_rest: bool) -> str:  # noqa: FBT001 - as `exploring.e
     return ""
 
 
-def steps_with(mistake: Mistake, *, scheduled: bool) -> object:
+def steps_with(mistake: Mistake, *, scheduled: bool) -> Callable[[State], Iterator[tuple[str, State]]]:
     """Return what may happen in a state. scheduled: whether the schedule fires, once."""
 
     def steps(state: State) -> Iterator[tuple[str, State]]:
@@ -110,7 +111,7 @@ def steps_with(mistake: Mistake, *, scheduled: bool) -> object:
                 for name, after in _went(mistake, state, number, one):
                     yield f"{who} {name}", after
                 if state.faults:
-                    dead = _with(state, number, One(At.DEAD), faults=0)
+                    dead = _with(state, number, One(At.DEAD), faults=state.faults - 1)
                     yield f"{who} dies before it {one.at}", dead
 
     return steps
@@ -121,39 +122,47 @@ def _went(mistake: Mistake, state: State, number: int, one: One) -> Iterator[tup
     if one.at is At.COUNTS:
         yield name, _counted(mistake, state, number, one)
     elif one.at is At.ASKS:
-        unfinished = one.seen.served < 0 and mistake is not Mistake.RETRY_LOOKS_AT_ITS_OWN
+        unfinished = one.seen.served == UNKNOWN and mistake is not Mistake.RETRY_LOOKS_AT_ITS_OWN
         is_listed = number in state.listed
         at = At.TAKES if is_listed or unfinished else At.DONE
-        alone_at = one.seen.count + 1 if is_listed and one.seen.served == one.seen.count - 1 else -1
-        yield name, _with(state, number, one._replace(at=at, alone_at=alone_at))
+        alone_at = one.seen.counter + 1 if is_listed and one.seen.served == one.seen.counter - 1 else UNKNOWN
+        after = One(At.DONE) if at is At.DONE else one._replace(at=at, alone_at=alone_at)
+        yield name, _with(state, number, after)
     elif one.at is At.TAKES:
-        mine = Lease(one.seen.count + 1, one.seen.shards, number)
-        if lease.count != one.seen.count:
+        mine = Lease(one.seen.counter + 1, one.seen.shards, number)
+        if lease.counter != one.seen.counter:
             yield f"{name}, in vain", _with(state, number, one._replace(at=At.LOOKS))
         else:
-            yield name, _with(state, number, One(At.READS, mine, alone=mine.count == one.alone_at), lease=mine)
+            yield name, _with(state, number, One(At.READS, mine, alone=mine.counter == one.alone_at), lease=mine)
             if state.faults:
                 lost = one._replace(at=At.LOOKS)
-                yield f"{name}, and the answer is lost", _with(state, number, lost, lease=mine, faults=0)
+                yield f"{name}, and the answer is lost", _with(state, number, lost, lease=mine, faults=state.faults - 1)
     elif one.at is At.LOOKS:
         if lease.holder == number:
             # Others may have counted themselves: then it is not alone.
-            yield name, _with(state, number, One(At.READS, lease, alone=lease.count == one.alone_at))
+            yield name, _with(state, number, One(At.READS, lease, alone=lease.counter == one.alone_at))
         elif lease.holder != NOBODY:
-            yield name, _with(state, number, one._replace(at=At.DONE))
+            yield name, _with(state, number, One(At.DONE))
         else:
             yield name, _with(state, number, one._replace(at=At.TAKES, seen=lease))
-    elif one.at is At.READS:
-        mine = {number} if one.alone else {ran for ran in state.listed if SHARD_OF[ran] in one.seen.shards}
-        yield name, _with(state, number, one._replace(at=At.WORKS, todo=state.listed & mine))
+    else:
+        yield from _passed(mistake, state, number, one)
+
+
+def _passed(mistake: Mistake, state: State, number: int, one: One) -> Iterator[tuple[str, State]]:
+    name = one.at.value
+    if one.at is At.READS:
+        todo = {number} if one.alone else {ran for ran in state.listed if SHARD_OF[ran] in one.seen.shards}
+        yield name, _with(state, number, one._replace(at=At.WORKS, todo=state.listed & todo))
     elif one.at is At.WORKS:
-        done = one._replace(at=At.RELEASES, todo=frozenset(), finished=True)
+        done = One(At.RELEASES, one.seen)
         yield name, _with(state, number, done, listed=state.listed - one.todo)
         if state.faults:
             some = frozenset(sorted(one.todo)[:1])
             failed = done._replace(finished=False)
-            yield f"{name}, and fails after {sorted(some)}", _with(
-                state, number, failed, listed=state.listed - some, faults=0
+            yield (
+                f"{name}, and fails after {sorted(some)}",
+                _with(state, number, failed, listed=state.listed - some, faults=state.faults - 1),
             )
     else:
         yield from _released(mistake, state, number, one)
@@ -163,11 +172,11 @@ def _counted(mistake: Mistake, state: State, number: int, one: One) -> State:
     lease = state.lease
     is_held = lease.holder != NOBODY
     if is_held and mistake is Mistake.NOT_COUNTED:
-        return _with(state, number, one._replace(at=At.DONE))
+        return _with(state, number, One(At.DONE))
     own = ALL_SHARDS if number == SCHEDULE else frozenset({SHARD_OF[number]})
-    seen = lease._replace(count=lease.count + 1, shards=lease.shards | own)
+    seen = lease._replace(counter=lease.counter + 1, shards=lease.shards | own)
     begun = At.TAKES if number == SCHEDULE else At.ASKS
-    return _with(state, number, One(At.DONE if is_held else begun, seen), lease=seen)
+    return _with(state, number, One(At.DONE) if is_held else One(begun, seen), lease=seen)
 
 
 def _released(mistake: Mistake, state: State, number: int, one: One) -> Iterator[tuple[str, State]]:
@@ -183,15 +192,15 @@ def _released(mistake: Mistake, state: State, number: int, one: One) -> Iterator
             yield name, _with(state, number, one._replace(at=At.RELEASES, seen=lease))
         return
     left = frozenset() if one.finished or mistake is Mistake.SHARDS_FORGOTTEN else one.seen.shards
-    count = one.seen.count + 1
-    free = Lease(count, left, served=count if one.finished else -1)
-    if lease.count != one.seen.count and mistake is not Mistake.RELEASED_BLINDLY:
+    counter = one.seen.counter + 1
+    free = Lease(counter, left, served=counter if one.finished else UNKNOWN)
+    if lease.counter != one.seen.counter and mistake is not Mistake.RELEASED_BLINDLY:
         yield f"{name}, in vain", _with(state, number, one._replace(at=At.LOOKS_AGAIN))
         return
     yield name, _with(state, number, over, lease=free)
     if state.faults:
         lost = one._replace(at=At.LOOKS_AGAIN)
-        yield f"{name}, and the answer is lost", _with(state, number, lost, lease=free, faults=0)
+        yield f"{name}, and the answer is lost", _with(state, number, lost, lease=free, faults=state.faults - 1)
 
 
 def _with(
@@ -203,9 +212,26 @@ def _with(
     listed: frozenset[int] | None = None,
     faults: int | None = None,
 ) -> State:
+    ones = (*state.ones[:number], one, *state.ones[number + 1 :])
+    lease = state.lease if lease is None else lease
+    least = min([lease.counter, *(other.seen.counter for other in ones if other.seen.counter)]) - 1
+    if least > 0:
+        lease = _lowered(lease, least)
+        ones = tuple(
+            other._replace(seen=_lowered(other.seen, least), alone_at=_less(other.alone_at, least)) for other in ones
+        )
     return State(
-        state.lease if lease is None else lease,
-        (*state.ones[:number], one, *state.ones[number + 1 :]),
+        lease,
+        ones,
         state.listed if listed is None else listed,
         state.faults if faults is None else faults,
     )
+
+
+def _lowered(lease: Lease, by: int) -> Lease:
+    return lease._replace(counter=lease.counter - by, served=_less(lease.served, by)) if lease.counter else lease
+
+
+def _less(counter: int, by: int) -> int:
+    # One that is out of reach stays so: whatever is below a counter by two is as good as any.
+    return counter if counter == UNKNOWN else max(counter - by, -2)
