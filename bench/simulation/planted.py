@@ -88,6 +88,19 @@ PLANTED: Final = (
         500,
     ),
     _new(
+        "retry-looks-at-its-own",
+        "the retry of a failed pass ends where its own range is done, whatever else the pass left",
+        [
+            Edit(
+                _ELECTION,
+                "        if own and part is None and seen.served >= 0:\n",
+                "        if own and part is None:\n",
+            )
+        ],
+        Part.AGGREGATORS,
+        5_000,
+    ),
+    _new(
         "entry-deleted-before-rollup",
         "an entry is taken off the list before its range is rolled up",
         [
