@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -92,12 +92,13 @@ def _run_one(options: argparse.Namespace, console: Console) -> int:
 
     job = Job(options.pipeline, options.seed, options.seed + 1, trace=options.trace)
 
-    def tell(_: Job, message: dict[str, object]) -> None:
+    def tell(_: Job, message: dict[str, Any]) -> None:
         if "trace" in message:
             console.print(str(message["trace"]), markup=False, soft_wrap=True)
 
-    campaign = run_jobs([job], 1, tell)
-    return _verdict(campaign, console)
+        _say_found(message, console)
+
+    return _verdict(run_jobs([job], 1, tell), console)
 
 
 def _run_many(options: argparse.Namespace, console: Console) -> int:
@@ -105,7 +106,7 @@ def _run_many(options: argparse.Namespace, console: Console) -> int:
 
     parts = tuple(Part) if options.pipeline is None else (options.pipeline,)
     began_s = time.monotonic()
-    campaign = run_jobs(_jobs(parts, options), options.jobs)
+    campaign = run_jobs(_jobs(parts, options), options.jobs, lambda _, message: _say_found(message, console))
     table = Table("part", title="Simulation", title_justify="left")
     for column in ("schedules", "steps a schedule", "schedules a second of one processor", "violations"):
         table.add_column(column, justify="right")
@@ -130,8 +131,6 @@ def _jobs(parts: Sequence[Part], options: argparse.Namespace) -> list[Job]:
 
 
 def _verdict(campaign: Campaign, console: Console) -> int:
-    for finding in campaign.findings:
-        _print_finding(finding, console)
     if campaign.findings:
         console.print(f"[bold red]FAILED[/] {len(campaign.findings)} schedules that must not be")
         return 1
@@ -139,7 +138,13 @@ def _verdict(campaign: Campaign, console: Console) -> int:
     return 0
 
 
-def _print_finding(finding: Finding, console: Console) -> None:
+def _say_found(message: dict[str, Any], console: Console) -> None:
+    """Say what was found at once: the rest may take minutes."""
+    from bench.simulation.campaign import finding_of  # noqa: PLC0415 - see bench.commands
+
+    if "seed" not in message:
+        return
+    finding = finding_of(message)
     console.print(f"{finding.kind}: {finding.text}", style="red", markup=False)
     console.print(finding.replay, markup=False, soft_wrap=True)
     console.print(f"{finding.events} events, of which are left:")
@@ -157,7 +162,7 @@ def _run_planted(options: argparse.Namespace, console: Console) -> int:
     planted = _chosen(options.only)
     found: dict[str, Finding] = {}
 
-    def tell(job: Job, message: dict[str, object]) -> None:
+    def tell(job: Job, message: dict[str, Any]) -> None:
         if "seed" in message:
             found[job.planted] = finding_of(message)
             console.print(f"{job.planted}: found by seed {message['seed']}", markup=False)

@@ -30,9 +30,10 @@ FUNCTION_MS: Final = 29_000
 CONSUMER_MS: Final = 50_000
 SCHEDULE_MS: Final = 300_000
 OVERDUE_S: Final = 900
-#: A post that was not answered is sent again so often, after so long.
-_POSTED_AGAIN: Final = 5
+#: A post that was not answered is sent again until it is, after 5 s, 10 s, ... and each minute. (Of one that is given up
+#: the ingest may be listed until it expires, and nothing else.)
 _POSTED_AGAIN_MS: Final = 5_000
+_LONGEST_PAUSE_MS: Final = 60_000
 #: What a writer did not do comes again.
 _COMMITTED_AGAIN_MS: Final = 60_000
 
@@ -184,8 +185,9 @@ class MarketWorld:
             if actor.error is None and actor.result["statusCode"] == 200:
                 self.history.sent(parcel.ticks, surely=True)
                 self.history.taken(json.loads(actor.result["body"])["ingestId"], len(parcel.ticks))
-            elif tries < _POSTED_AGAIN:
-                self.scheduler.after(_POSTED_AGAIN_MS, lambda: self._post(number, tries + 1))
+            else:
+                pause_ms = min(_LONGEST_PAUSE_MS, _POSTED_AGAIN_MS << tries)
+                self.scheduler.after(pause_ms, lambda: self._post(number, tries + 1))
 
         self.ingestion.invoke(event, answered)
 

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import bench.simulation.campaign
 import bench.simulation.planted
 from bench.__main__ import main
-from bench.simulation.campaign import Campaign, Finding
+from bench.simulation.campaign import Campaign, finding_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from bench.simulation.worker import Job
 
 
 @pytest.mark.parametrize(
@@ -53,9 +55,20 @@ def test_a_violation_fails_and_says_how_to_replay_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line to paste, and the events that are left."""
-    finding = Finding("aggregators", 17, "ticks lost", "AAA: 1 of 6", 40, ("0.1 s: somebody", "event 1: never comes"))
-    found = Campaign(findings=[finding])
-    monkeypatch.setattr(bench.simulation.campaign, "run_jobs", lambda *_, **__: found)
+    message: dict[str, Any] = {
+        "part": "aggregators",
+        "seed": 17,
+        "kind": "ticks lost",
+        "text": "AAA: 1 of 6",
+        "events": 40,
+        "lines": ["0.1 s: somebody", "event 1: never comes"],
+    }
+
+    def found(jobs: list[Job], _: int, tell: Callable[[Job, dict[str, Any]], None]) -> Campaign:
+        tell(jobs[0], message)
+        return Campaign(findings=[finding_of(message)])
+
+    monkeypatch.setattr(bench.simulation.campaign, "run_jobs", found)
     assert main(["simulate"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "python -m bench simulate --pipeline aggregators --seed 17" in lines
