@@ -30,8 +30,8 @@ FUNCTION_MS: Final = 29_000
 CONSUMER_MS: Final = 50_000
 SCHEDULE_MS: Final = 300_000
 OVERDUE_S: Final = 900
-#: A post that was not answered is sent again until it is, after 5 s, 10 s, ... and each minute. (Of one that is given up
-#: the ingest may be listed until it expires, and nothing else.)
+#: A post that was not answered is sent again until it is, after 5 s, 10 s, ... and each minute. (One that is given up
+#: may leave an ingest that is listed until it expires, and nothing else.)
 _POSTED_AGAIN_MS: Final = 5_000
 _LONGEST_PAUSE_MS: Final = 60_000
 #: What a writer did not do comes again.
