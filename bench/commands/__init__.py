@@ -18,6 +18,7 @@ from bench.commands import (
     redrive,
     report,
     run,
+    simulate,
     up,
 )
 
@@ -31,6 +32,7 @@ COMMANDS = (
     cost,
     baselines,
     mutants,
+    simulate,
     fuzz,
     fuzz_text,
     fuzz_parquet,

@@ -18,7 +18,8 @@ only by one who read before that write and writes after the look:
 - the holder, where this very confirming wrote, to repair an hour: it may have read before and be about to write. So an
   hour that was repaired is no evidence for any range until the next confirming, which that holder does not live to see.
 
-Compactions are such writes too: a segment is made of what was read, as a rollup is.
+Compactions are such writes too: a segment is made of what was read, as a rollup is. (A model of this, walked through in
+all orders: `tests/unit/market_analytics/settling_model.py`.)
 
 What is confirmed stays so, whenever the rest of its ingest is, so a pass may end anywhere and the next one go on. Died
 before the entry was written: the same ranges are looked at again. Only the one who confirms changes or deletes entries;

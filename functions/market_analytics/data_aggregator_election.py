@@ -12,7 +12,8 @@ Every interleaving comes to this: an event's range was committed before 1. If 1 
 the pass saw the counter and the shards that 1 left, and reads the list later than the commit. If it came after that,
 the counter moved, 3 fails, and another pass begins. If 1 came after 3, the event finds no lease and goes on to 2. Of
 several at 2 the first raises the counter, and the others look again. A write whose answer was lost is tried again by
-the client, meets itself, and looks who holds the lease.
+the client, meets itself, and looks who holds the lease. (`tests/unit/market_analytics/election_model.py` walks through
+all of them.)
 
 Whoever releases the lease with nothing left says so by a number, `served`: that of the counter. Where it is the one
 before an event's own, nobody else's work can be waiting, and the event does its own ranges alone, without reading the
@@ -133,7 +134,9 @@ class Election:
         if seen.until_ms > self.now_ms():
             return False
         part = own and own()
-        if own and part is None:
+        # Where the last pass was not finished, or its holder died, what it left is for whoever comes first: Lambda's
+        # retry of its event, whose own ranges may be done.
+        if own and part is None and seen.served >= 0:
             return False
         mine = self._take(seen)
         if mine is None:

@@ -345,3 +345,25 @@ def test_one_that_fails_beside_others_releases_the_lease_all_the_same(clock: Clo
     seen: list[frozenset[str]] = []
     assert Election(table, HOLD_MS, clock.now_ms).run(["pending#3"], lambda shards: seen.append(shards) is None)  # type: ignore[func-returns-value]
     assert seen == [{"pending#1", "pending#2", "pending#3"}]
+
+
+def test_a_retry_whose_own_ranges_are_done_finishes_what_its_failed_pass_left(clock: Clock) -> None:
+    """A pass did its own ranges and failed on those of an event that ended meanwhile: Lambda's retry does them."""
+    table = MemoryTable()
+    done: list[str] = []
+
+    def failing() -> bool:
+        raise ServiceIncomplete("a read was throttled")
+
+    with pytest.raises(ServiceIncomplete):
+        run(table, clock, failing)
+
+    def work() -> bool:
+        done.append("the rest")
+        return True
+
+    assert run(table, clock, work, lambda: None)
+    assert done == ["the rest"]
+    # From now on it is known that nothing is left.
+    assert not run(table, clock, work, lambda: None)
+    assert done == ["the rest"]

@@ -1,0 +1,150 @@
+"""Virtual time and who runs in it: one thing at a time, in an order that follows from the agenda alone.
+
+An actor is plain code in a greenlet. It runs until it sleeps, which every call of a service does, and is woken when its
+time has come. Two that are due at the same moment are woken in the order in which they fell asleep.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from greenlet import getcurrent, greenlet
+
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: Monday, 5 January 2026, 14:00 UTC.
+EPOCH_MS: Final = 1_767_621_600_000
+#: Whatever a schedule does takes far fewer; more is a defect of the simulation, or a loop without end in a function.
+MOST_STEPS: Final = 200_000
+
+
+class Killed(BaseException):
+    """The process of a function ends here; no handler can hold it up."""
+
+
+class EndlessError(BenchError):
+    """A schedule does not come to rest."""
+
+
+@dataclass(slots=True, eq=False)
+class Actor:
+    """One invocation of a function, or somebody else who calls services.
+
+    label: its name and which one it is. life_ms: after which it is killed. skew_ms: how far its wall clock is off.
+    environment: of its process. calls: how many it has made. result, error: what it came to, Killed among the errors.
+    is_cut_off: whether services refuse it. wake: has it go on.
+    """
+
+    label: str
+    work: Callable[[], Any]
+    born_ms: int
+    life_ms: int
+    skew_ms: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    calls: int = 0
+    is_killed: bool = False
+    is_cut_off: bool = False
+    result: Any = None
+    error: BaseException | None = None
+    wake: Callable[[], None] = lambda: None
+
+
+class Scheduler:
+    """The agenda: what happens when, in milliseconds since 1970."""
+
+    def __init__(self) -> None:
+        self.now_ms = EPOCH_MS
+        #: How many things have happened: tells the order of two that happen at the same moment.
+        self.step = 0
+        self.current: Actor | None = None
+        #: Those who have begun and not ended.
+        self.living: set[Actor] = set()
+        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
+        self._numbers = 0
+        self._main = getcurrent()
+
+    def at(self, time_ms: int, action: Callable[[], None]) -> None:
+        """Have something done at a moment, now where that has passed."""
+        self._numbers += 1
+        heapq.heappush(self._agenda, (max(time_ms, self.now_ms), self._numbers, action))
+
+    def after(self, delay_ms: int, action: Callable[[], None]) -> None:
+        """Have something done some time from now."""
+        self.at(self.now_ms + delay_ms, action)
+
+    def start(self, actor: Actor, on_end: Callable[[Actor], None]) -> None:
+        """Have an actor work from now on; `on_end` is called with it when it has ended, however it did."""
+        self.living.add(actor)
+
+        def work() -> None:
+            try:
+                actor.result = actor.work()
+            except Killed as killed:
+                actor.error = killed
+            except Exception as error:  # noqa: BLE001 - whatever a function raises is its result
+                actor.error = error
+
+        thread = greenlet(work)
+
+        def wake() -> None:
+            before, self.current = self.current, actor
+            try:
+                thread.switch()
+            finally:
+                self.current = before
+            if thread.dead:
+                self.living.discard(actor)
+                on_end(actor)
+
+        actor.wake = wake
+        wake()
+
+    def sleep(self, delay_ms: int) -> None:
+        """Have the current actor sleep. Raises Killed where its time ends before."""
+        actor = self.current
+        if actor is None:
+            self.now_ms += delay_ms
+            return
+        if actor.is_killed:
+            raise Killed
+        due_ms = self.now_ms + delay_ms
+        end_ms = actor.born_ms + actor.life_ms
+        if due_ms >= end_ms:
+            actor.is_killed = True
+            due_ms = end_ms
+        self.at(due_ms, actor.wake)
+        self._main.switch()
+        if actor.is_killed:
+            raise Killed
+
+    def run(self, until_ms: int) -> None:
+        """Do what is due until a moment, and go on to that moment. Raises EndlessError."""
+        self._main = getcurrent()
+        while self._agenda and self._agenda[0][0] <= until_ms:
+            time_ms, _, action = heapq.heappop(self._agenda)
+            self.now_ms = max(self.now_ms, time_ms)
+            self.step += 1
+            if self.step > MOST_STEPS:
+                raise EndlessError(f"no rest after {MOST_STEPS} steps")
+            action()
+        self.now_ms = max(self.now_ms, until_ms)
+
+    def rest(self) -> None:
+        """Do all that is due, now and later, until nothing is. Raises EndlessError."""
+        while (due_ms := self.next_ms) is not None:
+            self.run(due_ms)
+
+    @property
+    def next_ms(self) -> int | None:
+        """When the next thing is due; None where nothing is."""
+        return self._agenda[0][0] if self._agenda else None
+
+    def close(self) -> None:
+        """Leave everything as it is: whoever still lives makes no call any more."""
+        for actor in self.living:
+            actor.is_killed = True

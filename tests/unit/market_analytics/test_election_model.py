@@ -1,0 +1,26 @@
+"""The election by search through all orders: nobody's range is forgotten, and one works at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.market_analytics.election_model import Mistake, State, steps_with, wrong
+from tests.unit.market_analytics.exploring import explore
+
+
+@pytest.mark.parametrize(("scheduled", "faults"), [(False, 2), (True, 1)])
+def test_in_every_order_every_range_is_rolled_up_and_one_works_at_a_time(*, scheduled: bool, faults: int) -> None:
+    """Whoever comes when, and whatever is lost, fails or dies: events alone leave nothing on the list."""
+    found = explore(State(faults=faults), steps_with(Mistake.NONE, scheduled=scheduled), wrong)
+    assert found.broken == ()
+    assert found.at_rest
+    assert found.stuck == 0  # and nobody waits for another for ever
+    assert found.states > 50_000
+
+
+@pytest.mark.parametrize("mistake", [mistake for mistake in Mistake if mistake is not Mistake.NONE])
+def test_the_search_finds_what_is_planted_in_the_election(mistake: Mistake) -> None:
+    """Each mistake leaves a range on the list in some order, and the search says in which."""
+    found = explore(State(), steps_with(mistake, scheduled=False), wrong)
+    assert found.broken
+    assert "nobody has rolled up" in found.broken[-1]
