@@ -107,8 +107,9 @@ def _run_many(options: argparse.Namespace, console: Console) -> int:
     parts = tuple(Part) if options.pipeline is None else (options.pipeline,)
     began_s = time.monotonic()
     campaign = run_jobs(_jobs(parts, options), options.jobs, lambda _, message: _say_found(message, console))
-    table = Table("part", title="Simulation", title_justify="left")
-    for column in ("schedules", "steps a schedule", "schedules a second of one processor", "violations"):
+    # A second of one process: how long they took in all is said below.
+    table = Table(_whole("part"), title="Simulation", title_justify="left")
+    for column in ("schedules", "steps each", "a second", "violations"):
         table.add_column(column, justify="right")
     for part in parts:
         done = campaign.done[part]
@@ -193,12 +194,17 @@ def _chosen(only: str | None) -> tuple[Planted, ...]:
 
 
 def _table(planted: Sequence[Planted], found: dict[str, Finding]) -> Table:
-    table = Table(Column("fault", overflow="fold"), "what is broken", "part", title="Planted", title_justify="left")
-    for column in ("found after seeds", "of at most", "events left"):
+    table = Table(_whole("fault"), _whole("part"), title="Planted", title_justify="left")
+    for column in ("seeds", "at most", "events left"):
         table.add_column(column, justify="right")
     for one in planted:
         finding = found.get(one.name)
         seeds = "[bold red]not found[/]" if finding is None else f"{finding.seed + 1:,}"
         left = "" if finding is None else str(len(finding.lines) - 1)
-        table.add_row(one.name, one.mutant.broken, one.part, seeds, f"{one.seeds:,}", left)
+        table.add_row(one.name, one.part, seeds, f"{one.seeds:,}", left)
     return table
+
+
+def _whole(name: str) -> Column:
+    # On a narrow terminal too: it is what an option takes.
+    return Column(name, overflow="fold")

@@ -138,6 +138,7 @@ PLANTED: Final = (
     _known("deleted-on-error", Part.WHOLE, 500),
     _known("new-ingest-for-each-event", Part.WHOLE, 500),
     _known("random-slice-key", Part.WHOLE, 500),
+    _known("version-not-frozen", Part.FILES, 500),
     _new(
         "sent-before-it-is-listed",
         "a post's message is sent before its ingest is on record",
