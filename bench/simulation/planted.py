@@ -85,7 +85,7 @@ PLANTED: Final = (
         "what a pass left undone is not named any more when the lease is given back",
         [Edit(_ELECTION, 'rest = {"shards": {"SS": sorted(mine.shards)}} if mine.shards else {}', "rest = {}")],
         Part.AGGREGATORS,
-        500,
+        5_000,
     ),
     _new(
         "retry-looks-at-its-own",
@@ -112,7 +112,7 @@ PLANTED: Final = (
             )
         ],
         Part.AGGREGATORS,
-        500,
+        5_000,
     ),
     _new(
         "repair-believed",
