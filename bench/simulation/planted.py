@@ -64,7 +64,7 @@ PLANTED: Final = (
             )
         ],
         Part.AGGREGATORS,
-        500,
+        1_000,
     ),
     _new(
         "wake-up-forgotten",
@@ -78,7 +78,7 @@ PLANTED: Final = (
             )
         ],
         Part.AGGREGATORS,
-        500,
+        1_000,
     ),
     _new(
         "shards-of-a-failed-pass-forgotten",
