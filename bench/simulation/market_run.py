@@ -71,14 +71,14 @@ def _overlapping(rng: random.Random) -> tuple[Scenario, Drawn]:
 def _odds(rng: random.Random, *, scheduled: bool) -> Odds:
     """Draw how much goes wrong: sometimes a little of everything, sometimes much of few things."""
     if not scheduled:
-        # Events alone must do it, so none is lost and nobody dies; but they may be slow, and told twice. Who fails
-        # comes again; only one whose wake-up could not be counted does not, and trusts the schedule.
-        is_failing = rng.random() < 0.4
+        # Events alone must do it, so none is lost; but they may be slow, and told twice. Who fails or dies comes again;
+        # only one whose wake-up could not be counted does not, and trusts the schedule.
+        is_failing = rng.random() < 0.6
         return Odds(
-            at_calls=rng.choice((0.02, 0.05) if is_failing else (0.02, 0.1, 0.3)),
+            at_calls=rng.choice((0.02, 0.04, 0.08) if is_failing else (0.02, 0.1, 0.3)),
             in_deliveries=rng.choice((0, 0.2)),
             skews=0,
-            calls=(Fault.PAUSED, Fault.REFUSED) if is_failing else rng.sample(PATIENT, rng.randint(1, len(PATIENT))),
+            calls=(Fault.REFUSED, Fault.KILLED) if is_failing else rng.sample(PATIENT, rng.randint(1, len(PATIENT))),
             deliveries=(Fault.TWICE, Fault.LATE),
             pauses_ms=rng.choice(((10, 30), (10, 200, 2_000), (5, 10, 15))),
             spared="UpdateItem",

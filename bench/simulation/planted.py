@@ -64,7 +64,7 @@ PLANTED: Final = (
             )
         ],
         Part.AGGREGATORS,
-        500,
+        1_000,
     ),
     _new(
         "wake-up-forgotten",
@@ -78,14 +78,14 @@ PLANTED: Final = (
             )
         ],
         Part.AGGREGATORS,
-        500,
+        1_000,
     ),
     _new(
         "shards-of-a-failed-pass-forgotten",
         "what a pass left undone is not named any more when the lease is given back",
         [Edit(_ELECTION, 'rest = {"shards": {"SS": sorted(mine.shards)}} if mine.shards else {}', "rest = {}")],
         Part.AGGREGATORS,
-        500,
+        5_000,
     ),
     _new(
         "retry-looks-at-its-own",
@@ -112,7 +112,7 @@ PLANTED: Final = (
             )
         ],
         Part.AGGREGATORS,
-        500,
+        5_000,
     ),
     _new(
         "repair-believed",

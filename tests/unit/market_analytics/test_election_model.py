@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from tests.unit.market_analytics.election_in_steps import Real
 from tests.unit.market_analytics.election_model import Mistake, State, steps_with, wrong
 from tests.unit.market_analytics.exploring import explore
 
@@ -24,3 +27,19 @@ def test_the_search_finds_what_is_planted_in_the_election(mistake: Mistake) -> N
     found = explore(State(), steps_with(mistake, scheduled=False), wrong)
     assert found.broken
     assert "nobody has rolled up" in found.broken[-1]
+
+
+@pytest.mark.no_cover  # coverage does not follow greenlets
+def test_the_model_does_what_the_election_does() -> None:
+    """Step by step, along random ways through the model: the same requests, and the same item after each."""
+    rng = random.Random(1)  # noqa: S311 - no secret
+    ended = 0
+    for _ in range(300):
+        real, state = Real(), State(faults=2)
+        steps = steps_with(Mistake.NONE, scheduled=True)
+        while following := list(steps(state)):
+            name, state = rng.choice(following)
+            real.do(name)
+            real.compare(state, name)
+        ended += not state.listed
+    assert ended == 300

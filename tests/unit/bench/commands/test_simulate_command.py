@@ -88,7 +88,7 @@ def test_a_seed_is_the_same_history_in_every_process(
     assert "DataAggregator 1, call 1: UpdateItem aggregator#lease" in said[0]
 
 
-@pytest.mark.parametrize(("seeds", "status"), [(500, 0), (1, 1)])
+@pytest.mark.parametrize(("seeds", "status"), [(1_000, 0), (1, 1)])
 def test_a_planted_fault_must_be_found_within_its_seeds(
     seeds: int, status: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
