@@ -167,7 +167,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         "seed": options.seed,
         "corrupt_fraction": options.corrupt,
         "single_posts": options.posts,
-        "day_file": options.day_file,
+        "day_file": getattr(options, "day_file", None),
     }
     workload = load(
         given(options.workload, DEFAULT),

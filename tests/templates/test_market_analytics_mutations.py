@@ -138,7 +138,7 @@ FAULTS = [
     Fault(
         "an index may be put anywhere",
         checks.m13_roles,
-        ("DataIndexerRole", *_ROLE, "PutToRejectedMarketData", "Resource"),
+        ("DataIndexerRole", *_ROLE, "WriteToRejectedMarketData", "Resource"),
         [sub("arn:${AWS::Partition}:s3:::market-data-rejected-dev-${AWS::AccountId}-${AWS::Region}/*")],
     ),
     Fault(
