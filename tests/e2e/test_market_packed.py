@@ -74,7 +74,7 @@ PACKED: dict[str, tuple[str, Callable[[bytes], bytes], bool]] = {
 def test_m22_the_same_rows_have_the_same_bars_however_they_are_packed(market: MarketStack, name: str) -> None:
     """Several ranges each, every tick once, the bars of the rows; of what is packed an index beside the rejects."""
     suffix, pack, is_indexed = PACKED[name]
-    symbol = f"E2E.{name.upper().replace(' ', '.')}"
+    symbol = f"E2E.PACKED.{name.upper().replace(' ', '.')}"
     trades = trades_of("E2E.PACKED", symbol)
     ingest_id = market.put(f"packed/{name}.{suffix}", pack(csv(trades)))
     status = market.wait_for_state(ingest_id)
