@@ -183,11 +183,23 @@ def _copied(order: IndexOrder, size_bytes: int, stores: Stores) -> _Packed:
     return _Packed([("", Stream(Packing.COPY, 0, size_bytes))], stores.parts.copy(order.ingest_id, size_bytes))
 
 
+def _is_there(copied: _Packed) -> bool:
+    try:
+        copied.read(0, 1)
+    except MalformedItem:
+        return False
+    return True
+
+
 def _make(packed: _Packed, order: IndexOrder, range_bytes: int, stores: Stores, begun: _Begun) -> tuple[_Packed, int]:
     """Make the parts of an index, from where it was begun; return what it is of, maybe a copy, and their number."""
     step_bytes = index_step_bytes(range_bytes)
     if begun.entry is not None and begun.entry.stream.packing is Packing.COPY:
-        packed = _copied(order, begun.entry.stream.end, stores)
+        copied = _copied(order, begun.entry.stream.end, stores)
+        if _is_there(copied):
+            packed = copied
+        else:
+            begun = _Begun(copying=True)
     if not begun.copying:
         try:
             return packed, _write_parts(packed, order, step_bytes, stores, begun)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Final
 
-from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services import clients
 from services.deadlines import attempts
-from services.failures import code_of, explanation, is_transient
-from tickstream.errors import MalformedItem, ServiceIncomplete
+from services.failures import code_of, explained, explanation, is_transient
+from tickstream.errors import MalformedItem
 from tickstream.packed_index import ENTRY_BYTES, part_of, unpack_entry
 
 if TYPE_CHECKING:
@@ -47,13 +46,11 @@ class IndexParts:
         self._client = client or clients.s3()
 
     def put_copy(self, ingest_id: str, copy: IO[bytes]) -> None:
-        """Write the copy of an object. Raises ServiceIncomplete, and what reading raises."""
+        """Write the copy of an object. Raises ServiceIncomplete, ServiceRefused, and what reading raises."""
         key = copy_key(ingest_id)
-        try:
+        with explained(f"S3 upload of {self._bucket}/{key}"):
             # boto3's own: it reads on while parts are sent, and gives up an upload that breaks.
             self._client.upload_fileobj(copy, self._bucket, key, Config=_IN_PARTS)
-        except (BotoCoreError, ClientError, S3UploadFailedError) as error:
-            raise ServiceIncomplete(f"upload of {self._bucket}/{key}: {error}") from error
 
     def copy(self, ingest_id: str, size_bytes: int) -> Read:
         """Return what reads the copy of an object; it raises MalformedItem where that is not there, or is shorter."""

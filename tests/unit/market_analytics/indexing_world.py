@@ -107,10 +107,14 @@ class MemoryParts:
 
     def copy(self, ingest_id: str, size_bytes: int) -> Read:
         """See IndexParts."""
-        copy = self.copies.get(ingest_id, b"")
-        if len(copy) != size_bytes:
-            raise MalformedItem("no such copy")
-        return lambda start, end: copy[start:end]
+
+        def read(start: int, end: int) -> bytes:
+            copy = self.copies.get(ingest_id, b"")
+            if len(copy) != size_bytes:
+                raise MalformedItem("no such copy")
+            return copy[start:end]
+
+        return read
 
     def put(self, ingest_id: str, part: int, packed: bytes) -> None:
         """See IndexParts."""

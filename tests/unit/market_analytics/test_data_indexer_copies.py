@@ -93,6 +93,30 @@ def test_m22_a_copy_that_is_lost_or_wrong_is_made_again(harm: str, plain: dict[s
     assert {symbol: numbers(bench.world.bars(symbol)) for symbol in plain} == plain
 
 
+def test_m22_a_copy_that_is_lost_while_it_is_indexed_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next life finds parts and no copy: it begins with the copy, and ends as one that was never disturbed."""
+    monkeypatch.setattr("market_analytics.data_indexer_objects.ENTRIES_A_PART", 2)
+    monkeypatch.setattr("tickstream.packed_index.ENTRIES_A_PART", 2)
+    whole, bench = Bench(*OBJECTS["zstd of one frame"]), Bench(*OBJECTS["zstd of one frame"])
+    whole.arrive()
+    whole.index()
+    ingest_id, put = bench.arrive(), bench.parts.put
+
+    def put_some(ingest_id: str, part: int, packed: bytes) -> None:
+        if part > 2:
+            raise OutOfTime("no time")
+        put(ingest_id, part, packed)
+
+    monkeypatch.setattr(bench.parts, "put", put_some)
+    with pytest.raises(OutOfTime):
+        bench.index()
+    monkeypatch.setattr(bench.parts, "put", put)
+    del bench.parts.copies[ingest_id]
+    bench.index()
+    assert (bench.parts.parts, bench.parts.copies) == (whole.parts.parts, whole.parts.copies)
+    assert [one.span for one in bench.ranges] == [one.span for one in whole.ranges]
+
+
 def test_m22_a_zstd_that_is_cut_off_within_its_frame_is_refused() -> None:
     """No range of it is queued: what is not whole counts nothing."""
     name, body = OBJECTS["zstd of one frame"]
