@@ -53,5 +53,9 @@ class PriceError(BenchError):
     """The price table cannot be read."""
 
 
+class CapacityError(BenchError):
+    """The capacity model's own tables cannot be read, or it was asked for what it does not have."""
+
+
 class FuzzError(BenchError):
     """The fuzzer itself failed, so that nothing is known of the API."""

@@ -157,6 +157,7 @@ def carried_out(
         stack.enter_context(deployment.undone_on_failure(target, options.environment, trial.pipeline))
         with reporter.phase("deploy"):
             deployment.create(target, options.environment, build, trial.parameters)
+        deployment.wait_until_shown(target, reporter.phase)
         deployment.write_flat_outputs(deployment.flat_outputs(target, options.environment, trial.pipeline))
         with reporter.phase("push and wait"):
             trial.push(target, options.environment, reporter)

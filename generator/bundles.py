@@ -88,12 +88,25 @@ BUNDLES: Mapping[str, tuple[Bundle, ...]] = {
             "DataIndexer",
             "market_analytics",
             # Ranges are queued as DataIngestion does.
-            ("data_indexer", "data_ingestion_objects"),
+            ("data_indexer", "data_ingestion_ranges"),
             (*_POWERTOOLS, *_FEEDS, *_INDEXES),
         ),
         Bundle("DataProcessor", "market_analytics", ("data_processor",), (*_POWERTOOLS, *_FEEDS, *_INDEXES, "polars")),
-        Bundle("DataAggregator", "market_analytics", ("data_aggregator",), _POWERTOOLS),
-        Bundle("DataQuery", "market_analytics", ("data_query",), (*_POWERTOOLS, "tzdata")),
+        Bundle(
+            "DataAggregator",
+            "market_analytics",
+            # What is refused in part is taken back as a whole.
+            ("data_aggregator", "data_revision_orders", "hour_reads"),
+            _POWERTOOLS,
+        ),
+        Bundle(
+            "DataRevision",
+            "market_analytics",
+            # Hours are listed and lanes are named as DataAggregator does, without its handler.
+            ("data_revision", "data_aggregator_", "hour_reads"),
+            _POWERTOOLS,
+        ),
+        Bundle("DataQuery", "market_analytics", ("data_query", "hour_reads"), (*_POWERTOOLS, "tzdata")),
         _BUCKET_EMPTIER,
     ),
     "file-processing": (

@@ -3,6 +3,8 @@
 ```
 GeneratorError            exit status 2: the user can cure it; the message is one line
 ├── EnvironmentNameError  an environment name that some AWS service would refuse
+├── TagError              a tag that some AWS service would refuse, or that the stack has itself
+├── DifferenceError       CloudFormation cannot say what would change
 ├── BundleError           a function bundle cannot be built
 ├── StaleTemplatesError   exit status 1: committed templates or descriptions are not what the generator writes
 └── StaleTableError       exit status 1: the committed table of sessions is not what the generator makes
@@ -20,6 +22,14 @@ class GeneratorError(Exception):
 
 class EnvironmentNameError(GeneratorError):
     """An environment name that some AWS service would refuse; the message names the limit."""
+
+
+class TagError(GeneratorError):
+    """A tag that some AWS service would refuse, or that the stack has itself; the message names it."""
+
+
+class DifferenceError(GeneratorError):
+    """CloudFormation cannot say what would change of a stack; the message says why."""
 
 
 class BundleError(GeneratorError):

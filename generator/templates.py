@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +14,7 @@ from generator.errors import GeneratorError, StaleTemplatesError
 from generator.pipelines import PIPELINES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from troposphere import Template
 
@@ -33,22 +34,24 @@ def render(template: Template, template_format: Format = "json") -> str:
     return text.rstrip("\n") + "\n"
 
 
-def render_all(environment: Environment, template_format: Format = "json") -> dict[str, str]:
-    """Return every pipeline's template by file name, such as `market-analytics-dev.json`."""
+def render_all(environment: Environment, template_format: Format = "json", tags: Sequence[str] = ()) -> dict[str, str]:
+    """Return every pipeline's template by file name, such as `market-analytics-dev.json`. Raises TagError."""
     return {
-        f"{name}-{environment.name}.{template_format}": render(build(environment), template_format)
+        f"{name}-{environment.name}.{template_format}": render(build(environment, tags), template_format)
         for name, build in PIPELINES.items()
     }
 
 
-def write_templates(environment: Environment, directory: Path, template_format: Format = "json") -> list[Path]:
+def write_templates(
+    environment: Environment, directory: Path, template_format: Format = "json", tags: Sequence[str] = ()
+) -> list[Path]:
     """Write every pipeline's template and return the paths.
 
     Raises:
-        GeneratorError: a file cannot be written.
+        GeneratorError: a file cannot be written, or a tag is none.
 
     """
-    return write_files(render_all(environment, template_format), directory)
+    return write_files(render_all(environment, template_format, tags), directory)
 
 
 def write_files(texts: Mapping[str, str], directory: Path) -> list[Path]:
@@ -65,7 +68,9 @@ def write_files(texts: Mapping[str, str], directory: Path) -> list[Path]:
     return paths
 
 
-def check_templates(environment: Environment, directory: Path, template_format: Format = "json") -> None:
+def check_templates(
+    environment: Environment, directory: Path, template_format: Format = "json", tags: Sequence[str] = ()
+) -> None:
     """Compare a directory with what `write_templates` would write, in both directions.
 
     Raises:
@@ -73,8 +78,10 @@ def check_templates(environment: Environment, directory: Path, template_format: 
         GeneratorError: the directory cannot be read.
 
     """
-    command = f"python -m generator --env {environment.name} --format {template_format} --out {directory}"
-    check_files(render_all(environment, template_format), directory, command)
+    words = ["--env", environment.name, "--format", template_format, "--out", str(directory)]
+    words += [word for tag in tags for word in ("--tag", tag)]
+    command = f"python -m generator {shlex.join(words)}"
+    check_files(render_all(environment, template_format, tags), directory, command)
 
 
 def check_files(wanted: Mapping[str, str], directory: Path, command: str) -> None:

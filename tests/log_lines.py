@@ -24,11 +24,15 @@ ABOUT_NONE: Final = frozenset(
         # The schedule's pass over all that is open or pending, and hours, which have many ingests' ticks.
         "open ingests surveyed",
         "time is up before all open ingests were looked at",
-        "rollups lost ranges that they had, or never had them: repairing",
+        "rollups lost ranges that they had, or never had them: listed again",
         "an hour's items cannot be read",
         "a receipt names slices that are nowhere",
         "wake-up not counted",
         "event not served",
+        # Lanes, and what is listed, have many ingests'.
+        "call served",
+        "nobody called",
+        "retractions visited",
     }
 )
 

@@ -6,6 +6,7 @@ and help need neither LocalStack nor polars.
 
 from bench.commands import (
     baselines,
+    capacity,
     compare,
     cost,
     down,
@@ -30,6 +31,7 @@ COMMANDS = (
     report,
     compare,
     cost,
+    capacity,
     baselines,
     mutants,
     simulate,

@@ -31,8 +31,12 @@ _OPTIONS_OF: Final = {
         "workload",
         "ticks",
         "symbols",
+        "streams",
+        "rounds",
         "day_file",
         "posts",
+        "retract",
+        "replace",
         "input",
         "key",
         "feed",
@@ -81,12 +85,16 @@ def add_workload(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ticks", type=int, help="rows to send, corrupt ones among them")
     parser.add_argument("--symbols", type=int, help="of the ticks")
+    parser.add_argument("--streams", type=int, help="feeds of one symbol each")
+    parser.add_argument("--rounds", type=int, help="objects of each stream, one after the other")
     parser.add_argument(
         "--day-file", metavar="KIND", help="csv, csv.gz, zip or csv.zst: one file instead of many CSV objects"
     )
     parser.add_argument("--seed", type=int, help="equal seeds make equal bytes (default: 1)")
     parser.add_argument("--corrupt", type=float, metavar="FRACTION", help="of the rows, or of the files (default: 0.1)")
     parser.add_argument("--posts", type=int, metavar="N", help="N more requests of one tick, one symbol's hour")
+    parser.add_argument("--retract", type=float, metavar="SHARE", help="of the objects, taken back meanwhile")
+    parser.add_argument("--replace", type=float, metavar="SHARE", help="of the objects, cut off before, and replaced")
     parser.add_argument("--results", type=Path, default=_RESULTS, metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--stall", type=float, default=60.0, metavar="SECONDS", help="(default: %(default)s)")
 
@@ -164,10 +172,14 @@ def _market_trial(options: argparse.Namespace) -> Trial:
     figures = {
         "ticks": options.ticks,
         "symbols": options.symbols,
+        "streams": getattr(options, "streams", None),
+        "rounds": getattr(options, "rounds", None),
         "seed": options.seed,
         "corrupt_fraction": options.corrupt,
         "single_posts": options.posts,
         "day_file": getattr(options, "day_file", None),
+        "retracted_share": getattr(options, "retract", None),
+        "replaced_share": getattr(options, "replace", None),
     }
     workload = load(
         given(options.workload, DEFAULT),
@@ -180,6 +192,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         raise BenchError(f"there is no file {options.input}")
     objects = options.input is not None or workload.posts.share < 1
     index = options.input is None and workload.day_file not in {DayFile.NONE, DayFile.CSV}
+    retractions = options.input is None and workload.retracted_share > 0
     own_file = _own_file(options)
     wants_faults = bool(getattr(options, "faults", None))
     return MarketTrial(
@@ -188,7 +201,9 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         own_file=own_file,
         ticks_a_second=options.rate,
         stall_s=options.stall,
-        faults=FaultPlan.of(options.faults, workload.seed, objects=objects, index=index) if wants_faults else None,
+        faults=FaultPlan.of(options.faults, workload.seed, objects=objects, index=index, retractions=retractions)
+        if wants_faults
+        else None,
     )
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Messages that are named one by one.
 _NAMED: Final = 10
+#: A thousand in under a minute. A range is some hundred to some thousand write units; queues have their consumers'
+#: ceilings behind them, events that functions are invoked with have none. SQS's own redrive takes up to 500.
+_PER_SECOND: Final = 20
+_MOST_PER_SECOND: Final = 500
 
 _DESCRIPTION: Final = """\
 Put what stands in a stack's dead-letter and parked queues back to work, once what stopped it is cured. Without --go
@@ -28,7 +32,8 @@ nothing is changed: it says what stands there and what would become of it.
 
 Messages go back to their queue. Events that a function was invoked with, or should have been, are what it is invoked
 with again, which SQS's own redrive cannot. Each is sent before it is deleted: an interrupt loses nothing, and what is
-sent twice changes nothing. What is not the pipeline's, and what nobody takes, stays where it is and is named."""
+sent twice changes nothing. They go back at a pace (--per-second): what died of too much at once must not come back all
+at once. What is not the pipeline's, and what nobody takes, stays where it is and is named."""
 
 
 def add(commands: Commands) -> None:
@@ -47,30 +52,41 @@ def add(commands: Commands) -> None:
         "--queue",
         action="append",
         metavar="NAME",
-        help="market-analytics: processing, index, ingestion, aggregator, rule; file-processing: validator, processor, "
-        "aggregator, parked; may be repeated (default: all)",
+        help="market-analytics: processing, large-ranges, index, ingestion, aggregator, revision, rule; "
+        "file-processing: validator, processor, aggregator, parked; may be repeated (default: all)",
     )
     parser.add_argument("--go", action="store_true", help="do it")
+    parser.add_argument(
+        "--per-second",
+        type=int,
+        default=_PER_SECOND,
+        metavar="N",
+        help="messages that are put back a second, at most (default: %(default)s)",
+    )
     add_target(parser)
 
 
 def _work(options: argparse.Namespace) -> int:
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - see bench.commands
 
-    from bench.errors import TargetError  # noqa: PLC0415
+    from bench.errors import BenchError, TargetError  # noqa: PLC0415
     from bench.redrive import queues_of  # noqa: PLC0415
     from bench.stack.dev_stack import standing  # noqa: PLC0415
 
+    if not 1 <= options.per_second <= _MOST_PER_SECOND:
+        raise BenchError(f"--per-second is a number from 1 to {_MOST_PER_SECOND}, not {options.per_second}")
     environment, reporter = Environment(options.env).name, Reporter()
     with standing(target_choice(options)) as target:
         try:
             queues = queues_of(target, environment, options.pipeline, options.queue)
         except BotoCoreError as error:
             raise TargetError(f"the target does not answer: {error}") from error
-        return _go(target, queues, reporter) if options.go else _dry_run(target, queues, reporter)
+        if options.go:
+            return _go(target, queues, reporter, options.per_second)
+        return _dry_run(target, queues, reporter, options.per_second)
 
 
-def _dry_run(target: Target, queues: Mapping[str, DeadQueue], reporter: Reporter) -> int:
+def _dry_run(target: Target, queues: Mapping[str, DeadQueue], reporter: Reporter, per_second: int) -> int:
     from bench.redrive import look  # noqa: PLC0415
 
     surveys = {name: look(target, queue) for name, queue in queues.items()}
@@ -87,19 +103,27 @@ def _dry_run(target: Target, queues: Mapping[str, DeadQueue], reporter: Reporter
         _name(reporter, f"{name}, for example", found.examples)
         _name(reporter, f"{name}, would stay", found.stay)
     if any(found.good for found in surveys.values()):
-        reporter.line("the same with --go puts them back, once their cause is cured")
+        total = sum(found.messages for found in surveys.values())
+        reporter.line(f"the same with --go puts them back, once their cause is cured: {_pace(total, per_second)}")
     elif not any(found.messages for found in surveys.values()):
         reporter.line("nothing to put back")
     return 0
 
 
-def _go(target: Target, queues: Mapping[str, DeadQueue], reporter: Reporter) -> int:
-    from bench.redrive import redrive  # noqa: PLC0415
+def _pace(messages: int, per_second: int) -> str:
+    """Say how long it takes to put so many messages back."""
+    takes = f", about {_duration(messages / per_second)} for {messages:,}" if messages > per_second else ""
+    return f"at most {per_second} a second (--per-second){takes}"
+
+
+def _go(target: Target, queues: Mapping[str, DeadQueue], reporter: Reporter, per_second: int) -> int:
+    from bench.redrive import Pace, redrive  # noqa: PLC0415
 
     display = RedriveDisplay()
+    reporter.line(_pace(0, per_second))
     try:
         with reporter.progress(display):
-            done = redrive(target, queues, tell=display.update)
+            done = redrive(target, queues, tell=display.update, pace=Pace(per_second))
     except KeyboardInterrupt:
         reporter.line(f"{display.text()}; everything else is where it was")
         raise
@@ -132,12 +156,14 @@ def _name(reporter: Reporter, title: str, messages: Collection[str]) -> None:
 
 
 def _age(found: Survey) -> str:
-    if found.oldest_s is None:
-        return ""
+    return "" if found.oldest_s is None else _duration(found.oldest_s)
+
+
+def _duration(duration_s: float) -> str:
     for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if found.oldest_s >= 2 * seconds:
-            return f"{found.oldest_s / seconds:,.0f} {unit}"
-    return f"{found.oldest_s:.0f} s"
+        if duration_s >= 2 * seconds:
+            return f"{duration_s / seconds:,.0f} {unit}"
+    return f"{duration_s:.0f} s"
 
 
 class RedriveDisplay(Display):

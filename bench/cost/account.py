@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.cost.bill import ARCHITECTURES, DAYS, MILLION, Bill, bill_of, of_a_day, of_a_million, scaled
+from bench.cost.bill import (
+    ARCHITECTURES,
+    DAYS,
+    MILLION,
+    Bill,
+    bill_of,
+    of_a_day,
+    of_a_day_of_rounds,
+    of_a_million,
+    scaled,
+)
 from bench.cost.idle import IdleDay, idle_day
 from bench.cost.prices import Prices, prices
 from bench.cost.usage import usage_of
@@ -14,6 +24,8 @@ from bench.cost.usage import usage_of
 if TYPE_CHECKING:
     from bench.cost.usage import Usage
     from bench.report.result import Result
+
+_DAY_S: Final = 24 * 3600
 
 #: What the figures take for granted, one sentence each.
 ASSUMPTIONS: Final = (
@@ -29,11 +41,21 @@ ASSUMPTIONS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class StreamsDay:
+    """A day in which the run's streams go on around the clock. objects: of all of them."""
+
+    streams: int
+    objects: int
+    bill: Bill
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """The bills of one result.
 
     million: of a million ticks. reading: what was asked of the API during the run. stored: a month of what a million
     ticks leave. days: of so many ticks, an idle day's own included. idle: of a day without any.
+    streams: of a day of the run's streams, where they put objects in rounds.
     """
 
     usage: Usage
@@ -44,6 +66,7 @@ class Account:
     days: dict[int, Bill]
     idle_day: IdleDay
     idle: Bill
+    streams: StreamsDay | None = None
 
     def options(self) -> dict[str, Decimal]:
         """What may be switched on or off, in dollars a month."""
@@ -63,7 +86,9 @@ class Account:
             "reading_in_the_run": _facts(self.reading),
             "stored_a_month_of_a_million": _facts(self.stored),
             "days": {str(ticks): _facts(bill) for ticks, bill in self.days.items()},
-            "idle_day": _facts(self.idle) | {"schedule_measured": self.idle_day.schedule is not None},
+            "day_of_streams": self.streams
+            and {"streams": self.streams.streams, "objects": self.streams.objects, **_facts(self.streams.bill)},
+            "idle_day": _facts(self.idle) | {"schedule_measured": not self.idle_day.unmeasured},
             "options_usd_a_month": {name: str(dollars) for name, dollars in self.options().items()},
             "assumptions": list(ASSUMPTIONS),
         }
@@ -84,7 +109,17 @@ def account_of(result: Result) -> Account:
         days={ticks: bill_of(of_a_day(usage, ticks, idle.quantities), table) for ticks in DAYS},
         idle_day=idle,
         idle=bill_of(idle.quantities, table),
+        streams=_streams_day(result, usage, idle, table),
     )
+
+
+def _streams_day(result: Result, usage: Usage, idle: IdleDay, table: Prices) -> StreamsDay | None:
+    workload = result.workload
+    if not workload.get("round_s") or workload["rounds"] < 2:
+        return None
+    factor = _DAY_S / Decimal(str(workload["round_s"])) / workload["rounds"]
+    bill = bill_of(of_a_day_of_rounds(usage, factor, idle.quantities), table)
+    return StreamsDay(workload["streams"], round((result.objects or 0) * factor), bill)
 
 
 def _facts(bill: Bill) -> dict[str, Any]:

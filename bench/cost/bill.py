@@ -2,7 +2,8 @@
 
 Everything but traces grows with the ticks in proportion, as far as a day is like the run: the same symbols an object,
 ranges of the same size. Of traces X-Ray records the first of each second and a twentieth of the others (its default
-rule), so that a busy day has fewer than invocations; invocations are taken to be spread evenly over a session.
+rule), so that a busy day has fewer than invocations; invocations are taken to be spread evenly over a session, or over
+the day where streams go on around the clock.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ MILLION: Final = Decimal(10**6)
 #: Days of so many ticks are told.
 DAYS: Final = (10**7, 10**9)
 _SESSION_S: Final = Decimal(6 * 3600 + 30 * 60)
+_DAY_S: Final = Decimal(24 * 3600)
 _SAMPLED_SHARE: Final = Decimal("0.05")
 
 
@@ -74,9 +76,18 @@ def of_a_million(usage: Usage) -> Quantities:
 
 def of_a_day(usage: Usage, units: int, idle: Quantities) -> Quantities:
     """Return what a day of so many ticks uses: their work, and what the day uses without any."""
-    work = dict(scaled(usage.work, Decimal(units) / usage.units))
+    return _with_idle(scaled(usage.work, Decimal(units) / usage.units), idle, _SESSION_S)
+
+
+def of_a_day_of_rounds(usage: Usage, factor: Decimal, idle: Quantities) -> Quantities:
+    """Return what a day uses that has so many times the run's rounds, around the clock."""
+    return _with_idle(scaled(usage.work, factor), idle, _DAY_S)
+
+
+def _with_idle(quantities: Quantities, idle: Quantities, seconds: Decimal) -> Quantities:
+    work = dict(quantities)
     if "xray_traces" in work:
-        work["xray_traces"] = sampled_traces(work["xray_traces"], _SESSION_S)
+        work["xray_traces"] = sampled_traces(work["xray_traces"], seconds)
     return {key: work.get(key, Decimal(0)) + idle.get(key, Decimal(0)) for key in work.keys() | idle.keys()}
 
 

@@ -1,6 +1,6 @@
 """A day without ticks, and what is paid by the month: counted in the template, priced with what the bench measured.
 
-An idle stack does two things. Its schedule starts DataAggregator, whose requests the bench measures on the empty stack
+An idle stack does two things. Its schedules start functions, whose requests the bench measures on the empty stack
 before a run. And Lambda asks each queue for work by long polls of 20 seconds, which LocalStack's poller does in another
 rhythm: five at a time where the mapping has a ceiling, two where it has none ("Using Lambda with Amazon SQS" and the
 troubleshooting pages of AWS).
@@ -20,7 +20,7 @@ from generator.environment import Environment
 from generator.pipelines import PIPELINES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from bench.cost.usage import Quantities
     from bench.report.result import Result
@@ -36,30 +36,30 @@ _RATE: Final = re.compile(r"rate\((\d+) minutes?\)")
 class Standing:
     """What of a deployed stack goes on without work. Polls and invocations are of a day.
 
-    is_recoverable: whether its tables have point-in-time recovery.
+    scheduled: invocations by schedules, of each function by its logical id. is_recoverable: whether its tables have
+    point-in-time recovery.
     """
 
     polls: int
     fifo_polls: int
-    scheduled_invocations: int
+    scheduled: Mapping[str, int]
     alarm_metrics: int
     is_recoverable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class IdleDay:
-    """A day without ticks. schedule: None where nobody measured an invocation of it."""
+    """A day without ticks. unmeasured: the functions of which nobody measured what they do when a schedule calls."""
 
     standing: Standing
     polling: Quantities
-    schedule: Quantities | None
+    schedule: Quantities
+    unmeasured: tuple[str, ...]
 
     @property
     def quantities(self) -> Quantities:
-        """All that the day uses."""
-        schedule = self.schedule or {}
-        keys = self.polling.keys() | schedule.keys()
-        return {key: self.polling.get(key, Decimal(0)) + schedule.get(key, Decimal(0)) for key in keys}
+        """All that the day uses, as far as it was measured."""
+        return _sum((self.polling, self.schedule))
 
 
 def idle_day(result: Result) -> IdleDay:
@@ -68,19 +68,37 @@ def idle_day(result: Result) -> IdleDay:
         raise ResultError(f"there is no pipeline {result.pipeline}, whose idle day would be a part of every day")
     template = naive.build("dev") if result.pipeline == naive.NAME else PIPELINES[result.pipeline](Environment("dev"))
     standing = standing_of(template.to_dict())
-    schedule: Quantities | None = {}
-    if standing.scheduled_invocations:
-        schedule = _schedule(result, standing.scheduled_invocations)
+    measured = {name: _measured(result, name) for name in standing.scheduled}
     polled = {"sqs_requests": standing.polls, "sqs_fifo_requests": standing.fifo_polls}
-    polling = {key: Decimal(number) for key, number in polled.items() if number}
-    return IdleDay(standing, polling, schedule)
+    return IdleDay(
+        standing,
+        polling={key: Decimal(number) for key, number in polled.items() if number},
+        schedule=_sum(
+            {key: amount * standing.scheduled[name] for key, amount in one.items()} for name, one in measured.items()
+        ),
+        unmeasured=tuple(name for name, one in measured.items() if not one),
+    )
 
 
-def _schedule(result: Result, invocations: int) -> Quantities | None:
+def _measured(result: Result, function: str) -> Quantities:
+    """Return what one invocation of a function used when there was nothing to do; nothing where none was measured."""
     if result.idle is None:
-        return None
-    measured = quantities(result.idle.requests, result.idle.functions)
-    return {key: amount * invocations / result.idle.invocations for key, amount in measured.items()}
+        return {}
+    # The rest of a physical name is the environment's.
+    uses = [one for one in result.idle.functions if one.function.startswith(f"{function}-")]
+    if not uses:
+        return {}
+    requests = [one for one in result.idle.requests if one.caller.startswith(f"{function}-")]
+    invocations = sum(one.invocations for one in uses)
+    return {key: amount / invocations for key, amount in quantities(requests, uses).items()}
+
+
+def _sum(parts: Iterable[Quantities]) -> Quantities:
+    total: dict[str, Decimal] = {}
+    for part in parts:
+        for key, amount in part.items():
+            total[key] = total.get(key, Decimal(0)) + amount
+    return total
 
 
 def standing_of(template: Mapping[str, Any]) -> Standing:
@@ -91,12 +109,17 @@ def standing_of(template: Mapping[str, Any]) -> Standing:
         queue = resources[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
         at_a_time = _POLLS_WITH_CEILING if "ScalingConfig" in mapping else _POLLS_WITHOUT
         polls[bool(queue["Properties"].get("FifoQueue"))] += at_a_time * _DAY_S // _LONG_POLL_S
-    rates = [_RATE.fullmatch(rule.get("ScheduleExpression", "")) for rule in _of_type(resources, "AWS::Events::Rule")]
+    scheduled: dict[str, int] = {}
+    for rule in _of_type(resources, "AWS::Events::Rule"):
+        if rate := _RATE.fullmatch(rule.get("ScheduleExpression", "")):
+            for target in rule["Targets"]:
+                name = target["Arn"]["Fn::GetAtt"][0]
+                scheduled[name] = scheduled.get(name, 0) + _DAY_S // (60 * int(rate[1]))
     alarms = list(_of_type(resources, "AWS::CloudWatch::Alarm"))
     return Standing(
         polls=polls[False],
         fifo_polls=polls[True],
-        scheduled_invocations=sum(_DAY_S // (60 * int(rate[1])) for rate in rates if rate),
+        scheduled=scheduled,
         # Of a calculation only the metrics that go into it are billed.
         alarm_metrics=sum(sum("MetricStat" in one for one in alarm.get("Metrics", ())) or 1 for alarm in alarms),
         is_recoverable=any(

@@ -28,9 +28,12 @@ def show(account: Account, reporter: Reporter) -> None:
         print_(_bill("Reading, in the whole run (not in the total)", account.reading))
     print_(_bill(f"Stored for a month, of a million {unit}", account.stored))
     print_(_bill("An idle day", account.idle))
-    if account.idle_day.schedule is None:
-        reporter.line("the schedule's invocations are missing in it: this run did not measure one")
+    if unmeasured := account.idle_day.unmeasured:
+        reporter.line(f"what schedules start is missing in it: this run did not measure {', '.join(unmeasured)}")
     print_(_days(account))
+    if of_streams := account.streams:
+        title = f"A day of {of_streams.streams:,} streams around the clock, {of_streams.objects:,} objects, idling too"
+        print_(_bill(title, of_streams.bill))
     monthly = Table(title="Options, by the month whatever is sent", title_justify="left")
     monthly.add_column("what")
     monthly.add_column("dollars", justify="right")

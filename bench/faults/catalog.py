@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bench.errors import BenchError
 from bench.faults import of_objects
 from bench.faults.rules import INVOCATION, Action, FaultRule
+from bench.faults.side_by_side import kill_revision, lost_orders, two_aggregators, two_compactions, two_revisions
 from tickstream import keys
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ COMPACTION_THRESHOLD: Final = 20
 _OBJECT_EVENT: Final = "ObjectCreated"
 #: The partition in which aggregators elect who rolls up (`data_aggregator_election`).
 LEASE_PARTITION: Final = "aggregator#lease"
-#: How the sort key of a segment ends: the first digits of its suffix, which no slice's suffix has.
-_SEGMENT: Final = str(keys.FIRST_SEGMENT_SUFFIX)[:16]
 #: How the partition of a receipt begins: what a batch of slices has nowhere.
 _RECEIPT: Final = keys.ingest_partition("")
 #: Chance of a request to be refused, and how often each operation of a function is at most: AWS's clients try again
@@ -47,7 +46,7 @@ class Fault:
 
     about: what happens, in one sentence. rules: from the start, of which any may hit.
     of_objects: whether it hits objects alone, so that a workload of POSTs has no occasion for it. of_index: the same of
-    large packed objects, as a day file is.
+    large packed objects, as a day file is. of_retractions: of ingests that are taken back.
     held: whether its rules spoil messages, so that these become dead letters; they are taken away when that has
     happened. then: rules from that moment on, until every range is committed and bars were read meanwhile.
     parameters: of the stack, unless it is given others. deviations: where a run under it departs from the stack as it
@@ -59,6 +58,7 @@ class Fault:
     rules: Rules
     of_objects: bool = False
     of_index: bool = False
+    of_retractions: bool = False
     held: bool = False
     then: Rules | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -161,6 +161,10 @@ def _refusals(scene: Scene, codes: Mapping[str, tuple[str, int]]) -> tuple[Fault
         outputs.aggregator_function_name: {
             "dynamodb": ("GetItem", "UpdateItem", "PutItem", "BatchGetItem", "BatchWriteItem", "Query"),
         },
+        outputs.revision_function_name: {
+            "dynamodb": ("GetItem", "UpdateItem", "PutItem", "BatchGetItem", "BatchWriteItem", "Query"),
+            "events": ("PutEvents",),
+        },
         outputs.query_function_name: {"dynamodb": ("Query",)},
     }
     return tuple(
@@ -189,6 +193,8 @@ def _unprocessed_items(scene: Scene) -> tuple[FaultRule, ...]:
         (outputs.processor_function_name, "BatchWriteItem"),
         (outputs.aggregator_function_name, "BatchWriteItem"),
         (outputs.aggregator_function_name, "BatchGetItem"),
+        (outputs.revision_function_name, "BatchWriteItem"),
+        (outputs.revision_function_name, "BatchGetItem"),
     )
     return tuple(
         _in_part(f"{function} {operation}", "dynamodb", operation, function, scene.seed, rate=0.25)
@@ -214,28 +220,6 @@ def _dropped_events(scene: Scene) -> tuple[FaultRule, ...]:
     return (FaultRule("all", "events", "PutEvents", scene.outputs.processor_function_name, action=Action.DROP, skip=4),)
 
 
-def _two_aggregators(scene: Scene) -> tuple[FaultRule, ...]:
-    return _both_elected(scene.outputs.aggregator_function_name, 6)
-
-
-def _two_compactions(scene: Scene) -> tuple[FaultRule, ...]:
-    aggregator = scene.outputs.aggregator_function_name
-    # Put twice, the number of a segment is taken when its own compaction comes with it.
-    segment = FaultRule(
-        "segment", "dynamodb", "PutItem", aggregator, _SEGMENT, times=20, action=Action.TWICE, rate=0.5, seed=scene.seed
-    )
-    return (segment, *_both_elected(aggregator, 4))
-
-
-def _both_elected(aggregator: str, times: int) -> tuple[FaultRule, ...]:
-    """Have the same event run twice at a time, and each believe that it alone rolls up."""
-    return (
-        FaultRule("invocation", *INVOCATION, aggregator, times=times, action=Action.TWICE),
-        # Each takes it and gives it back.
-        FaultRule("lease", "dynamodb", "PutItem", aggregator, LEASE_PARTITION, times=4 * times, action=Action.DROP),
-    )
-
-
 def _duplicate_s3_events(scene: Scene) -> tuple[FaultRule, ...]:
     ingestion = scene.outputs.ingestion_function_name
     return (
@@ -248,15 +232,6 @@ def _duplicate_s3_events(scene: Scene) -> tuple[FaultRule, ...]:
 def _duplicate_messages(scene: Scene) -> tuple[FaultRule, ...]:
     senders = (scene.outputs.ingestion_function_name, scene.outputs.indexer_function_name)
     return tuple(FaultRule(f"{one} batch", "sqs", "SendMessageBatch", one, action=Action.TWICE) for one in senders)
-
-
-def _lost_index(scene: Scene) -> tuple[FaultRule, ...]:
-    gone = FaultRule("entry", "s3", "GetObject", scene.outputs.processor_function_name, "index/", "NoSuchKey", 404)
-    return (
-        # Between two ranges; and when it is looked whether it is there by now, so that it is made again.
-        replace(gone, times=3, skip=1),
-        replace(gone, name="part", function=scene.outputs.indexer_function_name, times=2, skip=1),
-    )
 
 
 def _no_rules(_scene: Scene) -> tuple[FaultRule, ...]:
@@ -277,6 +252,12 @@ _ALL: Final = (
         "kill-before-delete",
         "DataProcessor is killed after everything but before its messages are deleted.",
         _kill_before_delete,
+    ),
+    Fault(
+        "kill-revision",
+        "DataRevision is killed before it says how far an ingest is taken back, before it withdraws, and after it.",
+        kill_revision,
+        of_retractions=True,
     ),
     Fault("function-timeout", "DataProcessor and DataIngestion are not done in time.", _function_timeout),
     Fault(
@@ -307,7 +288,7 @@ _ALL: Final = (
     Fault(
         "lost-index",
         "Parts of the index of a large packed object are gone when they are wanted; it is made again and waited for.",
-        _lost_index,
+        of_objects.lost_index,
         of_objects=True,
         of_index=True,
     ),
@@ -344,13 +325,29 @@ _ALL: Final = (
         "All events but the first are lost altogether, so that the schedule has to repair it.",
         _dropped_events,
     ),
-    Fault("two-aggregators", "DataAggregator runs twice at a time on one event, both elected.", _two_aggregators),
+    Fault(
+        "two-aggregators",
+        "DataAggregator runs twice at a time on one event, both elected.",
+        two_aggregators,
+    ),
     Fault(
         "two-compactions",
         "An hour is compacted twice at a time, and the number of a segment is taken when it is put.",
-        _two_compactions,
+        two_compactions,
         parameters={"CompactionThreshold": str(COMPACTION_THRESHOLD)},
         deviations=(f"hours are compacted from {COMPACTION_THRESHOLD} slices on, unless another threshold was given",),
+    ),
+    Fault(
+        "two-revisions",
+        "DataRevision runs twice at a time on one event or request.",
+        two_revisions,
+        of_retractions=True,
+    ),
+    Fault(
+        "lost-orders",
+        "All events of DataRevision but the first are lost, so that the schedules have to go on with what it does.",
+        lost_orders,
+        of_retractions=True,
     ),
     Fault("duplicate-s3-events", "S3 delivers events twice, both at a time.", _duplicate_s3_events, of_objects=True),
     Fault("duplicate-messages", "SQS delivers every message twice.", _duplicate_messages),
@@ -358,15 +355,23 @@ _ALL: Final = (
 _BY_NAME: Final = {fault.name: fault for fault in _ALL}
 
 
-def names(*, objects: bool = True, index: bool = True) -> tuple[str, ...]:
-    """All faults there are, or those for which a workload has an occasion: whether it has objects, and an index."""
-    return tuple(fault.name for fault in _ALL if (objects or not fault.of_objects) and (index or not fault.of_index))
+def names(*, objects: bool = True, index: bool = True, retractions: bool = True) -> tuple[str, ...]:
+    """All faults there are, or those for which a workload has an occasion: objects, an index, ingests taken back."""
+    return tuple(
+        fault.name
+        for fault in _ALL
+        if (objects or not fault.of_objects)
+        and (index or not fault.of_index)
+        and (retractions or not fault.of_retractions)
+    )
 
 
-def faults_of(wanted: Iterable[str], *, objects: bool = True, index: bool = True) -> tuple[Fault, ...]:
-    """Return the faults of these names, each once, in the catalog's order.
+def faults_of(
+    wanted: Iterable[str], *, objects: bool = True, index: bool = True, retractions: bool = True
+) -> tuple[Fault, ...]:
+    """Return the faults of these names, each once, in the catalog's order; for the rest see `names`.
 
-    objects, index: what the workload has. Raises BenchError for an unknown name, and for one without an occasion.
+    Raises BenchError for an unknown name, and for one without an occasion.
     """
     asked = set(wanted)
     if unknown := sorted(asked - _BY_NAME.keys()):
@@ -375,6 +380,8 @@ def faults_of(wanted: Iterable[str], *, objects: bool = True, index: bool = True
         raise BenchError(f"this workload has no objects, so that there is no occasion for {', '.join(sorted(idle))}")
     if not index and any(_BY_NAME[name].of_index for name in asked):
         raise BenchError("this workload has no large packed object (--day-file), so that there is no index to lose")
+    if not retractions and any(_BY_NAME[name].of_retractions for name in asked):
+        raise BenchError("this workload takes nothing back (--retract), so that DataRevision has nothing to do")
     return tuple(fault for fault in _ALL if fault.name in asked)
 
 

@@ -29,8 +29,9 @@ class Action(StrEnum):
     #: It is carried out, then the process that sent it is killed, before it is answered. An invocation runs to its
     #: end, its answer is thrown away and its process killed.
     KILL_AFTER = "kill-after"
-    #: Carried out at once and answered `delay_s` later. An invocation runs and is never heard of: after `delay_s`, or
-    #: its function's timeout where that is shorter, its process is killed and it is reported as timed out.
+    #: Carried out at once and answered `delay_s` later, or when the rule is removed. An invocation runs and is never
+    #: heard of: after `delay_s`, or its function's timeout where that is shorter, its process is killed and it is
+    #: reported as timed out.
     DELAY = "delay"
     #: Carried out twice, and answered what the second one gave, as after an answer that got lost and the client's own
     #: retry. An invocation runs a second time at the same time, in another environment; the first one's answer counts.

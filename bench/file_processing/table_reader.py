@@ -13,7 +13,8 @@ from urllib.parse import unquote_plus
 
 from bench.errors import ReadBackError
 from tickstream.errors import TickstreamError
-from tickstream.status_items import status_from
+from tickstream.status_items import is_statistics, statistics_from, status_from
+from tickstream.symbol_statistics import unpack_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,12 +49,18 @@ class QueuedMessage:
 
 
 def read_statuses(target: Target, table: str) -> dict[str, StoredStatus]:
-    """Read every status, by file id. Raises ReadBackError if an item is not what the pipeline writes."""
+    """Read every status, by file id. Raises ReadBackError if an item is not what the pipeline writes.
+
+    Statistics are read only to see that they can be: what they add up to stands in the status.
+    """
     pages = target.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     statuses = {}
     for page in pages:
         for item in page["Items"]:
             try:
+                if is_statistics(item):
+                    unpack_statistics(statistics_from(item))
+                    continue
                 file_id = str(item["fileId"]["S"])
                 stored = StoredStatus(status_from(item), int(item["expirationTime"]["N"]))
             except (KeyError, ValueError, TickstreamError) as error:

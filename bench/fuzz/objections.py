@@ -21,7 +21,12 @@ _INSIDE: Final = re.compile(
     r"""arn:aws|Traceback|File \\?"|site-packages|/var/|boto|\b[a-z_]+\.py\b|\b[A-Z][A-Za-z]*(?:Error|Exception)\b"""
 )
 #: Where an answer may name a bucket or a key: what was asked about.
-_NAMING: Final = {"GET /status/{fileId}": ("fileId", "bucketName", "objectKey"), "GET /ingest/{ingestId}": ("source",)}
+_NAMING: Final = {
+    "GET /status/{fileId}": ("fileId", "bucketName", "objectKey"),
+    "GET /files": ("fileId", "bucketName", "objectKey"),
+    "GET /ingest/{ingestId}": ("source", "bucket"),
+    "GET /ingests": ("source", "bucket"),
+}
 
 #: Of sessions: there must be such an exchange or zone, hours are an exchange's, and its sessions must be known.
 _OF_SESSIONS: Final = {"bad_hours", "bad_session", "sessions_unknown"}
@@ -30,6 +35,10 @@ _BEYOND_SCHEMAS: Final = {
     "POST /ingest": {"all_ticks_rejected"},
     "GET /bars/{symbol}": {"bad_timestamp", "bad_token", "from_after_to", *_OF_SESSIONS},
     "POST /bars": {"bad_timestamp", "bad_token", "from_after_to", *_OF_SESSIONS},
+    "GET /symbols": {"bad_token"},
+    # A key has so many bytes and not characters; a bucket wants a key beside it.
+    "GET /ingests": {"bad_key", "bad_timestamp", "bad_token", "from_after_to", "missing_key"},
+    "GET /files": {"bad_key", "bad_timestamp", "bad_token", "from_after_to", "missing_key"},
     "GET /status/{fileId}": {"bad_file_id"},
     "GET /status": {"missing_file_id"},
 }
@@ -75,7 +84,7 @@ class Judge:
         """No stack trace, ARN, exception or name of a resource in any answer."""
         answer = exchange.answer
         if isinstance(answer, dict) and exchange.status == 200:
-            answer = {key: value for key, value in answer.items() if key not in _NAMING.get(exchange.operation, ())}
+            answer = _without(answer, _NAMING.get(exchange.operation, ()))
         text = json.dumps(answer, ensure_ascii=False) if answer is not None else exchange.body.decode(errors="replace")
         # What a caller wrote themselves tells them nothing.
         said = exchange.uri + exchange.request_body.decode(errors="replace")
@@ -105,6 +114,15 @@ class Judge:
                 yield Objection("a tick that the description forbids is refused", f"{position}: {str(tick)[:200]}")
             if valid and reason is not None and reason not in _TICK_BEYOND_SCHEMAS:
                 yield Objection("a tick that the description allows is taken", f"{reason}: {str(tick)[:200]}")
+
+
+def _without(answer: Any, names: Collection[str]) -> Any:
+    """Return an answer without the fields of these names, and without those of the records that it lists."""
+    if isinstance(answer, list):
+        return [_without(one, names) for one in answer]
+    if isinstance(answer, dict):
+        return {key: _without(value, names) for key, value in answer.items() if key not in names}
+    return answer
 
 
 def _refused_though_allowed(exchange: Exchange) -> Iterator[Objection]:

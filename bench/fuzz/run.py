@@ -7,11 +7,13 @@ out or answered in another form would have been invoked once more than it answer
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import FuzzError
+from bench.faults.untold import untold
 from bench.file_processing.table_reader import read_statuses
 from bench.fuzz.campaign import Campaign, Finding, Tally
 from bench.fuzz.exchange import Origin
@@ -32,10 +34,14 @@ if TYPE_CHECKING:
 MARKET: Final = deployment.PIPELINE
 FILES: Final = deployment.FILE_PROCESSING
 
-#: Of each API's operation the function that answers it; all others go to DataQuery.
+#: Of market analytics' operations those that another function than DataQuery answers.
 _INGESTION: Final = "POST /ingest"
+_REVISION: Final = "DELETE /ingest/{ingestId}"
+#: DataRevision's, which would invoke it without anybody being answered.
+_RULES: Final = ("RevisionWaiting", "RevisionSchedule")
 
 _SYMBOLS: Final = ("AAPL", "BTC/USD", "BRK.B")
+_PREFIXES: Final = ("A", "BTC/")
 #: Keys of every kind that S3 takes, one file each.
 KEYS: Final = (
     "feeds/plain.csv",
@@ -112,7 +118,14 @@ class Fuzzing:
         self._files = deployment.read_outputs(self.target, self.environment, FILES, FileOutputs)
 
     def run(self, requests: int, seed: int, workers: int) -> Fuzzed:
-        """Send at least so many requests over both APIs. Raises BenchError where that cannot be done."""
+        """Send at least so many requests over both APIs. Raises BenchError where that cannot be done.
+
+        Meanwhile nothing but calls reaches DataRevision: what is asked for is taken back when its schedule comes again.
+        """
+        with untold(self.target, [f"{rule}-{self.environment}" for rule in _RULES]):
+            return self._run(requests, seed, workers)
+
+    def _run(self, requests: int, seed: int, workers: int) -> Fuzzed:
         words = self._meet()
         judge = Judge(self._names(), document(CONTRACTS[MARKET]))
         campaigns = {
@@ -136,16 +149,42 @@ class Fuzzing:
     def _meet(self) -> dict[str, dict[str, list[str]]]:
         """Put ticks and files, wait until they are counted, and return the words that name them, by API."""
         client = ApiClient(self.target, self._url(MARKET))
-        ticks = [{"symbol": symbol, "price": "187.5", "size": "100"} for symbol in _SYMBOLS]
-        posted = client.post_json("/ingest", {"ticks": ticks})
-        ingest_id = str(posted.body["ingestId"])
-        _wait(f"ingest {ingest_id}", lambda: client.get(f"/ingest/{ingest_id}").body.get("state") == "complete")
+        # Requests take back what they are given the name of: the bars that they meet are of another ingest.
+        _, stays, goes = (self._post(client) for _ in range(3))
+        self._take_back(client, goes)
         body = f"symbol,timestamp,price,size\nAAPL,{time.time_ns()},187.5,100\nAAPL,soon,1,1\n".encode()
         ids = [f"{self._files.bucket_name}/{key}" for key in KEYS]
         for key in KEYS:
             self.target.client("s3").put_object(Bucket=self._files.bucket_name, Key=key, Body=body)
         _wait("files", lambda: self._completed() >= set(ids))
-        return {MARKET: {"path.symbol": list(_SYMBOLS), "path.ingestId": [ingest_id]}, FILES: {"path.fileId": ids}}
+        words = {"path.symbol": list(_SYMBOLS), "query.prefix": list(_PREFIXES), "path.ingestId": [stays, goes]}
+        return {MARKET: words, FILES: {"path.fileId": ids}}
+
+    def _post(self, client: ApiClient) -> str:
+        """Post a tick of each symbol, wait until they are counted, and return the ingest's id."""
+        ticks = [{"symbol": symbol, "price": "187.5", "size": "100"} for symbol in _SYMBOLS]
+        ingest_id = str(client.post_json("/ingest", {"ticks": ticks}).body["ingestId"])
+        _wait(f"ingest {ingest_id}", lambda: client.get(f"/ingest/{ingest_id}").body.get("state") == "complete")
+        return ingest_id
+
+    def _take_back(self, client: ApiClient, ingest_id: str) -> None:
+        """Take an ingest back. Raises FuzzError where it is not."""
+        reset_journal(self.target)
+        client.delete(f"/ingest/{ingest_id}")
+        event = json.dumps({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}).encode()
+        self.target.client("lambda").invoke(FunctionName=self._market.revision_function_name, Payload=event)
+        state = client.get(f"/ingest/{ingest_id}").body.get("state")
+        if state != "retracted":
+            raise FuzzError(f"ingest {ingest_id} was not taken back: it is {state}")
+        # Noted a moment later than answered: neither must be counted among those to come.
+        _wait("what took it back", lambda: self._invoked(self._market.revision_function_name) >= 2)
+
+    def _invoked(self, function: str) -> int:
+        """How often, as LocalStack counted it since the journal was reset. Raises FuzzError where nobody counts."""
+        journal = read_journal(self.target)
+        if journal is None:
+            raise FuzzError("the target counts no invocations: only the embedded one does")
+        return sum(use.invocations for use in journal.functions if use.function == function)
 
     def _completed(self) -> set[str]:
         statuses = read_statuses(self.target, self._files.processing_table_name)
@@ -168,23 +207,16 @@ class Fuzzing:
 
     def _calls(self, tallies: Mapping[str, Tally]) -> tuple[Calls, ...]:
         """Compare invocations with answers; what was answered may be logged a moment later."""
-        answered = {self._market.ingestion_function_name: 0, self._market.query_function_name: 0}
+        market = self._market
+        functions = {_INGESTION: market.ingestion_function_name, _REVISION: market.revision_function_name}
+        answered = dict.fromkeys((*functions.values(), market.query_function_name), 0)
         answered[self._files.status_function_name] = tallies[FILES].of_functions()
         for (operation, _, origin), count in tallies[MARKET].answers.items():
             if origin is Origin.FUNCTION:
-                ingestion = operation == _INGESTION
-                answered[self._market.ingestion_function_name if ingestion else self._market.query_function_name] += (
-                    count
-                )
+                answered[functions.get(operation, market.query_function_name)] += count
 
         def read() -> tuple[Calls, ...]:
-            journal = read_journal(self.target)
-            if journal is None:
-                raise FuzzError("the target counts no invocations: only the embedded one does")
-            return tuple(
-                Calls(name, sum(use.invocations for use in journal.functions if use.function == name), count)
-                for name, count in answered.items()
-            )
+            return tuple(Calls(name, self._invoked(name), count) for name, count in answered.items())
 
         def differ(calls: tuple[Calls, ...]) -> bool:
             return any(call.invoked != call.answered for call in calls)

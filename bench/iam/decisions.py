@@ -1,10 +1,11 @@
 """Allowed or not: AWS's order of evaluation for a role's session within its own account.
 
 Any matching Deny refuses, wherever it stands. Otherwise any matching Allow is enough, of the role's policies or of the
-resource's. Otherwise the request is refused, because nothing allows it.
+resource's, if the role's permissions boundary, where it has one, allows it too. (A resource's policy that names a
+session, and not its role, may grant beyond the boundary on AWS; none here does.) Otherwise the request is refused.
 [Evaluation logic](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html),
 [within one account](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics.html).
-There are no organizations, boundaries or session policies here.
+There are no organizations or session policies here.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Outcome(StrEnum):
     ALLOWED = "allowed"
     NOT_ALLOWED = "because no identity-based policy allows the {action} action"
     DENIED = "with an explicit deny in an identity-based policy"
+    NOT_WITHIN_BOUNDARY = "because no permissions boundary allows the {action} action"
+    DENIED_BY_BOUNDARY = "with an explicit deny in a permissions boundary"
     DENIED_BY_RESOURCE = "with an explicit deny in a resource-based policy"
 
 
@@ -54,12 +57,14 @@ class Decision:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def decide(caller: Caller, identity: tuple[str, ...], resource_policy: str | None, asked: Asked) -> Decision:
+def decide(
+    caller: Caller, identity: tuple[str, ...], resource_policy: str | None, asked: Asked, boundary: str | None = None
+) -> Decision:
     """Decide on one request. Raises PolicyError where a policy holds what is not evaluated.
 
     identity: the documents of the role's policies. They are the key that a decision is remembered by, so that a policy
     that changes is asked anew, and nobody has to be told. Comparing them costs next to nothing: they are the same
-    objects each time.
+    objects each time. boundary: the document of the role's permissions boundary, where it has one.
     """
     facts = {
         # The endpoint is on this machine's loopback interface, which nobody can listen to: as good as TLS.
@@ -74,9 +79,16 @@ def decide(caller: Caller, identity: tuple[str, ...], resource_policy: str | Non
         for statement in (statements_of(resource_policy) if resource_policy else ())
         if statement.concerns(caller)
     ]
-    for statements, outcome in ((own, Outcome.DENIED), (others, Outcome.DENIED_BY_RESOURCE)):
+    bounds = statements_of(boundary) if boundary is not None else ()
+    for statements, outcome in (
+        (own, Outcome.DENIED),
+        (bounds, Outcome.DENIED_BY_BOUNDARY),
+        (others, Outcome.DENIED_BY_RESOURCE),
+    ):
         if any(one.denies and one.matching(asked.action, asked.resource, facts) for one in statements):
             return Decision(outcome)
+    if boundary is not None and not any(one.matching(asked.action, asked.resource, facts) for one in bounds):
+        return Decision(Outcome.NOT_WITHIN_BOUNDARY)
     for statements in (own, others):
         for statement in statements:
             found = None if statement.denies else statement.matching(asked.action, asked.resource, facts)

@@ -75,6 +75,7 @@ _OF_BUCKETS: Final[Mapping[str, str]] = {
     "ListObjectVersions": "ListBucketVersions",
     "ListObjects": "ListBucket",
     "ListObjectsV2": "ListBucket",
+    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "PutBucketPolicy": "PutBucketPolicy",
 }
 _OF_OBJECTS: Final[Mapping[str, str]] = {

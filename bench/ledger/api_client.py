@@ -49,6 +49,10 @@ class ApiClient:
         """GET a path; the query's values are encoded here. Raises as `post` does."""
         return self._call("GET", path, query or {}, b"", {})
 
+    def delete(self, path: str) -> Answer:
+        """DELETE a path. Raises as `post` does."""
+        return self._call("DELETE", path, {}, b"", {})
+
     def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """POST JSON to a path. Raises ApiError when the answer is no JSON, ApiUnansweredError when there is none."""
         return self._call("POST", path, {}, body, {"Content-Type": "application/json", **(headers or {})})

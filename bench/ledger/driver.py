@@ -12,7 +12,7 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
@@ -43,22 +43,44 @@ _UNDER_WAY_BYTES: Final = 64 * 1024 * 1024
 #: No new try of a piece later than this after its first one.
 _TRY_AGAIN_S: Final = 120.0
 _LONGEST_PAUSE_S: Final = 5.0
+#: How soon it is seen that a round may begin.
+_GATE_LOOK_S: Final = 0.05
+
+
+class Gate(Protocol):
+    """Who says when a round may begin, such as `bench.market_analytics.rounds.Rounds`."""
+
+    def may_begin(self, round_: int) -> bool:
+        """Say so; asked once everything of the rounds before it was sent and answered, and again while it says no."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no round will begin any more."""
 
 
 class Driver:
     """Sends pieces and records each in the ledger.
 
-    s3: a boto3 client; bucket: where objects go; ticks_a_second: a schedule in place of the pieces' own.
+    s3: a boto3 client; bucket: where objects go; ticks_a_second: a schedule in place of the pieces' own. gate: without
+    one, rounds follow each other at once.
     """
 
     def __init__(
-        self, s3: Any, bucket: str, api: ApiClient, ledger: Ledger, ticks_a_second: float | None = None
+        self,
+        s3: Any,
+        bucket: str,
+        api: ApiClient,
+        ledger: Ledger,
+        ticks_a_second: float | None = None,
+        *,
+        gate: Gate | None = None,
     ) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._api = api
         self._ledger = ledger
         self._rate = ticks_a_second
+        self._gate = gate
         self._start = time.monotonic()
         self._stop = threading.Event()
         # Two runs against one stack must not send the same keys.
@@ -67,15 +89,23 @@ class Driver:
     def send(self, pieces: Iterable[ObjectFile | PostBody]) -> None:
         """Send everything and return when the last piece is answered. Raises what a sender raised.
 
-        pieces: in the order of their `intended_s`. The clock of the ledger starts here.
+        pieces: in the order of their `intended_s`. The clock of the ledger starts here. Where no further round will
+        begin, what is left is not sent.
         """
         self._start = time.monotonic()
-        scheduled_rows = 0
+        scheduled_rows, began, round_s = 0, 0, 0.0
         under_way: dict[Future[None], int] = {}
         with ThreadPoolExecutor(_SENDERS, thread_name_prefix="sender") as pool:
             try:
                 for piece in pieces:
-                    intended_s = scheduled_rows / self._rate if self._rate else piece.intended_s
+                    round_ = piece.round if isinstance(piece, ObjectFile) else 0
+                    if self._gate and round_ > began:
+                        while under_way:
+                            _take_answered(under_way)
+                        if not self._wait_for(self._gate, round_):
+                            break
+                        began, round_s = round_, self.elapsed_s()
+                    intended_s = scheduled_rows / self._rate if self._rate else round_s + piece.intended_s
                     scheduled_rows += piece.rows
                     while under_way and not _has_room(under_way, piece.size_bytes):
                         _take_answered(under_way)
@@ -103,6 +133,15 @@ class Driver:
                 if future.done():
                     future.result()
             raise BenchError("sending was stopped")
+
+    def _wait_for(self, gate: Gate, round_: int) -> bool:
+        """Wait until a round may begin; say whether it does."""
+        while not gate.may_begin(round_):
+            if gate.is_closed:
+                return False
+            if self._stop.wait(_GATE_LOOK_S):
+                raise BenchError("sending was stopped")
+        return True
 
     def _ended(self, future: Future[None]) -> None:
         # An error ends the wait for the next piece's time too.

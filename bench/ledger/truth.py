@@ -40,7 +40,7 @@ class ObjectFile:
     anyway (same ordinal, key and bytes), whose rows are then 0: it brings none. skipped: those of its rows that a feed
     says are no trades. cancelled: trades that are taken back, and rows that do so. feed: the name of the feed that must
     read it, empty where that is no matter. refusal: why it must be refused as a whole (`REASON: DETAIL`), empty where
-    it must not.
+    it must not. round: it goes when everything of the rounds before it is committed.
     """
 
     ordinal: int
@@ -56,6 +56,7 @@ class ObjectFile:
     cancelled: int = 0
     feed: str = ""
     refusal: str = ""
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)

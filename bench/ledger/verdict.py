@@ -6,8 +6,8 @@ and are not there, which nobody promised. ok: ticks that are in the bar where th
 bar. duplicated: ticks too many in a bar. unexpected: ticks in bars that should not be there. rejected: corrupt rows
 that were recorded with the right reason. skipped: rows that a feed says are no trades. cancelled: trades that are taken
 back, and rows that do so. refused: rows of objects of which nothing was taken, for a reason that the pipeline named.
-dead-lettered: ticks whose range waits in a dead-letter queue (they are not lost: redriving them completes their
-ingests).
+retracted: ticks of ingests that were taken back while the run went on, which count in no bar. dead-lettered: ticks
+whose range waits in a dead-letter queue (they are not lost: redriving them completes their ingests).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ api_reader      reading back bars through the API
 indeterminate   pieces whose answer never came: the table tells
 compare         findings from two sides: pure, so that each can be shown to fail
 whole_refusals  objects that were refused as a whole
+retractions     what is taken back on the way, and when (retraction_moments)
 checks          gathering both sides of every check
 trial           one run
 """

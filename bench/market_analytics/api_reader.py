@@ -49,33 +49,40 @@ def read_by_post(api: ApiClient, symbols: Sequence[str], window: Window) -> Answ
 
 
 def read_by_get(
-    api: ApiClient, symbols: Iterable[str], window: Window, *, bars_a_page: int, interval: str = "1m"
+    api: ApiClient,
+    symbols: Iterable[str],
+    window: Window,
+    *,
+    bars_a_page: int,
+    interval: str = "1m",
+    fill: str | None = None,
 ) -> AnsweredBars:
     """All bars of an interval of the symbols through `GET /bars/{symbol}`; a symbol that is unknown has none."""
+    gaps = {} if fill is None else {"fill": fill}
     bars: AnsweredBars = {}
     for symbol in symbols:
-        request = {"interval": interval, "limit": str(bars_a_page), **window.parameters()}
+        request = {"interval": interval, "limit": str(bars_a_page), **gaps, **window.parameters()}
         of_symbol = bars.setdefault(symbol, {})
         for page in pages_of(lambda fields, path=f"/bars/{symbol}": api.get(path, fields), request):
             collect(of_symbol, symbol, page["bars"])
     return bars
 
 
-def pages_of(ask: Any, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Ask for one page after the other; a symbol that is unknown has none. Raises ApiError."""
+def pages_of(ask: Any, request: Mapping[str, Any], wanted: str = "bars") -> Iterator[dict[str, Any]]:
+    """Ask for one page of what is wanted after the other; a symbol that is unknown has none. Raises ApiError."""
     token: str | None = None
     while True:
         answer: Answer = ask({**request, **({"nextToken": token} if token else {})})
         if answer.status == 404:
             return
-        if answer.status != 200 or "bars" not in answer.body:
-            raise ApiError(f"bars were answered {answer.status}: {str(answer.body)[:200]}")
+        if answer.status != 200 or wanted not in answer.body:
+            raise ApiError(f"{wanted} were answered {answer.status}: {str(answer.body)[:200]}")
         yield answer.body
         following = answer.body.get("nextToken")
         if following is None:
             return
         if following == token:
-            raise ApiError("a page of bars names itself as the next one")
+            raise ApiError(f"a page of {wanted} names itself as the next one")
         token = following
 
 
@@ -92,9 +99,6 @@ def collect(bars: dict[int, AnsweredBar], symbol: str, entries: Iterable[dict[st
 
 
 def _bar(entry: Mapping[str, Any]) -> tuple[int, AnsweredBar]:
-    start = datetime.fromisoformat(entry["start"]) - _EPOCH
-    if start % _MINUTE:
-        raise ValueError("a bar starts within a minute")
     bar = AnsweredBar(
         open_e9=_price(entry["open"]),
         high_e9=_price(entry["high"]),
@@ -104,8 +108,24 @@ def _bar(entry: Mapping[str, Any]) -> tuple[int, AnsweredBar]:
         ticks=int(entry["ticks"]),
         notional_e18=scaled(entry["notional"], 18),
         vwap_e9=_price(entry["vwap"]),
+        closed=_yes_or_no(entry["closed"]),
+        filled=_yes_or_no(entry.get("filled", False)),
     )
-    return start // _MINUTE, bar
+    return minute_of(entry["start"]), bar
+
+
+def minute_of(moment: str) -> int:
+    """Minutes since 1970 of a bar's start. Raises ValueError where it is within a minute."""
+    start = datetime.fromisoformat(moment) - _EPOCH
+    if start % _MINUTE:
+        raise ValueError("a bar starts within a minute")
+    return start // _MINUTE
+
+
+def _yes_or_no(answered: Any) -> bool:
+    if not isinstance(answered, bool):
+        raise TypeError("neither true nor false")
+    return answered
 
 
 def _price(answered: Any) -> int | None:

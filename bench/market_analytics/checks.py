@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from bench.errors import ApiError, ReadBackError
 from bench.ledger.sent import origins_of
 from bench.ledger.verdict import Check, Verdict, judge_acknowledged, sent_counts
 from bench.market_analytics.api_reader import Window, read_by_get, read_by_post
+from bench.market_analytics.bar_states import judge_closed, judge_filled
 from bench.market_analytics.compare import (
     UNANNOUNCED,
     compare_bars,
@@ -17,15 +19,18 @@ from bench.market_analytics.compare import (
     judge_announced,
     judge_dead_letters,
 )
-from bench.market_analytics.hostile_objects import rejects_without, without
+from bench.market_analytics.hostile_objects import SYMBOL, rejects_without, without
 from bench.market_analytics.indeterminate import resolved
+from bench.market_analytics.listed_symbols import judge_symbols
 from bench.market_analytics.oracle import coarser
+from bench.market_analytics.polling import judge_reads
 from bench.market_analytics.session_bars import judge_sessions
 from bench.market_analytics.table_reader import RecordedReject, read_dead_letters, read_rejects, read_table
+from bench.market_analytics.taken_back import ingests_asked_for, judge_taken_back, retracted_ticks
 from bench.market_analytics.whole_refusals import judge_feeds, judge_refused, of_ingests_but, refused_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from bench.ledger.api_client import ApiClient
     from bench.ledger.sent import Ledger, Sent
@@ -34,6 +39,9 @@ if TYPE_CHECKING:
     from bench.market_analytics.completion import Processed
     from bench.market_analytics.load import Deployed
     from bench.market_analytics.oracle import ExpectedBar, Oracle, PlantedReject
+    from bench.market_analytics.polling import PollingReader
+    from bench.market_analytics.replacements import Replacements
+    from bench.market_analytics.retractions import Retraction
     from bench.market_analytics.table_reader import DeadLetter, TableState
     from bench.measure.journal import Journal
 
@@ -53,8 +61,9 @@ class Evidence:
     """What a verdict is based on, beside what is read back from the target.
 
     journal: None where the target keeps none. expected_dead_letters: bodies of the dead letters that there must be.
-    planted_ingests: of objects that are judged for themselves, and otherwise left out.
-    checks: what was judged on the way.
+    planted_ingests: of objects that are judged for themselves, and otherwise left out. retractions: of what was to be
+    taken back, as they ended. replacements: what was put first under some keys. reader: who read meanwhile, where
+    anybody did. checks: what was judged on the way.
     """
 
     ledger: Ledger
@@ -64,6 +73,9 @@ class Evidence:
     journal: Journal | None = None
     expected_dead_letters: Sequence[str] = ()
     planted_ingests: frozenset[str] = frozenset()
+    retractions: Sequence[Retraction] = ()
+    replacements: Replacements | None = None
+    reader: PollingReader | None = None
     checks: tuple[Check, ...] = ()
 
     @property
@@ -103,11 +115,14 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     kept = [one for one in acknowledged if one.ordinal not in refused_whole]
     aside = aside | {one.ingest_id for one in acknowledged if one.ordinal in refused_whole}
     table = of_ingests_but(table, aside)
-    oracle = evidence.oracle.among(origins_of(kept))
+    taken_back = ingests_asked_for(evidence.retractions, kept)
+    counting = [one for one in kept if one.ordinal not in taken_back]
+    oracle = evidence.oracle.among(origins_of(counting))
     expected = oracle.bars()
-    planted = oracle.planted()
+    # What is taken back is no less read and judged row by row.
+    planted = evidence.oracle.among(origins_of(kept)).planted()
     stored = compare_bars(expected, table.bars)
-    dead_lettered = _dead_lettered_ticks(kept, oracle, table, dead_letters)
+    dead_lettered = _dead_lettered_ticks(counting, oracle, table, dead_letters)
     rejects = rejects_without(read_rejects(target, outputs.rejected_bucket_name), aside)
     recorded = _recorded_rejects(rejects, kept, evidence.pieces, planted)
     refused = _refused_in_answers(kept, planted)
@@ -121,12 +136,13 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
         "skipped": sum(receipt.skipped for receipt in table.receipts.values()),
         "cancelled": sum(receipt.cancelled for receipt in table.receipts.values()),
         "refused": sum(one.rows for one in acknowledged if one.ordinal in refused_whole),
+        "retracted": retracted_ticks(table, taken_back.values()),
         "dead-lettered": dead_lettered,
         "dead letters": len(dead_letters),
         "bars": sum(len(bars) for bars in expected.values()),
         "wrong bars": stored.wrong_bars,
     }
-    by_post, by_get, symbols = _answered(api, expected)
+    by_post, by_get, symbols, closed = _answered(api, expected)
     by_interval = _at_intervals(api, expected)
     sessions = judge_sessions(api, expected)
     checks = (
@@ -138,12 +154,19 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
         _bars(f"bars through GET /bars ({symbols} symbols)", by_get),
         _intervals(by_interval),
         *sessions.checks,
+        closed,
+        *([filled] if (filled := judge_filled(api, expected, _now_minute())) else []),
+        judge_symbols(api, expected, {SYMBOL} if evidence.planted_ingests else ()),
         _rejects("rejected rows", recorded),
         _rejects("refused in answers", refused),
         _receipts(kept, table, planted, evidence.pieces),
-        _statuses(api, kept, evidence.pieces),
+        _statuses(api, kept, evidence.pieces, taken_back),
+        *judge_taken_back(evidence.retractions, taken_back.values(), table, expected, api),
+        *(evidence.replacements.judge(api) if evidence.replacements else ()),
+        *_polled(evidence, kept, table),
         *([judge_announced(table, evidence.journal)] if evidence.journal else []),
         _rollups(table),
+        _listed(table),
         judge_dead_letters(dead_letters, evidence.expected_dead_letters),
         _account(counts),
         *evidence.checks,
@@ -163,23 +186,41 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     )
 
 
-def late_bars(name: str, api: ApiClient, oracle: Oracle) -> Check:
-    """Compare bars of up to 100 symbols, read now through `POST /bars`, with all that the oracle expects of them."""
+def late_bars(name: str, api: ApiClient, oracle: Oracle, late_hours: Container[tuple[str, int]] = ()) -> Check:
+    """Compare bars of up to 100 symbols, read now through `POST /bars`, with all that the oracle expects of them.
+
+    late_hours: symbols and hours (since 1970) with something in no rollup: none of their bars may be closed.
+    """
     expected = oracle.bars()
     if not expected:
         return Check(name, passed=False, detail="there are no bars to read")
-    some = {symbol: expected[symbol] for symbol in sorted(expected)[:_SYMBOLS_READ_LATE]}
+    late_ones = {symbol for symbol, bars in expected.items() if any((symbol, at // 60) in late_hours for at in bars)}
+    ordered = sorted(expected, key=lambda symbol: (symbol not in late_ones, symbol))
+    some = {symbol: expected[symbol] for symbol in ordered[:_SYMBOLS_READ_LATE]}
     minutes = [minute for bars in some.values() for minute in bars]
     try:
         answered = read_by_post(api, list(some), Window(min(minutes), max(minutes) + 1))
     except ApiError as error:
         return Check(name, passed=False, detail=str(error))
-    return _bars(name, compare_bars(some, answered))
+    late = (bar for symbol, bars in answered.items() for at, bar in bars.items() if (symbol, at // 60) in late_hours)
+    closed = sum(bar.closed for bar in late)
+    found = _bars(name, compare_bars(some, answered))
+    return Check(name, found.passed and not closed, f"{found.detail}, {closed:,} that are late called closed")
+
+
+def _now_minute() -> int:
+    return int(time.time()) // 60
 
 
 def _bars(name: str, found: BarFindings) -> Check:
     detail = f"{found.bars:,} bars, {found.wrong_bars:,} of them not the oracle's in every field"
     return Check(name, found.passed, detail)
+
+
+def _listed(table: TableState) -> Check:
+    """Say whether each ingest is found by its hour, by its key where it has one, and where it was refused."""
+    missing = len(table.unlisted)
+    return Check("found in the lists", not missing, f"{missing:,} missing; {', '.join(table.unlisted[:3]) or 'none'}")
 
 
 def _rejects(name: str, found: RejectFindings) -> Check:
@@ -193,17 +234,19 @@ def _rejects(name: str, found: RejectFindings) -> Check:
 
 def _answered(
     api: ApiClient, expected: Mapping[str, Mapping[int, ExpectedBar]]
-) -> tuple[BarFindings, BarFindings, int]:
+) -> tuple[BarFindings, BarFindings, int, Check]:
     minutes = [minute for bars in expected.values() for minute in bars]
     if not minutes:
-        return compare_bars({}, {}), compare_bars({}, {}), 0
+        return compare_bars({}, {}), compare_bars({}, {}), 0, judge_closed({}, 0)
     window = Window(min(minutes), max(minutes) + 1)
     # The busiest and the quietest: many bars a symbol, and symbols with a slash in their name.
     ordered = sorted(expected, key=lambda symbol: len(expected[symbol]))
     some = sorted({*ordered[: _SYMBOLS_BY_GET // 2], *ordered[-_SYMBOLS_BY_GET // 2 :]})
-    by_post = compare_bars(expected, read_by_post(api, sorted(expected), window))
+    posted = read_by_post(api, sorted(expected), window)
+    closed = judge_closed(posted, _now_minute())
     answered = read_by_get(api, some, window, bars_a_page=_BARS_A_PAGE_BY_GET)
-    return by_post, compare_bars({symbol: expected[symbol] for symbol in some}, answered), len(some)
+    by_get = compare_bars({symbol: expected[symbol] for symbol in some}, answered)
+    return compare_bars(expected, posted), by_get, len(some), closed
 
 
 def _at_intervals(api: ApiClient, expected: Mapping[str, Mapping[int, ExpectedBar]]) -> dict[str, BarFindings]:
@@ -229,6 +272,14 @@ def _intervals(found: Mapping[str, BarFindings]) -> Check:
     wrong = sum(one.wrong_bars for one in found.values())
     detail = f"{said or '0'} bars, {wrong:,} of them not the oracle's in every field"
     return Check("bars of longer intervals", all(one.passed for one in found.values()), detail)
+
+
+def _polled(evidence: Evidence, kept: Sequence[Sent], table: TableState) -> tuple[Check, ...]:
+    if evidence.reader is None:
+        return ()
+    manifests = {one.ordinal: table.manifests[one.ingest_id] for one in kept if one.ingest_id in table.manifests}
+    first = {one.ordinal: one.end for one in evidence.replacements.first} if evidence.replacements else {}
+    return judge_reads(evidence.reader, manifests, evidence.retractions, first)
 
 
 def _recorded_rejects(
@@ -313,8 +364,10 @@ def _no_ticks(pieces: Sequence[ObjectFile | PostBody]) -> dict[int, tuple[int, i
     return {piece.ordinal: (getattr(piece, "skipped", 0), getattr(piece, "cancelled", 0)) for piece in pieces}
 
 
-def _statuses(api: ApiClient, kept: Sequence[Sent], pieces: Sequence[ObjectFile | PostBody]) -> Check:
-    """`GET /ingest/{ingestId}` of some ingests, objects first."""
+def _statuses(
+    api: ApiClient, kept: Sequence[Sent], pieces: Sequence[ObjectFile | PostBody], taken_back: Container[int] = ()
+) -> Check:
+    """`GET /ingest/{ingestId}` of some ingests, objects first; taken_back: sources of which it must say so."""
     no_ticks = _no_ticks(pieces)
     asked = [entry for entry in kept if entry.ingest_id]
     asked = sorted(asked, key=lambda entry: (entry.is_post, entry.ordinal))[:_INGESTS_ASKED]
@@ -324,9 +377,10 @@ def _statuses(api: ApiClient, kept: Sequence[Sent], pieces: Sequence[ObjectFile 
         body = answer.body if isinstance(answer.body, dict) else {}
         all_rows = sum(body.get(name, 0) for name in _COUNTS) == entry.rows
         no_tick = tuple(body.get(name, 0) for name in _COUNTS[2:]) == no_ticks.get(entry.ordinal, (0, 0))
-        if answer.status != 200 or body.get("state") != "complete" or not all_rows or not no_tick:
+        state = "retracted" if entry.ordinal in taken_back else "complete"
+        if answer.status != 200 or body.get("state") != state or not all_rows or not no_tick:
             wrong.append(f"{entry.source}: {answer.status} {str(answer.body)[:160]}")
-    detail = f"{len(asked)} ingests asked for, {len(wrong)} not complete with all their rows"
+    detail = f"{len(asked)} ingests asked for, {len(wrong)} not as they must be, or without some of their rows"
     return Check("GET /ingest", not wrong, detail + (f"; {wrong[0]}" if wrong else ""))
 
 
@@ -340,7 +394,7 @@ def _rollups(table: TableState) -> Check:
 
 def _account(counts: Mapping[str, int]) -> Check:
     """Every acknowledged row is in exactly one place."""
-    names = ("ok", "lost", "rejected", "skipped", "cancelled", "refused", "dead-lettered")
+    names = ("ok", "lost", "rejected", "skipped", "cancelled", "refused", "retracted", "dead-lettered")
     places = sum(counts[name] for name in names)
     detail = f"{' + '.join(names)} = {places:,} of {counts['acknowledged']:,} acknowledged"
     return Check("every row accounted for", places == counts["acknowledged"] and not counts["lost"], detail)

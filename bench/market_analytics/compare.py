@@ -41,6 +41,8 @@ class AnsweredBar:
     ticks: int
     notional_e18: int
     vwap_e9: int | None
+    closed: bool = True
+    filled: bool = False
 
 
 type ReadBar = Bar | AnsweredBar

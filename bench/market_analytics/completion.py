@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from tickstream.items import Item
 
 POLL_S: Final = 0.3
-#: Pending ranges that no event has moved for this long are the schedule's work: it is called now, not in 5 minutes.
-TRIGGER_AFTER_S: Final = 3.0
+#: Pending ranges that no event has moved for this long are the schedule's work: it is called now, not in 5 minutes. An
+#: aggregator that an event woke may wait for others and then write for seconds: to call another costs 100 requests.
+TRIGGER_AFTER_S: Final = 6.0
 
 _KEYS_A_REQUEST: Final = 100
 # Bounds one look, so that 20,000 requests do not make the bench the busiest client: while there is work, what the bench
@@ -120,7 +121,7 @@ class Watch:
         self._read_receipts(keys_a_look)
         self._looks += 1
         all_done = not self._open and ingests <= self._spans.keys()
-        # The sixteen shards and the dead-letter queues are asked at every look only when they alone decide.
+        # The lists of all lanes and the dead-letter queues are asked at every look only when they alone decide.
         if all_done or not (queued or in_flight) or self._looks % _LOOKS_A_FULL_LOOK == 0:
             self._pending = frozenset(self._read_pending())
             self._dead_letters = sum(
@@ -204,7 +205,7 @@ class Watch:
         return list(self._get(key_of(partition, first + part) for part in range(1, int(head["parts"]["N"]))))
 
     def _read_pending(self) -> Iterator[tuple[str, int]]:
-        for partition in keys.pending_partitions():
+        for partition in map(keys.pending_partition, range(keys.LANES)):
             pages = self._dynamodb.get_paginator("query").paginate(
                 TableName=self._outputs.table_name,
                 ConsistentRead=True,
@@ -231,11 +232,17 @@ def _to_the_end[Key](line: dict[Key, None], asked: Iterable[Key]) -> None:
 
 def trigger_schedule(target: Target, outputs: Outputs) -> None:
     """Call DataAggregator as its schedule would."""
-    event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-    event |= {"resources": [outputs.schedule_rule_arn]}
-    target.client("lambda").invoke(
-        FunctionName=outputs.aggregator_function_name, InvocationType="Event", Payload=json.dumps(event).encode()
-    )
+    _call_as_schedule(target, outputs.aggregator_function_name, [outputs.schedule_rule_arn])
+
+
+def trigger_revision(target: Target, outputs: Outputs) -> None:
+    """Call DataRevision as its schedule would, which is no output of the stack."""
+    _call_as_schedule(target, outputs.revision_function_name, [])
+
+
+def _call_as_schedule(target: Target, function: str, rules: list[str]) -> None:
+    event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}, "resources": rules}
+    target.client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode())
 
 
 class Watched(Protocol):

@@ -21,6 +21,7 @@ def pushed_facts(pushed: Pushed) -> dict[str, Any]:
         "first_upload_to_last_rollup_s": pushed.last_rollup_s,
         "ticks_per_s": rows / pushed.last_rollup_s if pushed.last_rollup_s else 0.0,
         "aggregator_triggers": pushed.completion.triggers,
+        "rounds": pushed.rounds.facts(),
         "progress": asdict(pushed.completion.last),
         **pushed.recorder.facts(),
     }

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.faults.catalog import LEASE_PARTITION, fault_of, faults_of, named, names
 from bench.faults.injector import FaultInjector
+from bench.faults.of_objects import late_victim, stuck_victim
 from bench.faults.retries import RETRY_AFTER_S, retry_as_deployed, retry_soon
 from bench.faults.scene import VICTIMS, Scene, Victim
 from bench.ledger.truth import ObjectFile
 from bench.ledger.verdict import Check
 from bench.ledger.waiting import Clock
-from bench.market_analytics.completion import trigger_schedule
+from bench.market_analytics.completion import trigger_revision, trigger_schedule
 from bench.market_analytics.hostile_objects import CHECK, NAME, HostileObjects, hostile_objects
 from bench.market_analytics.table_reader import read_table
 from bench.redrive import market_queues, redrive
@@ -89,11 +90,12 @@ _CONFIRMATION_S: Final = 300.0
 _CONFIRMATION_POLL_S: Final = 3.0
 
 _PROCESSING: Final = "processing"
+_LARGE: Final = "large-ranges"
 _INDEX: Final = "index"
 _INGESTION: Final = "ingestion"
 #: The queues of those who are up again before DataAggregator is.
-_WORK_QUEUES: Final = (_INGESTION, _INDEX, _PROCESSING)
-_LATER_QUEUES: Final = ("aggregator", "rule")
+_WORK_QUEUES: Final = (_INGESTION, _INDEX, _LARGE, _PROCESSING)
+_LATER_QUEUES: Final = ("aggregator", "revision", "rule")
 
 
 class FaultPlan:
@@ -120,7 +122,7 @@ class FaultPlan:
         self._scene: Scene
         self._deployed: Deployed
         self._injector: FaultInjector
-        self._read_late: Callable[[], Check]
+        self._read_late: Callable[[], Check | None]
         self._redriven = self._rounds = 0
         self._own_marks: list[tuple[str, int]] = []
         self._last_hits: Mapping[str, int] = {}
@@ -138,25 +140,25 @@ class FaultPlan:
         wanted: Iterable[str],
         seed: int,
         clock: Clock | None = None,
-        *,
-        objects: bool = True,
-        index: bool = False,
+        **occasions: bool,
     ) -> FaultPlan:
         """Return the plan of these faults; `all` is every one that the workload has an occasion for.
 
-        objects: whether the workload has any. index: whether one of them is indexed, as a packed day file is. Raises
-        BenchError for a name that there is not, or without an occasion.
+        occasions: `objects` (by default there are some), `index` and `retractions` (there are none), as
+        `bench.faults.catalog.names` has them. Raises BenchError for a name that there is not, or without an occasion.
         """
         asked = tuple(wanted)
-        due = names(objects=objects, index=index) if ALL in asked else asked
-        return cls(faults_of(due, objects=objects, index=index), seed, clock)
+        occasions = {"index": False, "retractions": False, **occasions}
+        due = names(**occasions) if ALL in asked else asked
+        return cls(faults_of(due, **occasions), seed, clock)
 
     def install(
-        self, deployed: Deployed, pieces: Iterable[ObjectFile | PostBody], read_late: Callable[[], Check]
+        self, deployed: Deployed, pieces: Iterable[ObjectFile | PostBody], read_late: Callable[[], Check | None]
     ) -> None:
         """Put the faults into a deployed stack, before anything is sent.
 
-        read_late: compares bars while rollups are late; called once, where DataAggregator is to be down.
+        read_late: compares bars while rollups are late; called where DataAggregator is to be down, until it says
+        something: while ingests are being taken back nobody knows what must be read.
         Raises TargetError where the target injects no faults.
         """
         self._deployed, self._read_late = deployed, read_late
@@ -189,7 +191,7 @@ class FaultPlan:
         if sending:
             return "everything to be sent"
         if progress.queued or progress.in_flight:
-            return "the messages of ProcessingQueue and IndexQueue"
+            return f"the messages of {', '.join(self._deployed.outputs.working_queues())}"
         dead_letters = self._dead_letters()
         return (
             self._cure_spoiled(progress, dead_letters)
@@ -229,6 +231,14 @@ class FaultPlan:
         """Ingests of hostile objects, which are in nobody's books."""
         return self._hostile.ingest_ids() if self._hostile else frozenset()
 
+    def late_ingests(self) -> frozenset[str]:
+        """Ingests that are to be in bars while they are in no rollup; after `install`."""
+        return frozenset(one.ingest_id for one in late_victim(self._scene) if "aggregator-down" in self.names)
+
+    def stuck_ingests(self) -> frozenset[str]:
+        """Ingests of which a range is half written and waits in a dead-letter queue; after `install`."""
+        return frozenset(one.ingest_id for one in stuck_victim(self._scene) if "dead-letter-redrive" in self.names)
+
     def facts(self, began_ms: float) -> dict[str, Any]:
         """Say in plain JSON what was injected when; began_ms: the run's first send, Unix milliseconds."""
         return {
@@ -258,20 +268,22 @@ class FaultPlan:
     def _staying(self, queue: str) -> int:
         return len(self.expected_dead_letters) if queue == _PROCESSING else 0
 
-    def _wanted_dead_letters(self) -> dict[str, int]:
-        """How many dead letters there are at least when all that is held has come to rest."""
+    def _wanted_dead_letters(self) -> dict[tuple[str, ...], int]:
+        """How many dead letters there are at least, in some queues together, when all that is held has come to rest."""
         by_ingestion = [rule.function == self._deployed.outputs.ingestion_function_name for rule in self._held]
         return {
-            _INGESTION: sum(by_ingestion),
-            _PROCESSING: self._staying(_PROCESSING) + len(by_ingestion) - sum(by_ingestion),
+            (_INGESTION,): sum(by_ingestion),
+            # In which of the two a range is follows from its object.
+            (_PROCESSING, _LARGE): self._staying(_PROCESSING) + len(by_ingestion) - sum(by_ingestion),
         }
 
     def _cure_spoiled(self, progress: Progress, dead_letters: Mapping[str, int]) -> str:
         """Take away what spoils messages, when these are dead letters; what is to be late comes then."""
         if not self._held:
             return ""
-        if short := [queue for queue, number in self._wanted_dead_letters().items() if dead_letters[queue] < number]:
-            return f"spoiled messages to become dead letters ({', '.join(short)})"
+        wanted = self._wanted_dead_letters().items()
+        if short := [queues for queues, number in wanted if sum(dead_letters[one] for one in queues) < number]:
+            return f"spoiled messages to become dead letters ({', '.join(one for queues in short for one in queues)})"
         if not progress.hours or progress.hours_rolled_up < progress.hours:
             return "all that is committed to be rolled up"
         if not self._down:
@@ -289,11 +301,12 @@ class FaultPlan:
         return named(fault, fault.then, self._scene) if fault.then else ()
 
     def _is_rolling_up(self) -> bool:
-        """Say whether somebody holds the lease of those who roll up."""
+        """Say whether somebody has claimed any lane."""
         dynamodb, table = self._deployed.target.client("dynamodb"), self._deployed.outputs.table_name
         answer = dynamodb.get_item(TableName=table, Key=key_of(LEASE_PARTITION, 0), ConsistentRead=True)
-        until_ms = int(answer.get("Item", {}).get("untilMs", {"N": "0"})["N"])
-        return until_ms > time.time_ns() // 10**6
+        now_ms = time.time_ns() // 10**6
+        claims = (value["S"] for name, value in answer.get("Item", {}).items() if name.startswith("c"))
+        return any(int(claim.partition(" ")[0]) > now_ms for claim in claims)
 
     def _put_back(self, queues: Iterable[str], dead_letters: Mapping[str, int]) -> str:
         """Put back to work what does not belong into these dead-letter queues."""
@@ -321,6 +334,8 @@ class FaultPlan:
         if not any(self._injector.hits().get(rule.name) for rule in self._down):
             return "DataAggregator to be called while it is down"
         self._late = self._read_late()
+        if self._late is None:
+            return "ingests to be taken back, or published, before bars are read"
         self._take_away(self._down)
         self._down = ()
         return "DataAggregator to work again"
@@ -331,6 +346,7 @@ class FaultPlan:
             return ""
         fates = self._hostile.judge()
         if not fates.passed and self._clock.now_s() - self._changed_s < _FATES_S:
+            self._hostile.hasten(self._clock.now_s())
             return "hostile objects to be done"
         self._fates = fates
         return ""
@@ -377,4 +393,6 @@ class FaultPlan:
         deadline_s = self._clock.now_s() + _CONFIRMATION_S
         while read_table(target, outputs.table_name).loose_slices and self._clock.now_s() < deadline_s:
             trigger_schedule(target, outputs)
+            # Rollups with what was taken back meanwhile are its to find.
+            trigger_revision(target, outputs)
             self._clock.sleep(_CONFIRMATION_POLL_S)

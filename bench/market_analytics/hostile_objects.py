@@ -1,7 +1,8 @@
 """Objects that no honest feed sends, planted among those of a run under the fault `hostile-objects`.
 
-Each has one fate that can be told beforehand. They are judged for themselves and then left out of what is compared with
-the oracle: their ticks are all of one symbol that no workload has.
+Each has one fate that can be told beforehand, however many ranges it is cut into: it counts as a whole or not at all.
+They are judged for themselves and then left out of what is compared with the oracle: their ticks are all of one symbol
+that no workload has.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from bench.ledger.verdict import Check
+from bench.market_analytics.completion import TRIGGER_AFTER_S, trigger_revision, trigger_schedule
 from bench.market_analytics.table_reader import TableState, read_table
 from tickstream import keys
 from tickstream.errors import Reason
+from tickstream.revisions import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,6 +36,9 @@ _HEADER: Final = b"symbol,timestamp,price,size\n"
 _ROWS: Final = 2_000
 #: A logger that packs each row by itself.
 _MEMBERS: Final = 8_000
+#: Of a file of several row groups: enough for a range each where ranges are of 16 KiB.
+_ROWS_A_GROUP: Final = 1_000
+_GROUPS: Final = 3
 _FIRST_NS: Final = 1_767_623_400_000_000_000
 
 
@@ -74,6 +80,7 @@ def hostile_objects() -> tuple[HostileObject, ...]:
         HostileObject("cut off.parquet", parquet[:-4], reason=Reason.CORRUPT_PARQUET),
         HostileObject("its pages overwritten.parquet", _overwritten(parquet), reason=Reason.CORRUPT_PARQUET),
         HostileObject("one bit flipped.parquet", deadly_parquet(parquet), reason=Reason.CORRUPT_PARQUET),
+        HostileObject("one of three parts damaged.parquet", partly_damaged_parquet(), reason=Reason.CORRUPT_PARQUET),
         HostileObject(
             "a footer of 2 GiB.parquet", parquet[:-8] + b"\xff\xff\xff\x7fPAR1", reason=Reason.CORRUPT_PARQUET
         ),
@@ -84,7 +91,7 @@ def _lines(plain: bytes, rows: list[bytes]) -> Iterable[bytes]:
     return (plain[: len(_HEADER)], *(row + b"\n" for row in rows))
 
 
-def _parquet(rows: int) -> bytes:
+def _parquet(rows: int, rows_a_group: int | None = None) -> bytes:
     written = io.BytesIO()
     columns = {
         "symbol": [SYMBOL] * rows,
@@ -92,7 +99,9 @@ def _parquet(rows: int) -> bytes:
         "price": ["1.5"] * rows,
         "size": ["100"] * rows,
     }
-    pl.DataFrame(columns).write_parquet(written)
+    # As they are, where there are several groups: damage at a place is damage of one of them.
+    packing: Any = {"row_group_size": rows_a_group, "compression": "uncompressed"} if rows_a_group else {}
+    pl.DataFrame(columns).write_parquet(written, **packing)
     return written.getvalue()
 
 
@@ -101,6 +110,14 @@ def deadly_parquet(parquet: bytes) -> bytes:
     # Of the page's header, the third field's end, and the first of what is in the next: the number, as a varint.
     at = parquet.index(b"\x2c\x15") + 2
     return parquet[:at] + bytes([parquet[at] ^ 1]) + parquet[at + 1 :]
+
+
+def partly_damaged_parquet() -> bytes:
+    """Make a file of three row groups, of which the middle one cannot be read; the others are whole."""
+    whole = _parquet(_GROUPS * _ROWS_A_GROUP, _ROWS_A_GROUP)
+    third = len(whole) // _GROUPS
+    start, end = third + third // 8, 2 * third - third // 8
+    return whole[:start] + b"\xff" * (end - start) + whole[end:]
 
 
 def _overwritten(parquet: bytes) -> bytes:
@@ -114,6 +131,7 @@ class HostileObjects:
         self._target = target
         self._outputs = outputs
         self._objects = make()
+        self._hastened_s = 0.0
 
     def put(self) -> int:
         """Put them all; return how many."""
@@ -126,10 +144,21 @@ class HostileObjects:
         """Their ingests."""
         return frozenset(one.ingest_id(self._outputs.bucket_name) for one in self._objects)
 
+    def hasten(self, now_s: float) -> None:
+        """Call who sees that the rest of an object is to be taken back, and who does it; not too often."""
+        if now_s - self._hastened_s > TRIGGER_AFTER_S:
+            self._hastened_s = now_s
+            trigger_schedule(self._target, self._outputs)
+            trigger_revision(self._target, self._outputs)
+
     def judge(self, table: TableState | None = None) -> Check:
         """Compare the fate of each with what it must be. Raises ReadBackError."""
         table = table or read_table(self._target, self._outputs.table_name)
         wrong = [said for one in self._objects if (said := self._wrong(one, table))]
+        counted = sum(bar.ticks for bar in table.bars.get(SYMBOL, {}).values())
+        wanted = sum(one.ticks for one in self._objects)
+        if counted != wanted:
+            wrong.append(f"bars of {SYMBOL} have {counted:,} ticks instead of {wanted:,}")
         detail = f"{len(self._objects)} planted, {len(wrong)} with another fate than theirs"
         return Check(CHECK, not wrong, detail + (f"; {wrong[0]}" if wrong else ""))
 
@@ -142,8 +171,12 @@ class HostileObjects:
         if len(receipts) < manifest.ranges:
             return f"{one.name}: {len(receipts)} of {manifest.ranges} ranges processed"
         reasons = {manifest.rejected, *(one.refusal.reason for one in receipts if one.refusal)} - {None}
-        ticks = sum(receipt.ticks for receipt in receipts)
-        rejected = sum(receipt.rejected for receipt in receipts if receipt.refusal is None)
+        taken_back = table.is_taken_back(ingest_id, Cause.REFUSED)
+        if one.reason and not taken_back and any(receipt.refusal is None for receipt in receipts):
+            return f"{one.name}: refused in part, and the rest is not taken back"
+        # What was taken back counts nowhere, whatever its receipts have.
+        ticks = 0 if taken_back else sum(receipt.ticks for receipt in receipts)
+        rejected = 0 if taken_back else sum(each.rejected for each in receipts if each.refusal is None)
         got: Any = (ticks, rejected, *reasons)
         want: Any = (one.ticks, one.rejected, *((one.reason,) if one.reason else ()))
         return "" if got == want else f"{one.name}: {got} instead of {want}"

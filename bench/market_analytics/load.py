@@ -11,6 +11,7 @@ from bench.ledger.driver import Driver
 from bench.ledger.sent import Ledger
 from bench.market_analytics.completion import Processed, Watch, wait_until_processed
 from bench.market_analytics.recording.recorder import Recorder
+from bench.market_analytics.rounds import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ class Deployed:
 class Pushed:
     """What was sent, and how the waiting ended. Seconds count from the first upload.
 
-    began_ms: the first upload, Unix milliseconds. recorder: what was measured, already left.
+    began_ms: the first upload, Unix milliseconds. recorder: what was measured, already left. rounds: how each ended.
     """
 
     pieces: tuple[ObjectFile | PostBody, ...]
@@ -45,6 +46,18 @@ class Pushed:
     last_rollup_s: float
     began_ms: float
     recorder: Recorder
+    rounds: Rounds
+
+
+@dataclass(frozen=True, slots=True)
+class _Operators:
+    """Several who act on a run as one."""
+
+    those: Sequence[Operator]
+
+    def look(self, progress: Progress, *, sending: bool) -> str:
+        awaited = [one.look(progress, sending=sending) for one in self.those]
+        return ", ".join(filter(None, awaited))
 
 
 def push(
@@ -54,19 +67,22 @@ def push(
     *,
     ticks_a_second: float | None,
     stall_s: float,
-    operator: Callable[[Ledger], Operator] | None = None,
+    operators: Callable[[Ledger], Sequence[Operator]] = lambda _ledger: (),
 ) -> Pushed:
     """Send everything, watch meanwhile, wait until everything is processed or a stall is proven.
 
     show: gets the rows acknowledged so far, the look, and the lag in milliseconds. ticks_a_second: a schedule in place
-    of the pieces' own. stall_s: see `bench.market_analytics.completion.wait_until_processed`. operator: from the run's
-    ledger, makes who acts on the run while it goes on.
+    of the pieces' own. stall_s: see `bench.market_analytics.completion.wait_until_processed`. operators: from the run's
+    ledger, makes those who act on the run while it goes on.
     """
     ledger = Ledger()
     target, outputs = deployed.target, deployed.outputs
-    driver = Driver(target.client("s3"), outputs.bucket_name, deployed.api, ledger, ticks_a_second)
+    rounds = Rounds(pieces)
+    driver = Driver(target.client("s3"), outputs.bucket_name, deployed.api, ledger, ticks_a_second, gate=rounds)
     watch = Watch(target, outputs, ledger)
-    acting = operator(ledger) if operator else None
+    acting = [*operators(ledger)]
+    if rounds.count > 1:
+        acting.append(rounds)
     with (
         Recorder(target, outputs.table_name, deployed.api, ledger, driver.elapsed_s) as recorder,
         ThreadPoolExecutor(1, thread_name_prefix="driver") as pool,
@@ -80,8 +96,13 @@ def push(
 
         try:
             completion = wait_until_processed(
-                watch, look, is_sending=lambda: not sending.done(), stall_s=stall_s, operator=acting
+                watch,
+                look,
+                is_sending=lambda: not (sending.done() or rounds.is_awaited),
+                stall_s=stall_s,
+                operator=_Operators(acting) if acting else None,
             )
+            rounds.close()
             last_rollup_s = driver.elapsed_s()
             began_ms = time.time() * 1000 - last_rollup_s * 1000
             sending.result()
@@ -89,4 +110,4 @@ def push(
             # Also on an interrupt: leaving the block waits for the driver.
             driver.stop()
     acknowledged_s = max((entry.acknowledged_s for entry in ledger.entries()), default=0.0)
-    return Pushed(tuple(pieces), ledger, completion, acknowledged_s, last_rollup_s, began_ms, recorder)
+    return Pushed(tuple(pieces), ledger, completion, acknowledged_s, last_rollup_s, began_ms, recorder, rounds)

@@ -45,6 +45,17 @@ class ExpectedBar:
 
 
 @dataclass(frozen=True, slots=True)
+class LoneTick:
+    """A tick in a minute in which nobody but its source has ticks of its symbol. Volume in 10^-9."""
+
+    ordinal: int
+    offset: int
+    symbol: str
+    minute: int
+    volume_e9: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlantedReject:
     """A row that must be rejected: where it stands, how long its text is (0: no text), and why."""
 
@@ -141,6 +152,20 @@ class Oracle:
             ).fetchall()
         return frozenset((symbol, int(hour)) for symbol, hour in rows)
 
+    def lone_ticks(self, ordinals: Iterable[int], *, most: int) -> list[LoneTick]:
+        """List ticks that are alone in their symbol's minute with their own source, whatever was acknowledged.
+
+        Of each source those of one hour, in which it has most of them, and of at most so many symbols of that hour.
+        """
+        wanted = sorted(set(ordinals))
+        if not wanted or not self._has_truth:
+            return []
+        with self._open() as connection:
+            connection.execute("CREATE TABLE wanted (source INTEGER)")
+            connection.executemany("INSERT INTO wanted VALUES (?)", [(ordinal,) for ordinal in wanted])
+            rows = connection.execute(_LONE_TICKS, [most]).fetchall()
+        return [LoneTick(*row) for row in rows]
+
     def reasons_of(self, ordinal: int) -> dict[int, str]:
         """Offset and reason of each corrupt row of a source, whether it was acknowledged or not."""
         with self._open() as connection:
@@ -174,6 +199,28 @@ SELECT symbol, minute,
     arg_max(price_e9, position) FILTER (sets_ends),
     sum(size_e9), count(*), sum(price_e9 * (size_e9 // {SIZE_SPLIT})), sum(price_e9 * (size_e9 % {SIZE_SPLIT}))
 FROM good GROUP BY symbol, minute
+"""  # noqa: S608 - nothing of it comes from outside
+
+_LONE_TICKS: Final = f"""
+WITH good AS (
+    SELECT source, "offset", symbol, timestamp_ns // 60000000000 AS minute,
+        CASE WHEN updates & {VOLUME} <> 0 THEN size_e9::HUGEINT ELSE 0 END AS size_e9
+    FROM rows WHERE reason IS NULL
+), alone AS (
+    SELECT symbol, minute, min(source) AS source FROM good GROUP BY symbol, minute HAVING min(source) = max(source)
+), found AS (
+    SELECT good.*, minute // 60 AS hour FROM good JOIN alone USING (symbol, minute, source)
+    WHERE source IN (FROM wanted)
+), counted AS (
+    SELECT source, hour, symbol, count(*) AS ticks, sum(count(*)) OVER (PARTITION BY source, hour) AS of_hour
+    FROM found GROUP BY source, hour, symbol
+), ranked AS (
+    SELECT source, hour, symbol, row_number() OVER (PARTITION BY source ORDER BY of_hour DESC, hour, ticks DESC, symbol)
+        AS place, first_value(hour) OVER (PARTITION BY source ORDER BY of_hour DESC, hour) AS best
+    FROM counted
+)
+SELECT source, "offset", symbol, minute, size_e9
+FROM found JOIN ranked USING (source, hour, symbol) WHERE hour = best AND place <= ? ORDER BY source, "offset"
 """  # noqa: S608 - nothing of it comes from outside
 
 _NOTHING_SENT: Final = """

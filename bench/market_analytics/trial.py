@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.ledger.api_client import ApiClient
+from bench.ledger.sent import origins_of
+from bench.ledger.truth import ObjectFile
 from bench.market_analytics.checks import Evidence, late_bars, verdict_of
 from bench.market_analytics.facts import pushed_facts
 from bench.market_analytics.fault_plan import LATE_CHECK, FaultPlan
 from bench.market_analytics.load import Deployed, Pushed, push
 from bench.market_analytics.oracle import Oracle
+from bench.market_analytics.polling import OBJECTS, SYMBOLS, PollingReader, watched_hours
 from bench.market_analytics.progress_display import ProgressDisplay
 from bench.market_analytics.recording.idle import idle_facts
+from bench.market_analytics.replacements import Replacements, cut_off
+from bench.market_analytics.retractions import Retractions, choose
 from bench.measure.stored import stored_facts
 from bench.own_file.taking import take_in
 from bench.stack import deployment
@@ -19,14 +25,17 @@ from bench.stack.dev_stack import how_to_try
 from bench.synthetic.factory import Factory
 from bench.targets import Capability
 from tickstream.feeds.catalogue import catalogue_of
+from tickstream.keys import object_ingest_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from bench.ledger.sent import Ledger
-    from bench.ledger.truth import ObjectFile, PostBody
+    from bench.ledger.truth import PostBody
     from bench.ledger.verdict import Check, Verdict
+    from bench.market_analytics.completion import Operator
+    from bench.market_analytics.retractions import Due
     from bench.own_file.asked import OwnFile
     from bench.report.console import Reporter
     from bench.targets import Target
@@ -59,7 +68,9 @@ class MarketTrial:
         faults: FaultPlan | None = None,
     ) -> None:
         self.seed = workload.seed
-        self.parameters = {**(faults.parameters if faults else {}), **parameters}
+        self._replaced_share = 0.0 if own_file else workload.replaced_share
+        replacing = {"SameKey": "replace"} if self._replaced_share else {}
+        self.parameters = {**replacing, **(faults.parameters if faults else {}), **parameters}
         self._workload = workload
         self._own_file = own_file
         self._rate = ticks_a_second
@@ -70,6 +81,9 @@ class MarketTrial:
         self._pieces: tuple[ObjectFile | PostBody, ...]
         self._deployed: Deployed
         self._pushed: Pushed
+        self._retractions: Retractions
+        self._replacements: Replacements
+        self._reader: PollingReader
         self._idle: dict[str, Any] | None = None
         self._stored: dict[str, int] | None = None
 
@@ -106,27 +120,72 @@ class MarketTrial:
         for line in self._plan.about if self._plan else ():
             reporter.line(line)
         display = ProgressDisplay(sum(piece.rows for piece in self._pieces))
-        with reporter.progress(display):
+        with reporter.progress(display), ExitStack() as stack:
             self._pushed = push(
                 self._deployed,
                 self._pieces,
                 display.update,
                 ticks_a_second=self._rate,
                 stall_s=self._stall_s,
-                operator=self._operator if self._plan else None,
+                operators=lambda ledger: self._operators(ledger, stack),
             )
         self._stored = stored_facts(target, outputs.table_name)
         if self._plan:
             self._plan.finish()
 
-    def _operator(self, ledger: Ledger) -> FaultPlan:
-        assert self._plan is not None, "asked for under faults only"  # noqa: S101 - for the type checker
+    def _operators(self, ledger: Ledger, stack: ExitStack) -> Sequence[Operator]:
+        """Make those who act on the run, before anything is sent; what is to end with it is entered into `stack`."""
 
-        def read_late() -> Check:
-            return late_bars(LATE_CHECK, self._deployed.api, Oracle(self._truth, ledger.origins()))
+        def read_late() -> Check | None:
+            if self._retractions.are_under_way or self._replacements.are_awaited():
+                return None
+            gone = self._retractions.ordinals()
+            counting = origins_of(one for one in ledger.acknowledged() if one.ordinal not in gone)
+            oracle = Oracle(self._truth, counting)
+            ingests = plan.late_ingests() if plan else frozenset[str]()
+            late = [one.ordinal for one in ledger.acknowledged() if one.ingest_id in ingests]
+            hours = frozenset[tuple[str, int]]().union(*(oracle.hours_of(ordinal) for ordinal in late))
+            return late_bars(LATE_CHECK, self._deployed.api, oracle, hours)
 
-        self._plan.install(self._deployed, self._pieces, read_late)
-        return self._plan
+        plan = self._plan
+        if plan:
+            plan.install(self._deployed, self._pieces, read_late)
+        due = self._to_be_taken_back(self._deployed.outputs.bucket_name)
+        self._retractions = Retractions(self._deployed, ledger, due)
+        polled = [one.ordinal for one in due[:OBJECTS]]
+        first = cut_off(
+            self._pieces,
+            self._replaced_share,
+            self.seed,
+            self._deployed.outputs.bucket_name,
+            spared={one.ordinal for one in due} | self._under_faults(),
+        )
+        self._replacements = Replacements(self._deployed, first, is_replacing=bool(self._replaced_share))
+        oracle = Oracle(self._truth, ())
+        watched = watched_hours(oracle.lone_ticks(polled, most=SYMBOLS)) + watched_hours(
+            oracle.lone_ticks([one.ordinal for one in first[:OBJECTS]], most=SYMBOLS)
+        )
+        self._reader = stack.enter_context(PollingReader(self._deployed.api, watched))
+        self._replacements.put()
+        return (*([plan] if plan else []), self._retractions, self._replacements)
+
+    def _under_faults(self) -> set[int]:
+        """Return the sources that a fault is about: of those another ingest under the key would have it."""
+        plan = self._plan
+        ingests = (plan.stuck_ingests() | plan.late_ingests()) if plan else frozenset()
+        bucket = self._deployed.outputs.bucket_name
+        return {
+            piece.ordinal
+            for piece in self._pieces
+            if isinstance(piece, ObjectFile)
+            and object_ingest_id(bucket, piece.key, piece.etag, piece.size_bytes) in ingests
+        }
+
+    def _to_be_taken_back(self, bucket: str) -> tuple[Due, ...]:
+        plan = self._plan
+        share = 0.0 if self._own_file else self._workload.retracted_share
+        stuck, late = (plan.stuck_ingests(), plan.late_ingests()) if plan else ((), ())
+        return choose(self._pieces, share, self.seed, bucket, first=stuck, spared=late)
 
     def verify(self) -> Verdict:
         """See Trial."""
@@ -138,8 +197,11 @@ class MarketTrial:
             pushed.completion,
             journal=pushed.recorder.journal,
             expected_dead_letters=plan.expected_dead_letters if plan else (),
-            planted_ingests=plan.planted_ingests() if plan else frozenset(),
-            checks=plan.checks() if plan else (),
+            planted_ingests=(plan.planted_ingests() if plan else frozenset()) | self._replacements.ingest_ids(),
+            retractions=self._retractions.all,
+            replacements=self._replacements,
+            reader=self._reader,
+            checks=(*pushed.rounds.checks(), *(plan.checks() if plan else ())),
         )
         return verdict_of(self._deployed, evidence)
 
@@ -152,6 +214,8 @@ class MarketTrial:
             "idle": self._idle,
             "stored": self._stored,
             "deviations": list(self._plan.deviations) if self._plan else [],
+            "retractions": self._retractions.facts(self._pushed.began_ms),
+            "replacements": self._replacements.facts(),
             "faults": self._plan.facts(self._pushed.began_ms) if self._plan else None,
         }
 

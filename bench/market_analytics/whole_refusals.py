@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.ledger.truth import ObjectFile
 from bench.ledger.verdict import Check
+from tickstream.revisions import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +33,9 @@ def refused_in(table: TableState, kept: Sequence[Sent]) -> dict[int, tuple[str, 
             continue
         receipts = [table.receipts.get((entry.ingest_id, index)) for index in range(manifest.ranges)]
         refusals = [one.refusal for one in receipts if one is not None and one.refusal is not None]
-        # One range refused and another taken is no refusal of the whole: what the refused one had is missing.
-        if refusals and len(refusals) == len(receipts):
+        # One range refused and another taken is no refusal of the whole before that is taken back: what the refused
+        # one had is missing.
+        if refusals and (len(refusals) == len(receipts) or table.is_taken_back(entry.ingest_id, Cause.REFUSED)):
             found[entry.ordinal] = (refusals[0].reason.value, refusals[0].detail)
     return found
 

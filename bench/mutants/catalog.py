@@ -9,6 +9,8 @@ from bench.mutants.in_delivery import DELIVERING, READING, ROLLING_UP
 from bench.mutants.in_effects import CANCELS, EFFECTS
 from bench.mutants.in_feeds import FEEDS
 from bench.mutants.in_indexes import INDEXING
+from bench.mutants.in_replacements import REPLACING
+from bench.mutants.in_retractions import TAKING_BACK
 
 MUTANTS: Final = (
     *CUTTING,
@@ -21,6 +23,8 @@ MUTANTS: Final = (
     *DELIVERING,
     *ROLLING_UP,
     *READING,
+    *TAKING_BACK,
+    *REPLACING,
 )
 
 #: What the ordinary tests run: one mutant of each stage.

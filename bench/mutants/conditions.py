@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from bench.faults import Action, FaultRule
-from bench.mutants.edges import FIRST_KEY, HELD_PREFIX
+from bench.market_analytics.retraction_moments import Moment
+from bench.mutants.edges import FIRST_KEY, HELD_PREFIX, LATE_KEY, SEGMENT_KEY, WIDE_KEY
 from tickstream import keys
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Condition:
     key. until_rolled_up: the faults end when everything that they do not hold back is rolled up; otherwise they end by
     themselves, or never. feed_changes: before they end, an update of the stack brings another feed of the vendor's
     file, which was held back. faults: names of the bench's catalogue instead of rules. parameters: of the stack.
+    taken_back: keys of edge objects that are taken back, the first of a key's, and when. replaced_share: of the objects
+    so many are put cut off before, on a stack where what comes under a key takes the place of what was there.
     red: checks that must fail of the real pipeline too, because what they ask for cannot be.
     """
 
@@ -35,6 +38,8 @@ class Condition:
     feed_changes: bool = False
     faults: tuple[str, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
+    taken_back: Mapping[str, Moment] = field(default_factory=dict)
+    replaced_share: float = 0.0
     red: tuple[str, ...] = ()
 
 
@@ -68,10 +73,9 @@ def _held(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRule
 def _never_written(outputs: Outputs, edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:
     edge = edges[FIRST_KEY]
     ingest_id = keys.object_ingest_id(outputs.bucket_name, edge.key, edge.etag, edge.size_bytes)
-    # The sort keys of its slices and of its entry in the work list end in the range's id; so does no receipt's. The
-    # entry too: it may go in another batch than the slices, and would wait for ever.
-    range_id = f"{keys.range_id(ingest_id, 0):020}"
-    return (FaultRule("never-written", "dynamodb", "BatchWriteItem", outputs.processor_function_name, range_id),)
+    # Its slices say whose they are, and nothing else says it like this: neither its receipt nor its entry in the list.
+    name = f"{ingest_id}/0"
+    return (FaultRule("never-written", "dynamodb", "BatchWriteItem", outputs.processor_function_name, name),)
 
 
 def _segment_refused(outputs: Outputs, _edges: Mapping[str, ObjectFile]) -> tuple[FaultRule, ...]:
@@ -91,6 +95,18 @@ HELD: Final = Condition(
     until_rolled_up=True,
     # It is received as often as it takes; none of it is a dead letter.
     parameters={"MaxReceiveCount": "50"},
+)
+TAKEN_BACK: Final = Condition(
+    "taken back",
+    "objects are taken back: out of rollups, out of segments, and one that cannot be read before all others are rolled "
+    "up",
+    _held,
+    until_rolled_up=True,
+    parameters={"MaxReceiveCount": "50"},
+    taken_back={LATE_KEY: Moment.SENDING, SEGMENT_KEY: Moment.ROLLED_UP, WIDE_KEY: Moment.ROLLED_UP},
+)
+REPLACED: Final = Condition(
+    "replaced", "objects are put cut off, and then whole under the same keys", replaced_share=0.3
 )
 FEED_CHANGED: Final = Condition(
     "feed changed",

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 HELD_PREFIX: Final = "edges/held/"
 #: The object whose slices a condition may keep from being written.
 FIRST_KEY: Final = "edges/a.csv"
+#: An object that a condition may hold back, one of which a segment has ticks, and one of several ranges.
+LATE_KEY: Final = f"{HELD_PREFIX}e.csv"
+SEGMENT_KEY: Final = "edges/d.jsonl"
+WIDE_KEY: Final = "edges/w.csv"
 
 _NOON_NS: Final = 1_767_614_400 * 10**9  # 2026-01-05T12:00:00Z, before the synthetic market opens
 _SECOND_NS: Final = 10**9
@@ -48,11 +52,11 @@ def make_edges(folder: Path, truth: Path, first_ordinal: int) -> Iterator[Object
         (FIRST_KEY, [*_often(1), *_together("10.01", "10.02", 0), *_exact()]),
         ("edges/b.csv", [*_often(2), *_together("10.03", "10.04", 1), *_large()]),
         ("edges/c.csv.gz", [*_often(3), *_often(3)]),
-        ("edges/w.csv", _wide()),
-        ("edges/d.jsonl", [*_often(4), _Row("PRECISE", _NOON_NS, "123456789.123456789", "1.5")]),
+        (WIDE_KEY, _wide()),
+        (SEGMENT_KEY, [*_often(4), _Row("PRECISE", _NOON_NS, "123456789.123456789", "1.5")]),
         # One key, twice, and of one size: the second replaces the first, and the ticks of both count.
-        (f"{HELD_PREFIX}e.csv", [*_often(5), _Row("SELDOM", _NOON_NS + _SECOND_NS, "8.5", "5")]),
-        (f"{HELD_PREFIX}e.csv", [*_often(6), _Row("SELDOM", _NOON_NS + _SECOND_NS, "8.6", "6")]),
+        (LATE_KEY, [*_often(5), _Row("SELDOM", _NOON_NS + _SECOND_NS, "8.5", "5")]),
+        (LATE_KEY, [*_often(6), _Row("SELDOM", _NOON_NS + _SECOND_NS, "8.6", "6")]),
     )
     for ordinal, (key, rows) in enumerate(contents, first_ordinal):
         yield _object(folder, truth, ordinal, key, rows)

@@ -14,6 +14,10 @@ _RECEIPTS: Final = "receipts"
 _ROLLED_UP: Final = "rollups include everything"
 _HOSTILE: Final = "hostile objects"
 _SESSIONS: Final = "bars of sessions"
+_LISTED: Final = "found in the lists"
+_CLOSED: Final = "bars are closed"
+_FILLED: Final = "minutes without a trade"
+_NAMES: Final = "GET /symbols"
 _OBJECTS: Final = "market_analytics/data_ingestion_objects.py"
 _POSTS: Final = "market_analytics/data_ingestion_posts.py"
 _RANGES: Final = "market_analytics/data_processor_ranges.py"
@@ -21,6 +25,8 @@ _PROCESSOR: Final = "market_analytics/data_processor.py"
 _ROLLUPS: Final = "market_analytics/data_aggregator_rollups.py"
 _AGGREGATED_HOURS: Final = "market_analytics/data_aggregator_hours.py"
 _QUERY: Final = "market_analytics/data_query_bars.py"
+_SYMBOLS: Final = "market_analytics/data_query_symbols.py"
+_READ_HOURS: Final = "market_analytics/data_query_hours.py"
 _HOURS: Final = "tickstream/hours.py"
 _BARS: Final = "tickstream/bars.py"
 _DAYS: Final = "tickstream/sessions/days.py"
@@ -28,6 +34,7 @@ _TABLE: Final = "services/dynamo_table.py"
 _QUEUE: Final = "services/queue.py"
 _EVENTS: Final = "services/events.py"
 _READER: Final = "services/objects.py"
+_FREEZE: Final = "_freeze(planned, table)"
 
 DELIVERING: Final = (
     Mutant(
@@ -42,10 +49,10 @@ DELIVERING: Final = (
             # Rollups take whatever stands in the hour: without a second delivery nobody would notice.
             Edit(
                 _ROLLUPS,
-                "if (rollup and rollup.segments) or len(known | wanted[symbol_hour]) >= compaction_threshold:",
+                "if (rollup and rollup.segments) or len(known | wanted[symbol_hour]) >= self.compaction_threshold:",
                 "if True:",
             ),
-            Edit(_ROLLUPS, "    lost = wanted - included\n", "    lost = set[int]()\n"),
+            Edit(_ROLLUPS, "        lost = wanted - refreshed.settled\n", "        lost = set[int]()\n"),
         ),
         (_STORED,),
         conditions.TWICE,
@@ -56,8 +63,8 @@ DELIVERING: Final = (
         (
             Edit(
                 _OBJECTS,
-                "    manifest, is_new = _freeze(planned, table)\n",
-                "    manifest, is_new = _freeze(planned, table)\n"
+                f"    manifest, is_new = {_FREEZE}\n",
+                f"    manifest, is_new = {_FREEZE}\n"
                 "    if not is_new:\n"
                 '        replace = __import__("dataclasses").replace\n'
                 "        manifest, is_new = replace(manifest, ingest_id=manifest.ingest_id[::-1]), True\n",
@@ -134,14 +141,25 @@ DELIVERING: Final = (
         conditions.PARTIAL,
     ),
     Mutant(
+        "not-found-by-its-key",
+        "an object is listed as open, and in nothing that anybody finds it by",
+        (
+            Edit(
+                _OBJECTS,
+                "    table.batch_write((*arrival_items(manifest), activity_of(manifest)))\n",
+                "    table.batch_write((activity_of(manifest),))\n",
+            ),
+        ),
+        (_LISTED,),
+    ),
+    Mutant(
         "receipt-before-slices",
         "a range is committed before its slices are written",
         (
             Edit(
                 _RANGES,
-                "    table.batch_write(item for one in ranges for item in one.items)\n",
-                "    table.batch_write(head for one in ranges for head in one.receipt_heads)\n"
-                "    table.batch_write(item for one in ranges for item in one.items)\n",
+                "    table.put_in_order(slices)\n",
+                "    table.batch_write(head for one in ranges for head in one.heads)\n    table.put_in_order(slices)\n",
             ),
         ),
         ("every row accounted for",),
@@ -156,8 +174,8 @@ ROLLING_UP: Final = (
         (
             Edit(
                 _RANGES,
-                "    items.append(pending_item(Pending(which.ingest_id, which.index, which.received_ms)))\n",
-                "",
+                "    return Writes(slices, tuple(parts), (*listed, head), processed)\n",
+                "    del listed\n    return Writes(slices, tuple(parts), (head,), processed)\n",
             ),
         ),
         (_ROLLED_UP,),
@@ -173,11 +191,8 @@ ROLLING_UP: Final = (
         "compacted-slices-count-again",
         "a slice counts although a segment holds it",
         (
-            Edit(
-                _HOURS,
-                "included = self.compacted() | (rollup.ranges if rollup else frozenset())",
-                "included = rollup.ranges if rollup else frozenset()",
-            ),
+            Edit(_HOURS, "included = self.compacted | over_latest\n", "included = over_latest\n"),
+            Edit(_HOURS, "_Basis(latest, self.compacted, ", "_Basis(latest, frozenset(), "),
         ),
         (_STORED,),
     ),
@@ -187,8 +202,8 @@ ROLLING_UP: Final = (
         (
             Edit(
                 _HOURS,
-                "return tuple(piece for piece in self.slices if piece.range_id in compacted)",
-                "return self.slices if compacted else ()",
+                "return tuple(piece for piece in self.slices if piece.range_id in settled)",
+                "return self.slices if settled else ()",
             ),
             Edit(
                 _AGGREGATED_HOURS,
@@ -205,10 +220,10 @@ ROLLING_UP: Final = (
         (
             Edit(
                 _AGGREGATED_HOURS,
-                "        table.put_if_absent(segment_item(next_segment(hour)))",
+                "        has_written |= table.put_if_absent(segment_item(next_segment(hour)))",
                 "        segment = segment_item(next_segment(hour))\n"
-                "        table.batch_write((), [_slice_key(piece) for piece in hour.slices])\n"
-                "        table.put_if_absent(segment)",
+                "        table.batch_write((), [slice_key(piece) for piece in hour.slices])\n"
+                "        has_written |= table.put_if_absent(segment)",
             ),
         ),
         (_STORED,),
@@ -222,9 +237,9 @@ READING: Final = (
         "the query for bars ends an hour early",
         (
             Edit(
-                _QUERY,
-                "last = keys.sort_key((end - 1) // keys.MINUTES_PER_HOUR + 1, 0) - 1",
-                "last = keys.sort_key((end - 1) // keys.MINUTES_PER_HOUR, 0) - 1",
+                _READ_HOURS,
+                "    items = table.query(symbol, keys.sort_key(first, 0), keys.sort_key(end, 0) - 1)\n",
+                "    items = table.query(symbol, keys.sort_key(first, 0), keys.sort_key(end - 1, 0) - 1)\n",
             ),
         ),
         (_POSTED,),
@@ -256,7 +271,13 @@ READING: Final = (
     Mutant(
         "bar-between-pages",
         "the next page begins one minute too late",
-        (Edit(_QUERY, "return tuple(bars), bar.minute\n", "return tuple(bars), bar.minute + 1\n"),),
+        (
+            Edit(
+                _QUERY,
+                "NextBar(reading.index, bar.minute, close_e9)",
+                "NextBar(reading.index, bar.minute + 1, close_e9)",
+            ),
+        ),
         ("bars through GET /bars",),
     ),
     Mutant(
@@ -271,5 +292,60 @@ READING: Final = (
         ),
         ("bars while rollups are late",),
         conditions.AGGREGATOR_DOWN,
+    ),
+    Mutant(
+        "late-bars-closed",
+        "a bar is closed when its end has passed, whatever of its hours is in no rollup",
+        (Edit(_QUERY, " and self.open_hours.isdisjoint(hours)", " and bool(hours)"),),
+        ("bars while rollups are late",),
+        conditions.AGGREGATOR_DOWN,
+    ),
+    Mutant(
+        "never-closed",
+        "a bar is open as long as its hour has slices, rolled up or not",
+        (
+            Edit(
+                _HOURS,
+                "return all(piece.range_id in settled for piece in self.slices)",
+                "return not self.slices",
+            ),
+        ),
+        (_CLOSED,),
+    ),
+    Mutant(
+        "first-close-carried-on",
+        "gaps are filled with the first close that is known, and not with the last",
+        (
+            Edit(
+                _QUERY,
+                "            close_e9 = bar.close_e9 if bar.close_e9 is not None else close_e9\n",
+                "            close_e9 = bar.close_e9 if close_e9 is None else close_e9\n",
+            ),
+        ),
+        (_FILLED,),
+    ),
+    Mutant(
+        "symbols-never-listed",
+        "hours are rolled up and their symbols are in no list",
+        (
+            Edit(
+                _ROLLUPS,
+                "        self._list_symbols({symbol for symbol, _ in wanted.keys() - damaged - rollups.keys()})\n",
+                "",
+            ),
+        ),
+        (_NAMES,),
+    ),
+    Mutant(
+        "last-bar-of-the-first-hour",
+        "a symbol's last bar is looked for in its first hour",
+        (
+            Edit(
+                _SYMBOLS,
+                "(table, symbol, first_hour, hours.end, newest_first=True)",
+                "(table, symbol, first_hour, first_hour + 1, newest_first=True)",
+            ),
+        ),
+        (_NAMES,),
     ),
 )

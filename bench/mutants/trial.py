@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from bench.faults import FaultInjector
 from bench.faults.retries import retry_soon
 from bench.ledger.truth import ObjectFile
 from bench.market_analytics.fault_plan import FaultPlan
+from bench.market_analytics.retractions import Due
 from bench.market_analytics.table_reader import read_table
 from bench.market_analytics.trial import DEFAULT_STALL_S, MarketTrial
 from bench.mutants.conditioned import make_conditioned_files
@@ -61,7 +63,8 @@ class MutantTrial(MarketTrial):
     def __init__(self, condition: Condition, *, intact: bool, updated: deployment.Build | None = None) -> None:
         plan = FaultPlan.of(condition.faults, _SEED) if condition.faults else None
         parameters = {**_PARAMETERS, **condition.parameters}
-        super().__init__(workload(), parameters, stall_s=DEFAULT_STALL_S if intact else _STALL_S, faults=plan)
+        day = replace(workload(), replaced_share=condition.replaced_share)
+        super().__init__(day, parameters, stall_s=DEFAULT_STALL_S if intact else _STALL_S, faults=plan)
         self._condition = condition
         self._updated = updated
         self._edges: tuple[ObjectFile, ...] = ()
@@ -75,6 +78,10 @@ class MutantTrial(MarketTrial):
         packed = make_packed_file(folder, self._truth, vendors.ordinal + 1)
         conditioned = make_conditioned_files(folder, self._truth, packed.ordinal + 1)
         self._edges = (*edges, vendors, packed, *conditioned)
+        if self._condition.replaced_share:
+            # What is put twice with other bytes would count once, whichever S3 had last.
+            counts = Counter(edge.key for edge in self._edges)
+            self._edges = tuple(edge for edge in self._edges if counts[edge.key] == 1)
         self._pieces += self._edges
 
     def push(self, target: Target, environment: str, reporter: Reporter) -> None:
@@ -83,6 +90,14 @@ class MutantTrial(MarketTrial):
         retry_soon(target.client("sqs"), outputs.working_queues().values())
         with self._faults(target, environment, outputs):
             super().push(target, environment, reporter)
+
+    def _to_be_taken_back(self, bucket: str) -> tuple[Due, ...]:
+        first = {piece.key: piece for piece in reversed(self._edges)}
+        return tuple(
+            Due(piece.ordinal, key, keys.object_ingest_id(bucket, key, piece.etag, piece.size_bytes), moment)
+            for key, moment in self._condition.taken_back.items()
+            for piece in [first[key]]
+        )
 
     @contextmanager
     def _faults(self, target: Target, environment: str, outputs: Outputs) -> Iterator[None]:

@@ -43,6 +43,7 @@ class FileLoad(Sender):
         # What the API answers to a refusal is no concern of this load.
         with contextlib.suppress(ApiError):
             self._api.get(f"/status/{bucket}/load/{name}.csv")
+            self._api.get("/files", {"state": "failed"})
 
     def _send(self, url: str, key: str) -> None:
         pointer = FilePointer(

@@ -64,7 +64,7 @@ class PackedObjects:
         self._sender.sqs.send_message(QueueUrl=self._outputs.index_queue_url, MessageBody=encode_order(order))
 
     def _ask_for_an_index_that_is_lost(self, name: str) -> None:
-        """Queue the range of an object whose index is not there: it is ordered, made and read."""
+        """Queue the range of an object whose index is not there: put back; the index is ordered, made, read."""
         bucket, key = self._outputs.bucket_name, f"load/{name}-lost.csv.gz"
         text = _text(name, 1)
         packed = gzip.compress(text)
@@ -73,7 +73,7 @@ class PackedObjects:
         span, layout = Span(0, len(_HEADER), len(text)), replace(_LAYOUT, indexed=True)
         pointer = RangePointer(new_name().lower().ljust(32, "0"), _now_ms(), span, source, layout)
         self._know(Manifest(pointer.ingest_id, pointer.received_ms, 1, (span,), source, layout))
-        self._sender.sqs.send_message(QueueUrl=self._outputs.queue_url, MessageBody=encode_message(pointer))
+        self._sender.sqs.send_message(QueueUrl=self._outputs.large_range_queue_url, MessageBody=encode_message(pointer))
 
     def _break_a_copy(self, name: str) -> None:
         """Put a zst in one frame, of whose copy the first part cannot be written at once: bad rows that do not pack."""
@@ -94,7 +94,8 @@ class PackedObjects:
         """See Load."""
         self._faults.remove(_UNSEEN)
         self._faults.remove(_BREAKS)
-        self._sender.sqs.purge_queue(QueueUrl=self._outputs.index_queue_url)
+        for url in (self._outputs.index_queue_url, self._outputs.large_range_queue_url):
+            self._sender.sqs.purge_queue(QueueUrl=url)
 
 
 def _text(symbol: str, rows: int) -> bytes:

@@ -15,18 +15,26 @@ from bench.ledger.api_client import ApiClient
 from bench.market_analytics.completion import trigger_schedule
 from bench.permissions.index_load import PackedObjects
 from bench.permissions.loads import Sender, created, missing, new_name
+from bench.permissions.revision_load import TakenBack
 from bench.stack import deployment
-from market_analytics.data_aggregator_election import CONFIRMING, PARTITION, ROLLING_UP
+from market_analytics.data_aggregator_confirmation import CONFIRM_AFTER_MS
+from market_analytics.data_aggregator_election import PARTITION, ROLLING_UP, SURVEYING
 from services.objects import PART_BYTES
-from tickstream.ingests import Format, Layout, Span
-from tickstream.items import key_of
+from tickstream.bar_codec import encode_bars
+from tickstream.bars import bar_of
+from tickstream.hours import Slice
+from tickstream.ingests import Activity, Format, Layout, Receipt, Span
+from tickstream.items import activity_item, key_of, receipt_items, slice_item
+from tickstream.keys import MS_PER_HOUR, NS_PER_HOUR, posted_ingest_id, range_id
 from tickstream.messages import RangePointer, encode_message
+from tickstream.ticks import Tick
 
 if TYPE_CHECKING:
     from bench.targets import Target
 
 #: Hours of so many slices are compacted; the load makes some of more.
-PARAMETERS: Final = {"RangeBytes": "65536", "CompactionThreshold": "4"}
+#: What is put again moves to its new place only where that matters.
+PARAMETERS: Final = {"RangeBytes": "65536", "CompactionThreshold": "4", "SameKey": "replace"}
 _HEADER: Final = "symbol,timestamp,price,size\n"
 _OBJECTS: Final = 6
 _DOUBTFUL: Final = 6
@@ -44,6 +52,7 @@ class MarketLoad(Sender):
         self._api = ApiClient(target, target.api_url(self.outputs.rest_api_id, environment))
         self._faults = FaultInjector(target)
         self._packed = PackedObjects(self, self.outputs, self._faults)
+        self._taken_back = TakenBack(self, self.outputs, self._api)
         retry_soon(self.sqs, self.outputs.working_queues().values())
 
     def send(self) -> None:
@@ -55,7 +64,13 @@ class MarketLoad(Sender):
             self.put(bucket, f"load/{name}-{number}.csv", body)
         # The same bytes once more: known already, so its receipts are looked for.
         self.put(bucket, f"load/{name}-{number}.csv", body)
+        # Of two ranges.
+        row = f"{name},{_MINUTE},1.5,1\n"
+        self.put(
+            bucket, f"load/{name}-cut.csv", (_HEADER + row * (int(PARAMETERS["RangeBytes"]) // len(row) + 1)).encode()
+        )
         self._break_an_upload(name)
+        self._lose_a_rollup(name)
         self._packed.send()
         gone = missing(bucket, f"load/{name}-gone.csv")
         self.invoke(self.outputs.ingestion_function_name, created(gone))
@@ -79,6 +94,9 @@ class MarketLoad(Sender):
             for _ in range(2):
                 self._api.post("/ingest", json.dumps(tick).encode(), {"Idempotency-Key": name})
             self._api.get(f"/bars/{name}", {"from": _MINUTE, "to": "2026-01-05T15:00:00Z"})
+            self._api.get("/symbols", {"prefix": name})
+            self._api.get("/ingests", {"key": f"load/{name}-cut.csv"})
+        self._taken_back.send(name)
         self.poke()
 
     def _break_an_upload(self, name: str) -> None:
@@ -91,17 +109,31 @@ class MarketLoad(Sender):
         self._faults.add([FaultRule(_BREAKS, "s3", "UploadPart", processor, times=1)])
         self.put(self.outputs.bucket_name, f"load/{name}.csv.gz", body)
 
+    def _lose_a_rollup(self, name: str) -> None:
+        """Have a range be committed a while ago and no rollup include it, nor any list: the schedule lists it again."""
+        then_ms = time.time_ns() // 10**6 - 2 * CONFIRM_AFTER_MS
+        ingest_id, hour = posted_ingest_id("load", name), then_ms // MS_PER_HOUR
+        bar = bar_of(Tick(name, hour * NS_PER_HOUR, 10**9, 10**9), ingest_id, "", 0)
+        items = [
+            slice_item(Slice(name, hour, range_id(ingest_id, 0), encode_bars([bar])), ingest_id, 0, then_ms),
+            *receipt_items(Receipt(ingest_id, 0, 1, 0, then_ms, {name: (hour,)}), then_ms),
+            activity_item(Activity(ingest_id, then_ms, 1)),
+        ]
+        for item in items:
+            self.target.client("dynamodb").put_item(TableName=self.outputs.table_name, Item=item)
+
     def poke(self) -> None:
-        """Call the schedule."""
+        """Call the schedules."""
         trigger_schedule(self.target, self.outputs)
+        self._taken_back.poke()
 
     def clear_leftovers(self) -> None:
         """See Load."""
         self._faults.remove(_BREAKS)
         self._packed.clear_leftovers()
         self.sqs.purge_queue(QueueUrl=self.outputs.queue_url)
-        for lease in (ROLLING_UP, CONFIRMING):
-            self.target.client("dynamodb").delete_item(TableName=self.outputs.table_name, Key=key_of(PARTITION, lease))
+        for board in (ROLLING_UP, SURVEYING):
+            self.target.client("dynamodb").delete_item(TableName=self.outputs.table_name, Key=key_of(PARTITION, board))
 
     def leave_behind(self) -> None:
         """See Load."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 EMPTYING: Final = (
     "s3:GetBucketPolicy",
     "s3:PutBucketPolicy",
+    "s3:PutLifecycleConfiguration",
     "s3:ListBucketVersions",
     "s3:DeleteObjectVersion",
     "s3:ListBucketMultipartUploads",

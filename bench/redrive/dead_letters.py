@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 from tickstream.errors import MalformedItem
 from tickstream.files import decode_pointer, encode_pointer, file_id_of, group_of, redriven
 from tickstream.keys import object_ingest_id
-from tickstream.messages import EVENT_DETAIL_TYPE, decode_message, decode_order, names_of, ranges_from_detail
+from tickstream.messages import (
+    CALL_DETAIL_TYPE,
+    EVENT_DETAIL_TYPE,
+    call_from_detail,
+    decode_message,
+    decode_order,
+    names_of,
+    ranges_from_detail,
+)
 from tickstream.notifications import records_of, source_of
+from tickstream.revisions import ORDER_DETAIL_TYPE, order_from_detail
 from tickstream.strict_fields import read_fields
 
 if TYPE_CHECKING:
@@ -64,7 +73,8 @@ class ToFunction:
 class DeadLetter:
     """A message that can be put back.
 
-    ids: of the ingests or files that it is about; none in a schedule's event. about: the same for people to read.
+    ids: of the ingests or files that it is about; none in an event that does not name any. about: the same for people
+    to read.
     """
 
     ids: tuple[str, ...]
@@ -78,7 +88,7 @@ def queue_name(url: str) -> str:
 
 
 def range_reader(queue_url: str) -> Reader:
-    """Read messages of ProcessingQueue, which go there again.
+    """Read messages of a queue of ranges, which go there again, from the beginning.
 
     Sent twice, a range is processed twice: its slices and its receipt are written again under the same keys.
     """
@@ -124,20 +134,56 @@ def event_reader(function: str) -> Reader:
     """Read EventBridge's events for DataAggregator, which is invoked with them again.
 
     Whether it failed on one or never got it, the event is the same. Invoked twice, it finds that its ranges are
-    rolled up; the schedule's event only makes it look for work.
+    rolled up; the schedule's event and a call for help only make it look for work.
     """
 
     def read(message: Message) -> DeadLetter:
-        event = _fields(message["Body"])
+        kind, detail = _delivered(message["Body"])
         way = ToFunction(function, message["Body"])
-        detail, kind = event.get("detail"), event.get("detail-type")
         if kind == _SCHEDULED:
             return DeadLetter((), "the schedule", way)
+        if kind == CALL_DETAIL_TYPE:
+            work, lanes = call_from_detail(detail)
+            return DeadLetter((), f"a call for help with {work}, lanes {', '.join(map(str, sorted(lanes)))}", way)
         if kind != EVENT_DETAIL_TYPE or not isinstance(detail, dict):
             raise MalformedItem(f"not an event for {function}: detail-type {kind!r}")
         ranges = ranges_from_detail(detail)
         ids = tuple(dict.fromkeys(str(one.ingest_id) for one in ranges))
         return DeadLetter(ids, "; ".join(f"ingest {one.ingest_id}, range {one.index}" for one in ranges), way)
+
+    return read
+
+
+def revision_reader(function: str) -> Reader:
+    """Read EventBridge's events for DataRevision, which is invoked with them again.
+
+    They name entries of a list, and an entry its ingest by no more than a hash. Invoked twice, it goes on with an entry
+    from where that is, and passes over one that is no longer there; the schedule's event only makes it look for work.
+    """
+
+    def read(message: Message) -> DeadLetter:
+        kind, detail = _delivered(message["Body"])
+        way = ToFunction(function, message["Body"])
+        if kind == _SCHEDULED:
+            return DeadLetter((), "the schedule", way)
+        if kind != ORDER_DETAIL_TYPE:
+            raise MalformedItem(f"not an event for {function}: detail-type {kind!r}")
+        return DeadLetter((), f"ingests that are taken back: {len(order_from_detail(detail))}", way)
+
+    return read
+
+
+def undelivered_reader(readers: Mapping[str, Reader]) -> Reader:
+    """Read events that EventBridge could not deliver, with the reader of the function (by name) that each was for.
+
+    A target that is none of these is not followed, whoever noted it.
+    """
+
+    def read(message: Message) -> DeadLetter:
+        target = _attributes(message).get("TARGET_ARN", "").rpartition(":")[2]
+        if (reader := readers.get(target)) is None:
+            raise MalformedItem(f"was for no function of this stack: {target!r}")
+        return reader(message)
 
     return read
 
@@ -211,6 +257,12 @@ def _sources(body: str, bucket: str) -> tuple[Source, ...]:
     if foreign := [one.bucket for one in sources if one.bucket != bucket]:
         raise MalformedItem(f"an event of the bucket {foreign[0]}, not of {bucket}")
     return sources
+
+
+def _delivered(body: str) -> tuple[Any, Any]:
+    """Return type and detail of an event of EventBridge."""
+    event = _fields(body)
+    return event.get("detail-type"), event.get("detail")
 
 
 def _fields(body: str) -> Mapping[str, Any]:

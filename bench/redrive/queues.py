@@ -15,6 +15,8 @@ from bench.redrive.dead_letters import (
     pointer_reader,
     queue_name,
     range_reader,
+    revision_reader,
+    undelivered_reader,
 )
 from bench.stack import deployment
 from bench.stack.outputs import FileOutputs
@@ -45,8 +47,10 @@ class DeadQueue:
 def market_queues(outputs: Outputs) -> dict[str, DeadQueue]:
     """Return the dead-letter queues of market analytics, by the names that its outputs have for them."""
     ingestion, aggregator = outputs.ingestion_function_name, outputs.aggregator_function_name
+    revision = outputs.revision_function_name
+    ranges = {"processing": outputs.queue_url, "large-ranges": outputs.large_range_queue_url}
     kinds = {
-        "processing": (queue_name(outputs.queue_url), outputs.processor_function_name, range_reader(outputs.queue_url)),
+        **{name: (queue_name(url), outputs.processor_function_name, range_reader(url)) for name, url in ranges.items()},
         "index": (
             queue_name(outputs.index_queue_url),
             outputs.indexer_function_name,
@@ -54,8 +58,13 @@ def market_queues(outputs: Outputs) -> dict[str, DeadQueue]:
         ),
         "ingestion": (ingestion, ingestion, object_reader(ingestion, outputs.bucket_name)),
         "aggregator": (aggregator, aggregator, event_reader(aggregator)),
+        "revision": (revision, revision, revision_reader(revision)),
         # What EventBridge could not deliver: nobody failed on it yet.
-        "rule": (aggregator, aggregator, event_reader(aggregator)),
+        "rule": (
+            "its function",
+            f"{aggregator}, {revision}",
+            undelivered_reader({aggregator: event_reader(aggregator), revision: revision_reader(revision)}),
+        ),
     }
     return {name: DeadQueue(url, *kinds[name]) for name, url in outputs.dead_letter_queues().items()}
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
 
     from bench.redrive.dead_letters import Message
+    from bench.redrive.pace import Pace
     from bench.redrive.queues import DeadQueue
     from bench.targets import Target
 
@@ -95,11 +96,13 @@ def redrive(
     queues: Mapping[str, DeadQueue],
     only: Container[str] | None = None,
     tell: Callable[[str, int, int], None] | None = None,
+    pace: Pace | None = None,
 ) -> tuple[Redriven, ...]:
     """Put back to work what stands in these queues (by name) now; what comes meanwhile stays for the next time.
 
     only: the ids of the ingests or files whose messages are meant; None for all. tell: gets, after each step, a queue's
-    name, how many of its messages were put back and how many stood there.
+    name, how many of its messages were put back and how many stood there. pace: of all queues together; None: as fast
+    as they are taken.
 
     Each message is sent before it is deleted, so an interrupt loses none; those that stay are in sight again
     afterwards. Raises TargetError where the target does not answer: what was put back until then is at work.
@@ -107,7 +110,7 @@ def redrive(
     done = []
     for name, queue in queues.items():
         with _said_in_one_line(queue):
-            done.append(_redrive(target, name, queue, only, tell))
+            done.append(_redrive(target, name, queue, only=only, tell=tell, pace=pace))
     return tuple(done)
 
 
@@ -115,13 +118,21 @@ def _redrive(
     target: Target,
     name: str,
     queue: DeadQueue,
+    *,
     only: Container[str] | None,
     tell: Callable[[str, int, int], None] | None,
+    pace: Pace | None,
 ) -> Redriven:
     began_ms = time.time_ns() // 10**6
     put_back, stay = 0, list[str]()
     #: Why a destination takes nothing: its client has asked it several times, asking for each message is of no use.
     refusals: dict[str, str] = {}
+
+    def send(due: tuple[Message, DeadLetter]) -> str:
+        if pace is not None:
+            pace.wait()
+        return _send(target, due[1])
+
     with _OutOfSight(target, queue) as messages, ThreadPoolExecutor(_BATCH) as pool:
         before = depth(target, queue.url)
         for batch in messages.batches(at_most=STAY_MOST):
@@ -140,7 +151,7 @@ def _redrive(
                     else:
                         due.append((message, dead_letter))
             sent = []
-            answers = pool.map(lambda one: _send(target, one[1]), due)
+            answers = pool.map(send, due)
             for (message, dead_letter), refusal in zip(due, answers, strict=True):
                 if refusal:
                     refusals[dead_letter.way.destination] = refusal

@@ -181,11 +181,16 @@ def _lane_name(name: str, lane: int) -> dict[str, Any]:
 
 
 def _over_time(figure: go.Figure, span_s: tuple[float, float], height_px: int) -> dict[str, Any]:
+    return over_time(figure, span_s, height_px, "s")
+
+
+def over_time(figure: go.Figure, span: tuple[float, float], height_px: int, unit: str) -> dict[str, Any]:
+    """Return what plotly's script takes, with one time axis of this span, in a unit."""
     figure.update_layout(
         height=height_px,
         margin=_MARGIN,
         hovermode="x unified",
-        xaxis={"range": list(span_s), "ticksuffix": " s", "hoverformat": ".1f", "nticks": 8},
+        xaxis={"range": list(span), "ticksuffix": f" {unit}", "hoverformat": ".1f", "nticks": 8},
         yaxis={"rangemode": "tozero", "fixedrange": True, "nticks": 5, "tickformat": "~s"},
     )
     return _plain(figure)

@@ -80,8 +80,34 @@ def write_report(result: Path) -> Path:
 
 def render(result: Result) -> str:
     """Return the whole page."""
+    return (
+        environment_of("bench.report")
+        .get_template("report.html.j2")
+        .render(
+            result=result,
+            source=FILE_NAME,
+            not_measured=NOT_MEASURED,
+            stages=STAGES,
+            percentiles=charts.PERCENTILES,
+            counts=counts(result),
+            checks=sorted(result.verdict.checks, key=lambda check: check.passed),
+            sentence=sentence(result),
+            reasons=reasons(result),
+            services=services(result.requests or ()),
+            own_requests=sum(row.requests for row in result.own_requests or ()),
+            charts={chart.name: chart for chart in _charts(result)},
+            rates=charts.rates(result.timeline),
+            faults=_faults(result),
+            tables=_tables(result),
+            **assets(),
+        )
+    )
+
+
+def environment_of(package: str) -> Environment:
+    """Return what renders the pages of a package, which has them in a folder `page`."""
     environment = Environment(
-        loader=PackageLoader("bench.report", "page"),
+        loader=PackageLoader(package, "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -93,31 +119,18 @@ def render(result: Result) -> str:
         "ms": said_ms,
         "seconds": said_seconds,
     }
+    return environment
+
+
+def assets() -> dict[str, Markup]:
+    """Return style sheet and scripts that a page has in it, so that it opens offline."""
 
     def verbatim(name: str) -> Markup:
         # Our own files, not anybody's data.
         return Markup((Path(__file__).parent / "page" / name).read_text(encoding="utf-8"))  # noqa: S704
 
-    return environment.get_template("report.html.j2").render(
-        result=result,
-        source=FILE_NAME,
-        not_measured=NOT_MEASURED,
-        stages=STAGES,
-        percentiles=charts.PERCENTILES,
-        counts=counts(result),
-        checks=sorted(result.verdict.checks, key=lambda check: check.passed),
-        sentence=sentence(result),
-        reasons=reasons(result),
-        services=services(result.requests or ()),
-        own_requests=sum(row.requests for row in result.own_requests or ()),
-        charts={chart.name: chart for chart in _charts(result)},
-        rates=charts.rates(result.timeline),
-        faults=_faults(result),
-        tables=_tables(result),
-        css=verbatim("report.css"),
-        script=verbatim("report.js"),
-        plotly=Markup(get_plotlyjs()),  # noqa: S704 - plotly's own script
-    )
+    plotly = Markup(get_plotlyjs())  # noqa: S704 - plotly's own script
+    return {"css": verbatim("report.css"), "script": verbatim("report.js"), "plotly": plotly}
 
 
 def sentence(result: Result) -> str:

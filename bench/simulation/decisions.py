@@ -27,6 +27,7 @@ class Fault(StrEnum):
     REPEATED = "does it twice, because the first answer was lost"
     REFUSED = "is throttled"
     CUT_OFF = "is throttled from then on"
+    THROTTLED = "has its batches of writes throttled from then on"
     TORN = "gets only a part of it done at first"
 
     #: In a delivery.
@@ -42,7 +43,7 @@ class Fault(StrEnum):
 #: What happens at calls, as against deliveries and clocks.
 AT_CALLS: Final = (
     Fault.PAUSED, Fault.ANSWERED_LATE, Fault.KILLED, Fault.KILLED_AFTER, Fault.LOST, Fault.REPEATED, Fault.REFUSED,
-    Fault.CUT_OFF, Fault.TORN,
+    Fault.CUT_OFF, Fault.THROTTLED, Fault.TORN,
 )  # fmt: skip
 #: Those of them that an election by events alone must bear: nobody dies, and nobody gives up.
 PATIENT: Final = (Fault.PAUSED, Fault.ANSWERED_LATE, Fault.REPEATED, Fault.TORN)

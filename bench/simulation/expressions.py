@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import operator
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +30,8 @@ type Condition = Callable[[Item, Mapping[str, str], Mapping[str, Any]], bool]
 type _Operand = Callable[[Item, Mapping[str, str], Mapping[str, Any]], Any]
 
 _TOKEN: Final = re.compile(r"\s*(?:([#:]?[A-Za-z_][A-Za-z0-9_]*)|(<>|<=|>=|[()=<>,]))")
+_CLAUSE: Final = re.compile(r"\b(ADD|SET|REMOVE) (.*?)(?= (?:ADD|SET|REMOVE) |$)")
+_NAME: Final = re.compile(r"[#:]\w+")
 _COMPARATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "=": operator.eq,
     "<>": operator.ne,
@@ -53,14 +56,33 @@ def condition(text: str) -> Condition:
     return compiled
 
 
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an UpdateItem does: names with the values that are added to them, or set, and names that are removed."""
+
+    adds: tuple[tuple[str, str], ...]
+    sets: tuple[tuple[str, str], ...]
+    removes: tuple[str, ...]
+
+
 @cache
-def additions(text: str) -> tuple[tuple[str, str], ...]:
-    """Return the (name, value) pairs of `ADD name value, ...`. Raises ExpressionError."""
-    verb, _, rest = text.strip().partition(" ")
-    pairs = tuple(tuple(pair.split()) for pair in rest.split(","))
-    if verb != "ADD" or any(len(pair) != 2 for pair in pairs):
+def update(text: str) -> Update:
+    """Read `ADD name value, ...`, `SET name = value, ...` and `REMOVE name, ...`. Raises ExpressionError."""
+    clauses: dict[str, list[tuple[str, ...]]] = {"ADD": [], "SET": [], "REMOVE": []}
+    for verb, rest in _CLAUSE.findall(text):
+        clauses[verb] += [tuple(_NAME.findall(part)) for part in rest.split(",")]
+    pairs = [*clauses["ADD"], *clauses["SET"]]
+    if (
+        any(len(pair) != 2 for pair in pairs)
+        or any(len(name) != 1 for name in clauses["REMOVE"])
+        or not _CLAUSE.match(text)
+    ):
         raise ExpressionError(f"not an update that the simulation knows: {text!r}")
-    return tuple((name, value) for name, value in pairs)
+    return Update(
+        tuple((name, value) for name, value in clauses["ADD"]),
+        tuple((name, value) for name, value in clauses["SET"]),
+        tuple(name for (name,) in clauses["REMOVE"]),
+    )
 
 
 class _Parser:

@@ -182,9 +182,12 @@ class FilesWorld:
 
     def _moved(self, key: Key, before: Item | None, item: Item | None) -> None:
         """Judge a write to the table: a status moves forward only, and what it says of a file is true."""
-        from tickstream.status_items import status_from  # noqa: PLC0415 - see seams
+        from tickstream.status_items import is_statistics, status_from  # noqa: PLC0415 - see seams
 
         file_id = key[0]
+        if (some := item or before) and is_statistics(some):
+            self._written_once(file_id, before, item)
+            return
         if item is None:
             self.violations.append(Violation("status deleted", file_id))
             return
@@ -194,7 +197,22 @@ class FilesWorld:
             self.violations.append(Violation("status moved back", f"{file_id}: {known.order} to {last.order}"))
         if known is not None and known.sequencer == last.sequencer and known.status.value == "completed":
             self.violations.append(Violation("completed and moved on", f"{file_id}: to {last.status.value}"))
+        if last.status.value == "processed" and not self._statistics_of(last):
+            self.violations.append(Violation("processed without statistics", file_id))
         self._judge(file_id, last)
+
+    def _written_once(self, name: str, before: Item | None, item: Item | None) -> None:
+        if before is not None and item != before:
+            self.violations.append(Violation("statistics changed", name))
+
+    def _statistics_of(self, last: Move) -> Item | None:
+        from tickstream.files import FilePointer  # noqa: PLC0415 - see seams
+        from tickstream.ingests import Format, Layout  # noqa: PLC0415
+        from tickstream.status_items import statistics_key  # noqa: PLC0415
+
+        # Its layout names no statistics.
+        pointer = FilePointer(last.source, last.sequencer, last.attempt, last.received_ms, Layout(Format.CSV))
+        return self.table.items.get(self.table.key_of(statistics_key(pointer)))
 
     def _judge(self, file_id: str, last: Move) -> None:
         uploads = {upload.sequencer: upload for upload in self.uploads[file_id]}

@@ -151,10 +151,10 @@ class EventSource:
 
 
 class BusClient:
-    """boto3's client of EventBridge, as far as the functions use it, with one rule: everything goes to one function."""
+    """boto3's client of EventBridge, as far as the functions use it. targets: where the events of a source go."""
 
-    def __init__(self, function: Function, calls: Calls) -> None:
-        self._function = function
+    def __init__(self, targets: Mapping[str, Function], calls: Calls) -> None:
+        self._targets = targets
         self._calls = calls
         self._events = 0
 
@@ -169,7 +169,8 @@ class BusClient:
                     "detail-type": entry["DetailType"],
                     "detail": json.loads(entry["Detail"]),
                 }
-                self._function.invoke_later(event, f"event {self._events}", may_be_lost=True)
+                target = self._targets[entry["Source"]]
+                target.invoke_later(event, f"event {self._events}", may_be_lost=True)
             undone = {"ErrorCode": "ThrottlingException", "ErrorMessage": "simulated"}
             return {"Entries": [{} if number < most else undone for number in range(len(Entries))]}
 

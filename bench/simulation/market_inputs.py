@@ -1,58 +1,31 @@
-"""What is sent to market analytics in a schedule, and what else is done there.
-
-Objects, posts and ranges come out of a fixed stock, so that all schedules see the same bytes and each is decoded once.
-"""
+"""What is sent to market analytics in a schedule, and what else is done there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from bench.simulation.ticks import Maker, Tick
+from bench.simulation.market_stock import (
+    DAMAGED,
+    HOT,
+    KEYS,
+    OBJECTS,
+    POSTS,
+    STOCK,
+    SYMBOLS,
+    VERSIONS,
+    VERSIONS_A_KEY,
+)
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
 
-SYMBOLS: Final = ("AAA", "BBB")
-_HEADING: Final = "symbol,timestamp,price,size\n"
-#: Objects, posts and ranges that a schedule chooses from. Of each the first few, the hot ones, hit one hour, where most
-#: can go wrong; the others spread over two symbols and two hours.
-STOCK: Final = 12
-HOT: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """Ticks that are sent together. name: of the object, or the post's key."""
-
-    name: str
-    ticks: tuple[Tick, ...]
-
-    def text(self) -> str:
-        """Write them as an object."""
-        return _HEADING + "".join(tick.row() for tick in self.ticks)
-
-
-def _stock() -> tuple[tuple[Parcel, ...], tuple[Parcel, ...], tuple[Parcel, ...]]:
-    maker = Maker()
-    objects = [Parcel(f"object-{n}.csv", tuple(_ticks(maker, n, 2 + n % 5))) for n in range(STOCK)]
-    posts = [Parcel(f"post-{n}", tuple(_ticks(maker, n, 1 + n % 3))) for n in range(STOCK)]
-    ranges = [Parcel(f"range-{n}", tuple(_ticks(maker, n, 1 + n % 2))) for n in range(STOCK)]
-    return tuple(objects), tuple(posts), tuple(ranges)
-
-
-def _ticks(maker: Maker, number: int, count: int) -> list[Tick]:
-    ticks = []
-    for position in range(count):
-        spread = number >= HOT
-        symbol = SYMBOLS[(number + position) % 2 if spread else position % 4 == 3]
-        minute = (0, 1, 59, 60, 119)[(number * 3 + position) % 5] if spread else position % 2
-        ticks.append(maker.tick(symbol, minute))
-    return ticks
-
-
-OBJECTS, POSTS, RANGES = _stock()
+#: As the function has it (`market_analytics.data_revision_hours`).
+MAX_COMPACTED: Final = 50_000
+#: The last input comes before this: from then on nothing goes wrong any more.
+LAST_MS: Final = 415_000
 
 
 class Do(StrEnum):
@@ -65,6 +38,19 @@ class Do(StrEnum):
     FIRE = "fires the schedule"
     READ = "reads"
     ASK = "asks for the state of"
+    #: By its number among those that are known; of the aggregators' ranges, by its own.
+    RETRACT = "takes back"
+    #: The ingest that an object began last.
+    RETRACT_OBJECT = "takes back the object"
+    #: Of the messages that were ever sent, or of the ranges.
+    REDELIVER = "delivers again"
+    #: A version of a key, which takes the place of those before; or is added, as the stack's parameter said then.
+    PUT = "puts the version"
+    PUT_ADDING = "puts the version, to be added"
+    #: The ingest that a key began last.
+    RETRACT_KEY = "takes back the key"
+    #: Of the puts, S3's event.
+    ANNOUNCE_AGAIN = "announces again"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,15 +68,26 @@ class Input:
     def __str__(self) -> str:
         """Say it in one line."""
         what = {
-            Do.UPLOAD: f"somebody puts {OBJECTS[self.number % STOCK].name}",
+            Do.UPLOAD: f"somebody puts {OBJECTS[self.number % len(OBJECTS)].name}",
             Do.POST: f"somebody posts {POSTS[self.number % STOCK].name}",
             Do.COMMIT: f"a processor commits ranges {self.number} to {self.number + self.count - 1}",
             Do.COMMIT_UNTOLD: f"a processor commits range {self.number}, and its event is lost",
             Do.FIRE: "the schedule fires",
             Do.READ: f"somebody reads the bars of {SYMBOLS[self.number % 2]}",
             Do.ASK: f"somebody asks for the state of ingest {self.number}",
+            Do.RETRACT: f"somebody takes back ingest {self.number}",
+            Do.RETRACT_OBJECT: f"somebody takes back {OBJECTS[self.number % len(OBJECTS)].name}",
+            Do.REDELIVER: f"message {self.number} comes once more",
+            Do.PUT: f"somebody puts {_version(self.number)}",
+            Do.PUT_ADDING: f"somebody puts {_version(self.number)}, which is added",
+            Do.RETRACT_KEY: f"somebody takes back {KEYS[self.number % len(KEYS)]}",
+            Do.ANNOUNCE_AGAIN: f"put {self.number} is announced once more",
         }[self.do]
         return f"{self.at_ms / 1000:g} s: {what}"
+
+
+def _version(number: int) -> str:
+    return f"{VERSIONS[number % len(VERSIONS)].name}, version {number % VERSIONS_A_KEY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,8 @@ class Scenario:
 
     inputs: in order of time. threshold: of compaction. range_bytes: of objects. batch_size: ranges of one invocation.
     scheduled: whether the schedule repairs what events missed; without it they must do everything alone. paced: whether
-    it fires by itself, every five minutes; otherwise only when an input says so.
+    it fires by itself, every five minutes; otherwise only when an input says so. max_compacted: of how many ranges an
+    hour is put together again.
     """
 
     inputs: tuple[Input, ...]
@@ -108,6 +106,15 @@ class Scenario:
     batch_size: int = 5
     scheduled: bool = True
     paced: bool = True
+    max_compacted: int = MAX_COMPACTED
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether anything may be taken back."""
+        return any(one.do in _TAKING_BACK or (one.do is Do.UPLOAD and one.number >= STOCK) for one in self.inputs)
+
+
+_TAKING_BACK: Final = frozenset({Do.RETRACT, Do.RETRACT_OBJECT, Do.RETRACT_KEY, Do.PUT})
 
 
 def whole_pipeline(rng: random.Random, *, scheduled: bool, length_ms: int) -> Scenario:
@@ -118,16 +125,47 @@ def whole_pipeline(rng: random.Random, *, scheduled: bool, length_ms: int) -> Sc
     inputs += [
         Input(rng.randrange(length_ms), Do.POST, number) for number in rng.sample(range(STOCK), rng.randint(0, 2))
     ]
-    inputs += _looks(rng, length_ms, rng.randint(2, 4))
+    inputs += looks(rng, length_ms, rng.randint(2, 4))
     if rng.random() < 0.3:
         inputs += [Input(one.at_ms + rng.choice((0, 10, 30_000)), one.do, one.number) for one in inputs[:1]]
+    max_compacted = MAX_COMPACTED
+    if scheduled and rng.random() < 0.15:
+        damaged = Input(rng.randrange(length_ms), Do.UPLOAD, STOCK + rng.randrange(DAMAGED))
+        inputs.append(damaged)
+        # All of its receipts are there for a moment before it is taken back.
+        inputs += [Input(damaged.at_ms + rng.choice((70, 75, 80, 90, 2_000, 40_000)), Do.ASK, n) for n in range(4)]
+    if scheduled and rng.random() < 0.35:
+        inputs += _taken_back(rng, inputs, length_ms)
+        max_compacted = rng.choice((MAX_COMPACTED, MAX_COMPACTED, MAX_COMPACTED, 3))
     return Scenario(
         tuple(sorted(inputs)),
         threshold=rng.choice((2, 3, 4, 500)),
         range_bytes=rng.choice((60, 100, 10**6)),
         batch_size=rng.choice((1, 2, 5)),
         scheduled=scheduled,
+        max_compacted=max_compacted,
     )
+
+
+def _taken_back(rng: random.Random, inputs: Sequence[Input], length_ms: int) -> list[Input]:
+    """Draw what is taken back of what is sent, put again after that, delivered again long after, and read meanwhile."""
+    sent = [one for one in inputs if one.do in {Do.UPLOAD, Do.POST}]
+    more: list[Input] = []
+    for _ in range(rng.choice((1, 1, 2))):
+        one = rng.choice(sent)
+        at_ms = one.at_ms + rng.choice((30, 50, 300, 2_000, 20_000, 65_000, 100_000))
+        if one.do is Do.UPLOAD and rng.random() < 0.8:
+            more.append(Input(at_ms, Do.RETRACT_OBJECT, one.number))
+            if rng.random() < 0.4:
+                more.append(Input(at_ms + rng.choice((10, 3_000, 20_000, 110_000)), Do.UPLOAD, one.number))
+        else:
+            more.append(Input(at_ms, Do.RETRACT, rng.randrange(4)))
+        more += looks(rng, length_ms, 1)
+        more.append(Input(at_ms + rng.choice((30, 200, 1_000, 30_000)), Do.READ, rng.randrange(2)))
+    if rng.random() < 0.5:
+        at_ms = rng.choice((rng.randrange(LAST_MS), rng.randrange(361_000, LAST_MS)))
+        more.append(Input(at_ms, Do.REDELIVER, rng.randrange(8)))
+    return [replace(one, at_ms=min(one.at_ms, LAST_MS)) for one in more]
 
 
 def aggregators_alone(rng: random.Random, *, scheduled: bool, length_ms: int, fires: int) -> Scenario:
@@ -140,8 +178,32 @@ def aggregators_alone(rng: random.Random, *, scheduled: bool, length_ms: int, fi
         inputs.append(Input(rng.randrange(length_ms), Do.COMMIT, at, count))
         at += count
     inputs += [Input(rng.randrange(length_ms), Do.FIRE) for _ in range(fires if scheduled else 0)]
-    inputs += _looks(rng, length_ms, rng.randint(1, 2))
-    return Scenario(tuple(sorted(inputs)), threshold=rng.choice((2, 3, 500, 500)), scheduled=scheduled)
+    inputs += looks(rng, length_ms, rng.randint(1, 2))
+    max_compacted = MAX_COMPACTED
+    if scheduled and rng.random() < 0.35:
+        inputs += _ranges_taken_back(rng, inputs, length_ms)
+        max_compacted = rng.choice((MAX_COMPACTED, MAX_COMPACTED, MAX_COMPACTED, 3))
+    return Scenario(
+        tuple(sorted(inputs)),
+        threshold=rng.choice((2, 3, 500, 500)),
+        scheduled=scheduled,
+        max_compacted=max_compacted,
+    )
+
+
+def _ranges_taken_back(rng: random.Random, inputs: Sequence[Input], length_ms: int) -> list[Input]:
+    """Draw what is taken back of the ranges that are committed, and what of it is delivered again."""
+    more: list[Input] = []
+    for _ in range(rng.choice((1, 1, 2))):
+        one = rng.choice([one for one in inputs if one.do is Do.COMMIT])
+        at_ms = one.at_ms + rng.choice((20, 50, 300, 2_000, 20_000, rng.randrange(1, length_ms)))
+        number = one.number + rng.randrange(one.count)
+        more.append(Input(at_ms, Do.RETRACT, number))
+        more.append(Input(at_ms + rng.choice((30, 200, 1_000, 30_000)), Do.READ, rng.randrange(2)))
+        if rng.random() < 0.3:
+            again_ms = rng.choice((at_ms + rng.randrange(30_000), rng.randrange(361_000, LAST_MS)))
+            more.append(Input(again_ms, Do.REDELIVER, number))
+    return [replace(one, at_ms=min(one.at_ms, LAST_MS)) for one in more]
 
 
 def settling_meets_rolling_up(rng: random.Random) -> Scenario:
@@ -162,12 +224,13 @@ def settling_meets_rolling_up(rng: random.Random) -> Scenario:
         Input(settling_ms + rng.randrange(100, 20_000), Do.COMMIT, third),
         Input(again_ms - rng.randrange(100, 10_000), Do.COMMIT, fourth),
         Input(again_ms, Do.FIRE),
-        *_looks(rng, again_ms, rng.randint(0, 1)),
+        *looks(rng, again_ms, rng.randint(0, 1)),
     ]
     return Scenario(tuple(sorted(inputs)), threshold=rng.choice((3, 500, 500)), paced=False)
 
 
-def _looks(rng: random.Random, length_ms: int, count: int) -> list[Input]:
+def looks(rng: random.Random, length_ms: int, count: int) -> list[Input]:
+    """Draw when somebody reads bars, or asks for the state of an ingest."""
     return [
         Input(rng.randrange(length_ms * 5 // 4), rng.choice((Do.READ, Do.READ, Do.ASK)), rng.randrange(4))
         for _ in range(count)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from bench.simulation.decisions import AT_CALLS, IN_DELIVERIES, PATIENT, Drawn, Fault, Odds, Recorded
+from bench.simulation.fate import not_listed
 from bench.simulation.market import SCHEDULE_MS, MarketWorld
-from bench.simulation.market_inputs import SYMBOLS, aggregators_alone, settling_meets_rolling_up, whole_pipeline
+from bench.simulation.market_at_rest import Wanted, open_bars, wrong_states, wrong_symbols
+from bench.simulation.market_inputs import aggregators_alone, settling_meets_rolling_up, whole_pipeline
+from bench.simulation.market_replacements import mixtures
+from bench.simulation.market_stock import SYMBOLS
 from bench.simulation.parts import Part
+from bench.simulation.replacing_inputs import versions_of_keys
 from bench.simulation.scheduler import EPOCH_MS, EndlessError
 from bench.simulation.seams import on_stage
 from bench.simulation.verdicts import Outcome, Quiet, Violation
@@ -32,7 +38,8 @@ TWO_MONTHS_MS: Final = 61 * 24 * 3_600_000
 def drawn(part: Part, seed: int) -> tuple[Scenario, Drawn]:
     """Draw a schedule's scenario, and who decides in it."""
     rng = random.Random(f"{part} {seed}")  # noqa: S311 - no secret
-    return (_whole if part is Part.WHOLE else _aggregators)(rng)
+    draw = {Part.WHOLE: _whole, Part.AGGREGATORS: _aggregators, Part.REPLACEMENTS: _replacements}[part]
+    return draw(rng)
 
 
 def _whole(rng: random.Random) -> tuple[Scenario, Drawn]:
@@ -50,6 +57,11 @@ def _aggregators(rng: random.Random) -> tuple[Scenario, Drawn]:
     return aggregators_alone(rng, scheduled=scheduled, length_ms=length_ms, fires=fires), Drawn(
         rng, _odds(rng, scheduled=scheduled)
     )
+
+
+def _replacements(rng: random.Random) -> tuple[Scenario, Drawn]:
+    scenario = versions_of_keys(rng, length_ms=rng.choice((200, 5_000, 60_000, 240_000)))
+    return scenario, Drawn(rng, _odds(rng, scheduled=True))
 
 
 def _overlapping(rng: random.Random) -> tuple[Scenario, Drawn]:
@@ -81,7 +93,7 @@ def _odds(rng: random.Random, *, scheduled: bool) -> Odds:
             calls=(Fault.REFUSED, Fault.KILLED) if is_failing else rng.sample(PATIENT, rng.randint(1, len(PATIENT))),
             deliveries=(Fault.TWICE, Fault.LATE),
             pauses_ms=rng.choice(((10, 30), (10, 200, 2_000), (5, 10, 15))),
-            spared="UpdateItem",
+            spared="Count",
         )
     long = rng.random() < 0.6
     return Odds(
@@ -100,7 +112,7 @@ def run(scenario: Scenario, choices: Drawn | Recorded, trace: Callable[[str], No
     quiet = Quiet(choices)
     world = MarketWorld(scenario, quiet)
     world.calls.trace = trace
-    with on_stage(world):
+    with on_stage(world), _limited(scenario):
         try:
             found = list(_phases(world, quiet))
         except EndlessError as error:
@@ -108,6 +120,19 @@ def run(scenario: Scenario, choices: Drawn | Recorded, trace: Callable[[str], No
         finally:
             world.scheduler.close()
     return Outcome((*world.violations, *found), dict(choices.made), world.scheduler.step)
+
+
+@contextmanager
+def _limited(scenario: Scenario) -> Iterator[None]:
+    """Set a limit that is not the same in all schedules."""
+    from market_analytics import data_revision_hours  # noqa: PLC0415 - a planted fault must be in place before
+
+    before = data_revision_hours.MAX_COMPACTED
+    data_revision_hours.MAX_COMPACTED = scenario.max_compacted  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        data_revision_hours.MAX_COMPACTED = before  # type: ignore[misc]
 
 
 def _phases(world: MarketWorld, quiet: Quiet) -> Iterator[Violation]:
@@ -126,23 +151,31 @@ def _phases(world: MarketWorld, quiet: Quiet) -> Iterator[Violation]:
             elif forgotten := history.not_rolled_up(world.table):
                 yield Violation("forgotten", f"no rollup includes {forgotten[0]}, and it is not listed")
     until_ms = scheduler.now_ms + SETTLED_AFTER_MS
-    while not _is_settled(world) and scheduler.now_ms < until_ms:
+    while not _is_settled(world) and not world.is_stuck and scheduler.now_ms < until_ms:
         world.fire()
         for turn in (1, 2):
             _redrive(world)
             scheduler.run(scheduler.now_ms + (REDRIVE_MS if turn == 1 else SCHEDULE_MS - REDRIVE_MS))
+    if world.is_stuck:
+        yield from history.violations()
+        yield from mixtures(history)
+        return
     if not _is_settled(world):
         yield Violation("not settled in time", f"left are {_left(world)}")
     world.scheduler.rest()
-    yield from _all_there(world, "at rest")
-    for ingest_id in history.begun():
+    yield from not_listed(world.table)
+    for ingest_id in history.ingests:
         world.ask(ingest_id)
     world.scheduler.rest()
-    yield from history.not_complete()
+    yield from wrong_states(history)
+    wanted = Wanted(history)
+    yield from wanted.violations
+    yield from _read_all(world, wanted, "at rest")
     scheduler.run(scheduler.now_ms + TWO_MONTHS_MS)
     world.table.expire("expiresAt", scheduler.now_ms // 1000)
-    yield from _all_there(world, "after two months")
+    yield from _read_all(world, wanted, "after two months")
     yield from history.violations()
+    yield from mixtures(history)
 
 
 def _is_settled(world: MarketWorld) -> bool:
@@ -150,36 +183,41 @@ def _is_settled(world: MarketWorld) -> bool:
         world.history.is_settled
         and not world.scheduler.living
         and world.scheduler.next_ms is None
-        and not any(queue.messages for queue in (world.queue, *world.dead_letters))
+        and not any(queue.messages for queue in world.queues)
     )
 
 
 def _left(world: MarketWorld) -> str:
-    queues = [
-        f"{len(queue.messages)} in {queue.name}" for queue in (world.queue, *world.dead_letters) if queue.messages
-    ]
+    queues = [f"{len(queue.messages)} in {queue.name}" for queue in world.queues if queue.messages]
     return ", ".join([*world.history.listed(), *queues, *(actor.label for actor in world.scheduler.living)])
 
 
 def _redrive(world: MarketWorld) -> None:
     """Put dead letters back to where they failed."""
-    dead_ranges, dead_objects, dead_events = world.dead_letters
-    for message in dead_ranges.messages:
-        world.queue.send(message.body)
-    for queue, function in ((dead_objects, world.ingestion), (dead_events, world.aggregator)):
+    dead_ranges, dead_large, dead_objects, dead_replacing, dead_events, dead_revisions = world.dead_letters
+    asynchronous = (
+        (dead_objects, world.ingestion),
+        (dead_replacing, world.replacing),
+        (dead_events, world.aggregator),
+        (dead_revisions, world.revision),
+    )
+    for dead, queue in ((dead_ranges, world.queue), (dead_large, world.large_queue)):
+        for message in dead.messages:
+            queue.send(message.body)
+    for queue, function in asynchronous:
         for message in queue.messages:
             function.invoke_later(json.loads(message.body), f"redriven {message.id}", may_be_lost=False)
     for queue in world.dead_letters:
         queue.messages.clear()
 
 
-def _all_there(world: MarketWorld, when: str) -> Iterator[Violation]:
-    """Judge the bars of all symbols: every tick that was taken, once, and none besides."""
-    history = world.history
+def _read_all(world: MarketWorld, wanted: Wanted, when: str) -> Iterator[Violation]:
+    """Judge the bars of all symbols: every tick that counts, once, and none besides; then which symbols there are."""
     for symbol in SYMBOLS:
         world.read(symbol)
         world.scheduler.rest()
-        found = history.last_read(symbol) or frozenset()
-        wanted = {tick for tick in history.sure if tick.symbol == symbol}
-        if missing := wanted - found:
-            yield Violation(f"ticks lost {when}", f"{symbol}: {len(missing)} of {len(wanted)}")
+        yield from wanted.judged(symbol, world.history, when)
+    yield from open_bars(world.bars, world.scheduler.now_ms, when)
+    world.list_symbols()
+    world.scheduler.rest()
+    yield from wrong_symbols(world.symbols, world.bars, when)

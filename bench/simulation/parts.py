@@ -12,5 +12,7 @@ class Part(StrEnum):
     WHOLE = "market-analytics"
     #: Its aggregators, over ranges that are committed one after the other.
     AGGREGATORS = "aggregators"
+    #: Market analytics, with keys that are put again with other bytes.
+    REPLACEMENTS = "replacements"
     #: File processing.
     FILES = "file-processing"

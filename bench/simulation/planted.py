@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Final
 from bench.mutants.catalog import MUTANTS
 from bench.mutants.mutant import Edit, Mutant
 from bench.simulation.parts import Part
+from bench.simulation.planted_replacements import REPLACEMENTS
+from bench.simulation.planted_retractions import RETRACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_ROLLUPS: Final = "market_analytics/data_aggregator_rollups.py"
+_LISTS: Final = "market_analytics/data_aggregator_lists.py"
 _ELECTION: Final = "market_analytics/data_aggregator_election.py"
-_CONFIRMATION: Final = "market_analytics/data_aggregator_confirmation.py"
+_ROLLUPS: Final = "market_analytics/data_aggregator_rollups.py"
+_TABLE: Final = "services/dynamo_table.py"
 _POSTS: Final = "market_analytics/data_ingestion_posts.py"
 _OBJECTS: Final = "market_analytics/data_ingestion_objects.py"
 _VALIDATOR: Final = "file_processing/file_validator_checks.py"
@@ -53,14 +56,13 @@ def _known(name: str, part: Part, seeds: int) -> Planted:
 
 PLANTED: Final = (
     _new(
-        "lease-given-back-blindly",
-        "the lease is given back without looking whether somebody came meanwhile",
+        "lanes-left-blindly",
+        "lanes are left without looking whether somebody came meanwhile",
         [
             Edit(
                 _ELECTION,
-                "            if self._put(mine.count, rest):\n                return None\n",
-                '            self.table.put({**_KEY, "count": {"N": str(mine.count + 1)}, **rest})\n'
-                "            return None\n",
+                "            expected = seen.expected_claims(done | more) if more else seen.expected()\n",
+                "            expected = seen.expected_claims(done | more)\n",
             )
         ],
         Part.AGGREGATORS,
@@ -68,22 +70,28 @@ PLANTED: Final = (
     ),
     _new(
         "wake-up-forgotten",
-        "an event that finds somebody at work ends without having counted itself",
+        "an event that finds somebody at work ends without having named its lanes",
         [
             Edit(
                 _ELECTION,
-                "        try:\n            seen = _seen(self.table.add(",
-                "        if (now := self._look()).until_ms > self.now_ms():\n            return False\n"
-                "        try:\n            seen = _seen(self.table.add(",
+                "        try:\n            self._name(named)\n",
+                "        self._look()\n        if self._seen.anybody_works():\n            return False\n"
+                "        try:\n            self._name(named)\n",
             )
         ],
         Part.AGGREGATORS,
         1_000,
     ),
     _new(
-        "shards-of-a-failed-pass-forgotten",
-        "what a pass left undone is not named any more when the lease is given back",
-        [Edit(_ELECTION, 'rest = {"shards": {"SS": sorted(mine.shards)}} if mine.shards else {}', "rest = {}")],
+        "lanes-of-a-failed-pass-forgotten",
+        "lanes whose pass did not come to its end are left as if it had",
+        [
+            Edit(
+                _ELECTION,
+                '{_claim_of(lane): _text(f"0 {self.holder}") for lane in lanes}',
+                "{_claim_of(lane): None for lane in lanes}",
+            )
+        ],
         Part.AGGREGATORS,
         5_000,
     ),
@@ -93,7 +101,7 @@ PLANTED: Final = (
         [
             Edit(
                 _ELECTION,
-                "        if own and part is None and seen.served >= 0:\n",
+                "        if own and part is None and not self._seen.anything_is_left():\n",
                 "        if own and part is None:\n",
             )
         ],
@@ -101,32 +109,46 @@ PLANTED: Final = (
         5_000,
     ),
     _new(
+        "alone-beside-others",
+        "an event does its own ranges alone, whoever else named the lanes that it claims",
+        [Edit(_ELECTION, "before.namings == namings and self._is_alone(before, frozenset(named))", "True")],
+        Part.AGGREGATORS,
+        1_000,
+    ),
+    _new(
         "entry-deleted-before-rollup",
         "an entry is taken off the list before its range is rolled up",
         [
             Edit(
-                _ROLLUPS,
-                "    finished = _roll_up(table, group, compaction_threshold, time_is_up)\n",
-                "    table.batch_write((), [primary_key(committed.entry) for committed in group])\n"
-                "    finished = _roll_up(table, group, compaction_threshold, time_is_up)\n",
+                _LISTS,
+                "        left = _by_lane(self.rollups.refresh(wanted, whole))\n",
+                "        early = [primary_key(entry) for one in self.group for entry in one.entries.values()]\n"
+                "        self.rollups.table.batch_write((), early)\n"
+                "        left = _by_lane(self.rollups.refresh(wanted, whole))\n",
             )
         ],
         Part.AGGREGATORS,
         5_000,
     ),
     _new(
-        "repair-believed",
-        "a settling believes the rollups that it has just repaired",
+        "symbol-listed-after-its-rollup",
+        "a symbol is listed when its hour has a rollup: whoever dies in between leaves it in no list",
         [
-            Edit(_CONFIRMATION, "                doubtful.update(*missing.values())\n", ""),
             Edit(
-                _CONFIRMATION,
-                "            doubtful.update(*(some[symbol_hour] for symbol_hour in self.repaired & some.keys()))\n",
+                _ROLLUPS,
+                "        self._list_symbols({symbol for symbol, _ in wanted.keys() - damaged - rollups.keys()})\n",
                 "",
+            ),
+            Edit(
+                _ROLLUPS,
+                "        self.has_written |= bool(fresh)\n        whole.sort()\n",
+                "        self.has_written |= bool(fresh)\n"
+                "        self._list_symbols({symbol for symbol, _ in wanted.keys() - damaged - rollups.keys()})\n"
+                "        whole.sort()\n",
             ),
         ],
         Part.AGGREGATORS,
-        5_000,
+        1_000,
     ),
     _known("receipt-before-slices", Part.AGGREGATORS, 500),
     _known("segment-after-its-slices", Part.AGGREGATORS, 500),
@@ -140,16 +162,50 @@ PLANTED: Final = (
     _known("random-slice-key", Part.WHOLE, 500),
     _known("version-not-frozen", Part.FILES, 500),
     _new(
+        "etag-believed",
+        "the same bytes under another ETag, as each put under a KMS key has, are another ingest",
+        [
+            Edit(
+                _OBJECTS,
+                "            ingest_id = keys.object_ingest_id(source.bucket, source.key, digest, source.size_bytes)\n",
+                "            del digest\n",
+            )
+        ],
+        Part.WHOLE,
+        500,
+    ),
+    _new(
+        "more-said-than-written",
+        "the copy of a range that was throttled counts the items of the request that was refused",
+        [
+            Edit(
+                _TABLE,
+                "            raise WritesUnfinished(str(error), written) from error\n",
+                "            written = min(len(items), written + PUTS_A_REQUEST)\n"
+                "            raise WritesUnfinished(str(error), written) from error\n",
+            )
+        ],
+        Part.WHOLE,
+        500,
+    ),
+    _new(
         "sent-before-it-is-listed",
         "a post's message is sent before its ingest is on record",
         [
             Edit(
                 _POSTS,
-                "    table.batch_write([manifest_item(manifest), activity_item(",
+                "    table.put_if_absent(manifest_item(manifest))\n",
                 "    send([encode_message(InlineTicks(first.ingest_id, received_ms, checked.accepted))])\n"
-                "    table.batch_write([manifest_item(manifest), activity_item(",
+                "    table.put_if_absent(manifest_item(manifest))\n",
             )
         ],
+        Part.WHOLE,
+        500,
+    ),
+    _new(
+        "listed-once-only",
+        "a delivery that finds the manifest lists nothing: the one that wrote it may have died before it did",
+        [Edit(_OBJECTS, "    if len(missing) == manifest.ranges:\n", "    if False:\n")],
         Part.WHOLE,
         500,
     ),
@@ -175,6 +231,36 @@ PLANTED: Final = (
                 "    outcome = make_move(stores.statuses, pointer.file_id, _move(pointer, result, stores))\n",
                 "    if result.reason is None:\n        stores.send(pointer)\n"
                 "    outcome = make_move(stores.statuses, pointer.file_id, _move(pointer, result, stores))\n",
+            )
+        ],
+        Part.FILES,
+        500,
+    ),
+    _new(
+        "status-before-its-statistics",
+        "a file is called processed before its statistics are there",
+        [
+            Edit(
+                _PROCESSOR,
+                "    if result.statistics is not None:\n"
+                "        stores.statuses.put_statistics(pointer, result.statistics)\n"
+                "    outcome = make_move(stores.statuses, pointer.file_id, _move(pointer, result, stores))\n",
+                "    outcome = make_move(stores.statuses, pointer.file_id, _move(pointer, result, stores))\n"
+                "    if result.statistics is not None:\n"
+                "        stores.statuses.put_statistics(pointer, result.statistics)\n",
+            )
+        ],
+        Part.FILES,
+        500,
+    ),
+    _new(
+        "statistics-of-the-file",
+        "the statistics of a file are those of its last upload, whichever that was",
+        [
+            Edit(
+                "tickstream/status_items.py",
+                '"\\0".join((pointer.file_id, pointer.sequencer, pointer.source.version_id))',
+                "pointer.file_id",
             )
         ],
         Part.FILES,
@@ -207,4 +293,5 @@ PLANTED: Final = (
         Part.FILES,
         500,
     ),
+    *(Planted(*one) for one in (*RETRACTIONS, *REPLACEMENTS)),
 )

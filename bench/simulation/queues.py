@@ -53,6 +53,8 @@ class Queue:
         self.fifo = fifo
         self.dead_letters = dead_letters
         self.messages: list[Message] = []
+        #: What was ever sent, once each: any of it may come again.
+        self.bodies: dict[str, None] = {}
         self.on_message: Callable[[int], None] = lambda _: None
         self._calls = calls
         self._visibility_ms = visibility_ms
@@ -79,6 +81,7 @@ class Queue:
                 return
             self._seen_ms[group, body] = now_ms
         self._sent += 1
+        self.bodies[body] = None
         message = Message(f"{self.name} {self._sent}", body, now_ms, now_ms + delay_ms, group, attributes or {})
         decision = None if self.fifo else self._calls.choices.in_delivery(f"message {message.id}")
         if decision is not None and decision.fault in {Fault.LATE, Fault.OVERTAKEN}:

@@ -37,7 +37,7 @@ class Actor:
 
     label: its name and which one it is. life_ms: after which it is killed. skew_ms: how far its wall clock is off.
     environment: of its process. calls: how many it has made. result, error: what it came to, Killed among the errors.
-    is_cut_off: whether services refuse it. wake: has it go on.
+    is_cut_off: whether services refuse it. is_throttled: whether the table takes no batch of it. wake: has it go on.
     """
 
     label: str
@@ -49,6 +49,7 @@ class Actor:
     calls: int = 0
     is_killed: bool = False
     is_cut_off: bool = False
+    is_throttled: bool = False
     result: Any = None
     error: BaseException | None = None
     wake: Callable[[], None] = lambda: None

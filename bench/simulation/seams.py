@@ -6,6 +6,7 @@ knows of it. What stands behind the names is whichever world is `current`.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import sys
 import time
@@ -82,7 +83,7 @@ class _Numbered:
 
     class _Id:
         def __init__(self, text: str) -> None:
-            self.hex = text
+            self.hex = hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def uuid4(self) -> _Id:
         actor = STAGE.here.scheduler.current

@@ -57,7 +57,7 @@ class Calls:
             self.trace(f"{scheduler.now_ms - EPOCH_MS:>9} ms  {actor.label}, call {actor.calls}: {call}{went}")
         if decision is None:
             scheduler.sleep(LATENCY_MS)
-            if actor.is_cut_off:
+            if _is_refused(actor, call):
                 raise _throttled(call)
             return perform()
         return self._gone_wrong(actor, call, decision, perform, partly)
@@ -77,7 +77,9 @@ class Calls:
         scheduler.sleep(LATENCY_MS + (amount if fault is Fault.PAUSED else 0))
         if fault is Fault.CUT_OFF:
             actor.is_cut_off = True
-        if fault is Fault.REFUSED or actor.is_cut_off:
+        if fault is Fault.THROTTLED:
+            actor.is_throttled = True
+        if fault is Fault.REFUSED or _is_refused(actor, call):
             raise _throttled(call)
         if fault is Fault.TORN and partly is not None:
             return partly(amount)
@@ -91,6 +93,10 @@ class Calls:
         if fault in {Fault.ANSWERED_LATE, Fault.REPEATED}:
             scheduler.sleep(amount)
         return perform() if fault is Fault.REPEATED else answer
+
+
+def _is_refused(actor: Actor, call: str) -> bool:
+    return actor.is_cut_off or (actor.is_throttled and call.startswith("BatchWriteItem "))
 
 
 def _throttled(call: str) -> ClientError:

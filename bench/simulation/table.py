@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.simulation.expressions import additions, condition
+from bench.simulation.expressions import condition, update
 from bench.simulation.services import refused
 
 if TYPE_CHECKING:
@@ -53,12 +53,11 @@ class Table:
         if self._watch is not None:
             self._watch(key, before, item)
 
-    def between(self, partition: str, first: int, last: int) -> Iterator[Item]:
-        """Yield the items of a partition whose sort keys are in these bounds, upwards."""
+    def between(self, partition: str, first: int, last: int, *, upwards: bool = True) -> Iterator[Item]:
+        """Yield the items of a partition whose sort keys are in these bounds, in order."""
         sort_keys = self._order.get(partition, [])
-        for sort_key in sort_keys[bisect_left(sort_keys, first) :]:
-            if sort_key > last:
-                return
+        within = sort_keys[bisect_left(sort_keys, first) : bisect_right(sort_keys, last)]
+        for sort_key in within if upwards else reversed(within):
             yield self.items[partition, sort_key]
 
     def expire(self, attribute: str, now_s: int) -> None:
@@ -119,23 +118,29 @@ class TableClient:
         ExpressionAttributeNames: Mapping[str, str],  # noqa: N803
         ExpressionAttributeValues: Mapping[str, Any],  # noqa: N803
         ReturnValues: str,  # noqa: N803
+        ConditionExpression: str = "",  # noqa: N803
     ) -> Any:
-        """See DynamoDB. It adds to numbers and sets, and returns the whole item."""
-        if ReturnValues != "ALL_NEW":
-            raise refused("ValidationException", "UpdateItem")
+        """See DynamoDB. It returns the whole item as it was before, or as it is then."""
         table = self._tables[TableName]
         key = table.key_of(Key)
-        pairs = additions(UpdateExpression)
+        names, values, does = ExpressionAttributeNames, ExpressionAttributeValues, update(UpdateExpression)
+        holds = condition(ConditionExpression) if ConditionExpression else None
 
-        def update() -> Any:
-            item = dict(table.items.get(key) or Key)
-            for name, value in pairs:
-                attribute = ExpressionAttributeNames.get(name, name)
-                item[attribute] = _sum(item.get(attribute), ExpressionAttributeValues[value])
+        def change() -> Any:
+            before = table.items.get(key)
+            if holds is not None and not holds(before or {}, names, values):
+                raise refused("ConditionalCheckFailedException", "UpdateItem")
+            item = dict(before or Key)
+            for name, value in does.adds:
+                item[names[name]] = _sum(item.get(names[name]), values[value])
+            item |= {names[name]: values[value] for name, value in does.sets}
+            for name in does.removes:
+                item.pop(names[name], None)
             table.put(key, item)
-            return {"Attributes": dict(item)}
+            answers = {"ALL_NEW": {"Attributes": dict(item)}, "ALL_OLD": {"Attributes": dict(before)} if before else {}}
+            return answers[ReturnValues]
 
-        return self._calls.make(f"UpdateItem {key[0]}", update)
+        return self._calls.make(f"{'UpdateItem' if holds else 'Count'} {key[0]}", change)
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> Any:  # noqa: N803
         """See DynamoDB. Torn, it leaves keys unprocessed."""
@@ -181,6 +186,7 @@ class TableClient:
         ConsistentRead: bool,  # noqa: N803
         ProjectionExpression: str = "",  # noqa: N803
         Limit: int = PAGE_ITEMS,  # noqa: N803
+        ScanIndexForward: bool = True,  # noqa: N803
         ExclusiveStartKey: Item | None = None,  # noqa: N803
     ) -> Any:
         """See DynamoDB. Torn, a page ends early."""
@@ -188,12 +194,13 @@ class TableClient:
         table = self._tables[TableName]
         partition, first, last = _bounds(KeyConditionExpression, ExpressionAttributeNames, ExpressionAttributeValues)
         if ExclusiveStartKey is not None:
-            first = max(first, table.key_of(ExclusiveStartKey)[1] + 1)
+            begun = table.key_of(ExclusiveStartKey)[1]
+            first, last = (max(first, begun + 1), last) if ScanIndexForward else (first, min(last, begun - 1))
         wanted = [ExpressionAttributeNames[name.strip()] for name in ProjectionExpression.split(",") if name]
 
         def page(most: int) -> Any:
             found: list[Item] = []
-            for item in table.between(partition, first, last):
+            for item in table.between(partition, first, last, upwards=ScanIndexForward):
                 if len(found) == most:
                     key = {name: found[-1][name] for name in ("symbol", "timestamp")}
                     return {"Items": _projected(found, wanted), "LastEvaluatedKey": key}

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 #: Monday, 5 January 2026, 13:00 UTC: the hour before schedules begin.
 FIRST_MINUTE: Final = 1_767_618_000 // 60
@@ -73,20 +74,47 @@ class Maker:
         return Tick(bar[1] * _NS_PER_MINUTE + second * 10**9 + self._number, symbol, 1 + self._number * 7 % 50, bit)
 
 
-def counted(bars: Iterable[Mapping[str, Any]], symbol: str, known: Mapping[BarKey, Sequence[Tick]]) -> set[Tick]:
+def counted(
+    bars: Iterable[Mapping[str, Any]],
+    symbol: str,
+    known: Mapping[BarKey, Sequence[Tick]],
+    again: Sequence[Collection[Tick]] = (),
+) -> list[Tick]:
     """Return the ticks that bars of one symbol, as the API answers them, are made of; known: all there are, by bar.
 
+    again: ticks that may be counted once more, each of these groups as a whole (in a bar).
     Raises TicksError for a bar that is not exactly what its ticks make.
     """
-    found: set[Tick] = set()
+    found: list[Tick] = []
     for bar in bars:
         minute = int(datetime.fromisoformat(bar["start"]).timestamp()) // 60
-        ticks = [tick for tick in known.get((symbol, minute), ()) if int(bar["volume"]) >> tick.bit & 1]
+        of_bar = known.get((symbol, minute), ())
         said = {name: bar[name] for name in _FIELDS}
-        if said != (made := _fold(ticks)):
-            raise TicksError(f"the bar of {symbol} at {bar['start']} is {said}, its ticks make {made}")
-        found.update(ticks)
+        more = [some for group in again if (some := [tick for tick in group if tick in of_bar])]
+        made = (_made(said, of_bar, extra) for extra in _combined(more))
+        ticks = next((one for one in made if one), None)
+        if ticks is None:
+            once = [tick for tick in of_bar if int(bar["volume"]) >> tick.bit & 1]
+            raise TicksError(f"the bar of {symbol} at {bar['start']} is {said}, its ticks make {_fold(once)}")
+        found += ticks
     return found
+
+
+def _combined(groups: Sequence[Sequence[Tick]]) -> Iterator[list[Tick]]:
+    """Yield what any number of groups have together, none first."""
+    for number in range(len(groups) + 1):
+        for some in combinations(groups, number):
+            yield [tick for group in some for tick in group]
+
+
+def _made(said: Mapping[str, Any], of_bar: Sequence[Tick], extra: Sequence[Tick]) -> list[Tick]:
+    """Return the ticks of a bar of which some are counted once more; none where it is not what they make."""
+    volume = int(said["volume"]) - sum(1 << tick.bit for tick in extra)
+    if volume <= 0:
+        return []
+    once = [tick for tick in of_bar if volume >> tick.bit & 1]
+    ticks = [*once, *extra]
+    return ticks if said == _fold(ticks) and set(extra) <= set(once) else []
 
 
 _FIELDS: Final = ("open", "high", "low", "close", "volume", "ticks", "notional")

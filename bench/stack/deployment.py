@@ -10,6 +10,7 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +31,7 @@ from generator.templates import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from _typeshed import DataclassInstance
 
@@ -143,8 +145,33 @@ def create(target: Target, environment: str, build: Build, parameters: Mapping[s
     parameters: template parameters beside the code's, such as `RangeBytes`.
     """
     request = _request(target, environment, parameters or {}, build)
+    if (wait_s := names_free_in_s(target, request["StackName"], datetime.now(UTC))) > 0:
+        time.sleep(wait_s)
     target.client("cloudformation").create_stack(**request, OnFailure="DO_NOTHING")
     wait_for(target, stack_name(environment, build.pipeline), wanted="CREATE_COMPLETE")
+
+
+def names_free_in_s(target: Target, name: str, now: datetime) -> float:
+    """Return in how many seconds the names of a stack may be used again, 0 or less where they may now.
+
+    SQS keeps the name of a deleted queue for a minute: a stack that comes right after one of its name would fail with
+    QueueDeletedRecently. From the end of the deletion, before which the queues go: a little too long, never too short.
+    """
+    if not target.reuses_names_after_s:
+        return 0
+    pages = target.client("cloudformation").get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
+    deleted = [one["DeletionTime"] for page in pages for one in page["StackSummaries"] if one["StackName"] == name]
+    return max((target.reuses_names_after_s - (now - at).total_seconds() for at in deleted), default=0)
+
+
+def wait_until_shown(target: Target, phase: Callable[[str], AbstractContextManager[Any]]) -> None:
+    """Wait until what is put into the new buckets is shown to everybody; called when they were just made.
+
+    The functions try again what S3 lists and does not show. A run that counts minutes must not count these.
+    """
+    if target.shows_objects_after_s:
+        with phase(f"wait {target.shows_objects_after_s // 60} minutes for versioned buckets"):
+            time.sleep(target.shows_objects_after_s)
 
 
 def update(

@@ -141,23 +141,17 @@ def how_to_try(target: Target, pipeline: str, environment: str) -> str:
     """What to type against a running stack."""
     outputs = deployment.flat_outputs(target, environment, pipeline)
     url, bucket = target.api_url(outputs["restApiId"], environment), outputs["bucketName"]
+    emulated = ""
     if target.endpoint_url:
-        aws = f"AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws --region {target.region}"
-        aws += f" --endpoint-url {target.endpoint_url}"
-        curl = "curl"
-    else:
-        aws = f"aws --region {target.region}"
-        # Every call is signed there.
-        curl = (
-            f'curl --aws-sigv4 "aws:amz:{target.region}:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"'
-        )
+        emulated = f" AWS_ENDPOINT_URL={target.endpoint_url} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
     if pipeline == deployment.FILE_PROCESSING:
-        asked = [f"  {curl} {url}/status/{bucket}/feeds/ticks.csv"]
+        asked = ["tickstream status feeds/ticks.csv", "tickstream ingests"]
     else:
+        tick = '{"symbol": "AAPL", "timestamp": "2026-01-05T14:30:00Z", "price": "187.50", "size": "100"}'
         asked = [
-            f"  {curl} -X POST {url}/ingest -H 'Content-Type: application/json' \\",
-            '    -d \'{"symbol": "AAPL", "timestamp": "2026-01-05T14:30:00Z", "price": "187.50", "size": "100"}\'',
-            f"  {curl} '{url}/bars/AAPL?from=2026-01-05T14:00:00Z&to=2026-01-05T22:00:00Z&interval=1m'",
+            f"echo '{tick}' | tickstream post -",
+            "tickstream ingests",
+            "tickstream bars AAPL --from 2026-01-05T14:00Z --to 2026-01-05T22:00Z --plot aapl.html",
         ]
     return "\n".join(
         [
@@ -166,7 +160,9 @@ def how_to_try(target: Target, pipeline: str, environment: str) -> str:
             f"bucket    {bucket}",
             f"table     {outputs.get('tableName') or outputs.get('processingTableName', '')}",
             "try:",
-            f"  {aws} s3 cp ticks.csv s3://{bucket}/feeds/ticks.csv",
-            *asked,
+            f"  export AWS_REGION={target.region}{emulated}",
+            f"  export TICKSTREAM_STACK={deployment.stack_name(environment, pipeline)}",
+            "  tickstream upload ticks.csv --prefix feeds --wait",
+            *(f"  {one}" for one in asked),
         ]
     )

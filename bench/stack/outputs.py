@@ -16,15 +16,19 @@ class Outputs:
     rejected_bucket_name: str
     queue_url: str
     processing_dead_letter_queue_url: str
+    large_range_queue_url: str
+    large_range_dead_letter_queue_url: str
     index_queue_url: str
     index_dead_letter_queue_url: str
     ingestion_dead_letter_queue_url: str
     aggregator_dead_letter_queue_url: str
+    revision_dead_letter_queue_url: str
     rule_dead_letter_queue_url: str
     ingestion_function_name: str
     indexer_function_name: str
     processor_function_name: str
     aggregator_function_name: str
+    revision_function_name: str
     query_function_name: str
     rest_api_id: str
     schedule_rule_arn: str
@@ -38,21 +42,28 @@ class Outputs:
                 self.indexer_function_name,
                 self.processor_function_name,
                 self.aggregator_function_name,
+                self.revision_function_name,
                 self.query_function_name,
             )
         )
 
     def working_queues(self) -> dict[str, str]:
         """URL of each queue in which work waits, by the name of its dead-letter queue."""
-        return {"processing": self.queue_url, "index": self.index_queue_url}
+        return {
+            "processing": self.queue_url,
+            "large-ranges": self.large_range_queue_url,
+            "index": self.index_queue_url,
+        }
 
     def dead_letter_queues(self) -> dict[str, str]:
         """Name and URL of each dead-letter queue."""
         return {
             "processing": self.processing_dead_letter_queue_url,
+            "large-ranges": self.large_range_dead_letter_queue_url,
             "index": self.index_dead_letter_queue_url,
             "ingestion": self.ingestion_dead_letter_queue_url,
             "aggregator": self.aggregator_dead_letter_queue_url,
+            "revision": self.revision_dead_letter_queue_url,
             "rule": self.rule_dead_letter_queue_url,
         }
 

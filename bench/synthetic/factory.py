@@ -113,7 +113,7 @@ class Factory:
             made = self._parquet(ordinal, render.frame_of(self._market, ticks), spoiled_rows)
         else:
             made = self._text(part.kind, ordinal, render.frame_of(self._market, ticks), spoiled_rows)
-        return replace(made, intended_s=self._intended_s(part.turn[0]))
+        return replace(made, intended_s=self._intended_s(part.turn[0]), round=part.round)
 
     def _drawn(self, part: Part, number: int) -> tuple[Ticks, list[int]]:
         """The ticks of a part, and which of its rows to spoil."""

@@ -34,7 +34,8 @@ class Part:
 
     window: its share of the day's volume (0 to 1). corrupt: rows to spoil. turn: its share of what is sent, in the
     order of sending (0 to 1). symbol: the index of the only symbol in it, None for all. feed: which vendor's file it
-    is; empty for the native format. opens, closes: whether that vendor's auctions of the day are in it.
+    is; empty for the native format. round: which of its stream's objects it is, from 0. opens, closes: whether that
+    vendor's auctions of the day are in it.
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class Part:
     turn: tuple[float, float] = (0.0, 0.0)
     symbol: int | None = None
     feed: str = ""
+    round: int = 0
     opens: bool = False
     closes: bool = False
 
@@ -64,7 +66,7 @@ def plan(workload: Workload) -> tuple[Part, ...]:
     feeds = [piece.feed for piece in ordered]
     first = {feed: feeds.index(feed) for feed in VENDORS if feed in feeds}
     last = {feed: len(feeds) - 1 - feeds[::-1].index(feed) for feed in first}
-    parts, done, corrupt = [], 0, 0
+    parts, done, corrupt, streamed = [], 0, 0, 0
     for number, (kind, rows, feed) in enumerate(ordered):
         turn = (done / workload.ticks, (done + rows) / workload.ticks)
         done += rows
@@ -73,8 +75,12 @@ def plan(workload: Workload) -> tuple[Part, ...]:
         spoiled = min(round(done * workload.corrupt_fraction) - corrupt, rows - (kind is Kind.JSON_LINES))
         corrupt += spoiled
         is_stream = bool(workload.streams) and kind is not Kind.POSTS
-        symbol = number % workload.symbols if is_stream else None
-        part = Part(kind, rows, (0.0, 1.0) if is_stream else turn, spoiled, turn, symbol, feed)
+        window, symbol, round_ = turn, None, 0
+        if is_stream:
+            round_, stream = divmod(streamed, workload.streams)
+            window, symbol = workload.window(round_), stream % workload.symbols
+            streamed += 1
+        part = Part(kind, rows, window, spoiled, turn, symbol, feed, round_)
         parts.append(replace(part, opens=first.get(feed) == number, closes=last.get(feed) == number))
     return tuple(parts)
 
@@ -103,9 +109,10 @@ def _largest(workload: Workload, row_bytes: int) -> int:
 
 
 def _streams(workload: Workload) -> list[_Piece]:
-    """Pieces of as many objects as there are streams, and of the POSTs beside them."""
+    """Pieces of as many objects as all rounds of the streams have, and of the POSTs beside them."""
     posted = int(workload.ticks * workload.posts.share)
-    sizes = _cut(workload.ticks - posted, min(workload.streams, workload.ticks - posted))
+    objects = workload.streams * workload.rounds
+    sizes = _cut(workload.ticks - posted, min(objects, workload.ticks - posted))
     counts = _by_format(workload, len(sizes))
     of_vendors = _by_vendor(workload, len(sizes))
     counts[Kind.CSV] -= sum(of_vendors.values())

@@ -112,6 +112,14 @@ class Target(Protocol):
         """Whether what is deployed stays when the target is left, so that the run itself must destroy it."""
 
     @property
+    def reuses_names_after_s(self) -> int:
+        """For how long after the deletion of a stack its names may not be used again."""
+
+    @property
+    def shows_objects_after_s(self) -> int:
+        """For how long after a bucket is versioned its new objects may be answered as if they were not there."""
+
+    @property
     def endpoint_url(self) -> str | None:
         """The address for every AWS client; None for AWS itself."""
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+#: The parameter of both templates, and what Lambda allows new accounts.
+MEMORY: Final = "FunctionMemoryMb"
+NEW_ACCOUNTS_MB: Final = 3_008
+
 _NOT_SHOWN: Final = (
     "A run on AWS shows nothing about faults: none are injected.",
     "Requests by service and operation, and the memory of functions, are not measured there.",
@@ -32,6 +36,11 @@ class AwsTarget(Connection):
     architecture = "arm64"
     capabilities: frozenset[Capability] = frozenset()
     outlives_run = True
+    #: SQS refuses the name of a queue (QueueDeletedRecently) for 60 s after its deletion.
+    reuses_names_after_s = 65
+    #: "We recommend that you wait 15 minutes after enabling versioning on a bucket before issuing write operations"
+    #: (S3 user guide, "Using versioning in S3 buckets").
+    shows_objects_after_s = 15 * 60
     endpoint_url = None
     settings: Mapping[str, str] = {}
     not_emulated = _NOT_SHOWN
@@ -92,7 +101,8 @@ class AwsTarget(Connection):
     def preflight(self, request: RunRequest) -> Preflight:
         """Say what would be made, by whom and for how much. Refuses what is there already, and what is not agreed to.
 
-        Only reads: the stack's name, the bucket's, and CloudFormation's opinion of the template's types.
+        Only reads: the stack's name, the bucket's, and CloudFormation's opinion of the template's types. And one
+        request that Lambda must refuse, for what no quota says (`_memory_refusal`).
         """
         types = types_of(request.template)
         lines = (
@@ -122,7 +132,38 @@ class AwsTarget(Connection):
             self.client("cloudformation").validate_template(TemplateBody=json.dumps(placeholders(types)))
         except ClientError as error:
             return f"CloudFormation in {self._region} refuses the template: {error.response['Error'].get('Message')}"
+        if refusal := self._memory_refusal(request.template):
+            return refusal
         return "" if self._confirmed else "this creates the above in your account and costs money: add --yes to do it"
+
+    def _memory_refusal(self, template: str) -> str:
+        """Say where the account allows less memory than the template's functions have.
+
+        New accounts allow 3,008 MB, and no quota can be asked for it: the stack would be rolled back whole. Lambda
+        looks at the size first; of what is asked here it makes nothing, as there is neither such a role nor an archive.
+        """
+        wanted_mb = json.loads(template).get("Parameters", {}).get(MEMORY, {}).get("Default", 0)
+        if wanted_mb <= NEW_ACCOUNTS_MB:
+            return ""
+        partition, account = str(self._caller["arn"]).split(":")[1], self._caller["account"]
+        try:
+            self.client("lambda").create_function(
+                FunctionName="tickstream-preflight",
+                Runtime="python3.13",
+                Handler="none.none",
+                Role=f"arn:{partition}:iam::{account}:role/tickstream-preflight-does-not-exist",
+                Code={"ZipFile": b"no archive"},
+                MemorySize=wanted_mb,
+            )
+        except ClientError as error:
+            said = str(error.response["Error"].get("Message"))
+            if "'MemorySize' value failed to satisfy constraint" in said:
+                return (
+                    f"Lambda allows this account less than the {wanted_mb} MB of a function ({said}): have AWS Support "
+                    f"raise it, or deploy it yourself with {MEMORY}={NEW_ACCOUNTS_MB}"
+                )
+            return ""  # the role, the archive, or that the caller may not: of memory it says nothing
+        raise TargetError("Lambda made the function tickstream-preflight, of no archive and no role: delete it")
 
     def _is_there(self, service: str, operation: str, **parameters: str) -> bool:
         try:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 class Connection(ABC):
-    """Holds a target's clients. where: what they are of, in an error's words."""
+    """Holds a target's clients. where: what they are of, in an error's words.
+
+    Emulators let names be used again at once, and show objects at once.
+    """
+
+    reuses_names_after_s = 0
+    shows_objects_after_s = 0
 
     def __init__(self, where: str) -> None:
         self._where = where

@@ -27,6 +27,8 @@ _PACE: Final[Mapping[str, str]] = {
     "LAMBDA_RETRY_BASE_DELAY": "1",
     # Bounds the processes: throttled asynchronous events are retried, throttled synchronous calls answer 429.
     "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": "64",
+    # Which is less than AWS leaves unreserved in any account, so that nothing could be reserved.
+    "LAMBDA_LIMITS_MINIMUM_UNRESERVED_CONCURRENCY": "0",
     # Idle functions give their memory back while a run still goes on.
     "LAMBDA_KEEPALIVE_MS": "120000",
 }
@@ -68,7 +70,7 @@ LOCALSTACK_DOES_NOT: Final[tuple[str, ...]] = (
     "CloudWatch Logs: retention is stored and not enforced.",
     "Lambda: its own CloudWatch metrics (Invocations, Errors, ...) are not recorded.",
     _ONE_BATCH,
-    "Lambda: the recursion and scaling controls and ScalingConfig have no effect.",
+    "Lambda: recursion and scaling controls, ScalingConfig and templates' ReservedConcurrentExecutions have no effect.",
     "X-Ray: tracing is accepted, traces are not recorded.",
     "S3: a notification that fails is logged and dropped; every event has the same sequencer.",
     "S3: lifecycle rules are stored and not applied.",
@@ -76,6 +78,7 @@ LOCALSTACK_DOES_NOT: Final[tuple[str, ...]] = (
     "SQS: its own CloudWatch metrics (ages and numbers of messages, ...) are not recorded.",
     "SQS: the event source mapping re-encodes JSON bodies, so numbers in them may lose digits.",
     "DynamoDB: time to live, point-in-time recovery and encryption have no effect; throughput has no limit.",
+    "DynamoDB: warm throughput is ignored.",
     "Encryption at rest and in transit: settings are stored; the endpoint is plain HTTP.",
 )
 
@@ -85,7 +88,8 @@ NOT_EMULATED: Final[tuple[str, ...]] = (
     "IAM: of calls from outside one thing is enforced, a bucket policy that denies writes to everybody.",
     *(one for one in LOCALSTACK_DOES_NOT if one not in {_IAM_UNCHECKED, _ONE_BATCH}),
     "Lambda: at most two batches of a standard queue are processed at a time, and one of a FIFO queue.",
-    "CloudWatch Logs: metric filters with JSON patterns or conditions on fields are refused.",
+    "CloudWatch Logs: metric filters with numbers, IS NULL, regular expressions or conditions on fields are refused.",
+    "Lambda: START, END and REPORT are text, where functions that log JSON have JSON; of a timeout no filter hears.",
     "Lambda: memory and temporary storage are not limited; a function has the machine's processors to itself.",
     "Lambda: functions run under this machine's Python, system and architecture, not Amazon Linux.",
 )

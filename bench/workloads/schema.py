@@ -11,6 +11,8 @@ from pydantic.dataclasses import dataclass
 
 #: Above this many symbols the four letters of a synthetic symbol run out.
 MAX_SYMBOLS: Final = 100_000
+#: Seconds of a session, which rounds divide.
+_SESSION_S: Final = 23_400
 #: An answer of the API lists the reasons of so many refused ticks, and each of them is checked.
 MAX_TICKS_A_REQUEST: Final = 100
 
@@ -123,9 +125,16 @@ class Workload:
     single_posts: requests of one tick each on top, all of one symbol within one hour.
     streams: so many objects, each one symbol's feed of the whole day; 0: objects hold all symbols, one part of the day
     after the other, and `objects` says how large they are.
+    rounds: so many objects each stream puts. A round begins when everything of the one before is committed: it is as
+    long as the target takes.
+    round_s: so much of the market's day is in an object of a round, one round after the other; 0: the whole day, in as
+    many parts as there are rounds.
     day_file: what would be CSV objects of the native format is one file of this kind instead.
     duration_s: the day takes so long to send; 0: everything is meant to go at once.
     range_bytes: the pipeline's range size, which the size of the objects follows.
+    retracted_share: of the objects that are put once, so many are taken back through the API while the run goes on.
+    replaced_share: of those, so many are put cut off before all else, and take the place of that; the stack is deployed
+    with `SameKey=replace`.
     """
 
     name: str
@@ -135,8 +144,12 @@ class Workload:
     corrupt_fraction: Annotated[float, Field(strict=True, ge=0, le=0.5)]
     single_posts: Count
     streams: Annotated[int, Field(strict=True, ge=0, le=100_000)]
+    rounds: Annotated[int, Field(strict=True, ge=1, le=1_000)]
+    round_s: Annotated[float, Field(strict=True, ge=0, le=_SESSION_S)]
     day_file: DayFile
     duration_s: Annotated[float, Field(strict=True, ge=0, le=86_400)]
+    retracted_share: Share
+    replaced_share: Share
     range_bytes: Number
     market: Market
     objects: Objects
@@ -151,12 +164,27 @@ class Workload:
             raise ValueError("the shares of JSON lines, gzip, Parquet, POSTs and vendors' files are together at most 1")
         if self.streams and self.day_file is not DayFile.NONE:
             raise ValueError("streams are many objects, a day file is one")
+        if self.rounds > 1 and not self.streams:
+            raise ValueError("rounds are of streams")
+        if self.rounds > 1 and (self.duration_s or self.posts.share or self.single_posts):
+            raise ValueError("what comes in rounds has no schedule, and no requests beside it")
+        if self.rounds * self.round_s > _SESSION_S:
+            raise ValueError(f"the rounds are longer than the day of {_SESSION_S:,} seconds")
+        if self.retracted_share and self.posts.share == 1:
+            raise ValueError("what is taken back are objects, and there are only requests")
+        if self.replaced_share and self.posts.share == 1:
+            raise ValueError("what is replaced are objects, and there are only requests")
         return self
 
     @property
     def attempted(self) -> int:
         """All rows that will be sent."""
         return self.ticks + self.single_posts
+
+    def window(self, round_: int) -> tuple[float, float]:
+        """Which share of the day a round's objects hold (0 to 1)."""
+        share = self.round_s / _SESSION_S or 1 / self.rounds
+        return round_ * share, min(1.0, (round_ + 1) * share)
 
     def facts(self) -> dict[str, Any]:
         """The whole workload as plain JSON, for the result file."""

@@ -18,6 +18,7 @@ from services.objects import ObjectReader
 from services.ordered_batches import failures_answer, process_in_order
 from services.queue import Queue
 from services.status_table import DynamoStatusTable
+from tickstream.counted_lines import FILE_REFUSED
 from tickstream.files import decode_pointer, encode_pointer, group_of, names_in
 
 if TYPE_CHECKING:
@@ -86,6 +87,6 @@ def _process(record: Record, stores: Stores) -> None:
         "elapsed_ms": round((time.monotonic() - started_s) * 1000),
     }
     if processed.reason is not None:
-        logger.warning("file refused", extra={**facts, "reason": processed.reason.code})
+        logger.warning(FILE_REFUSED, extra={**facts, "reason": processed.reason.code})
     else:
         logger.info("file processed" if processed.sent else "message is behind: nothing to do", extra=facts)

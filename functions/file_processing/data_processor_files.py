@@ -1,9 +1,11 @@
 """A validated file becomes its statistics. The order of the writes is what makes it safe to die anywhere.
 
 1. decoding (reads only), span by span. Died here: nothing has happened, the message comes back.
-2. the **status** with the statistics in it, `processed` or `failed`. Died here: the next delivery finds its own move in
-   the table (`repeated`), decodes nothing and goes on with 3.
-3. the **pointer** to the aggregator, the same text that came. Died here: sent again by the next delivery; within five
+2. the **statistics**, of a good file, as an item of their own. Died here: nobody looks for them before the status says
+   so; the next delivery decodes again and writes the same. Late, or twice: the same again, under the same key.
+3. the **status**, `processed` or `failed`; whoever sees `processed` finds the statistics. Died here: the next delivery
+   finds its own move in the table (`repeated`), decodes nothing and goes on with 4.
+4. the **pointer** to the aggregator, the same text that came. Died here: sent again by the next delivery; within five
    minutes the queue drops it, afterwards the aggregator finds its work done.
 
 The message of an older upload, or one that comes after the aggregator had the file, is stale: nothing is decoded,
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 #: What is decoded at a time: 512 MB of memory hold it several times over, in all the shapes that it takes.
 SPAN_BYTES: Final = 4 << 20
 MAX_SYMBOLS: Final = 5_000
-#: Of the 400 KB of an item; the rest of it takes at most 20 KB.
+#: Of the 400 KB of an item, which holds little else.
 MAX_STATISTICS_BYTES: Final = 350_000
 #: Tighter than those of market analytics, whose functions have six times the memory.
 LIMITS: Final = Limits(
@@ -139,6 +141,8 @@ def process_file(pointer: FilePointer, stores: Stores, span_bytes: int = SPAN_BY
         stores.send(pointer)
         return Processed(known, sent=True)
     result = _decode(pointer, stores, span_bytes)
+    if result.statistics is not None:
+        stores.statuses.put_statistics(pointer, result.statistics)
     outcome = make_move(stores.statuses, pointer.file_id, _move(pointer, result, stores))
     sent = outcome is not Outcome.STALE and result.reason is None
     if sent:
@@ -153,7 +157,6 @@ def _move(pointer: FilePointer, result: _Result, stores: Stores) -> Move:
         reason=result.reason,
         bad_rows=result.bad_rows,
         rejected=result.rejected,
-        statistics=result.statistics,
     )
 
 

@@ -16,6 +16,7 @@ from services.object_events import process_created
 from services.objects import ObjectReader, as_stored
 from services.queue import Queue
 from services.status_table import DynamoStatusTable
+from tickstream.counted_lines import FILE_REFUSED
 from tickstream.files import encode_pointer, file_id_of, group_of
 from tickstream.notifications import object_created
 
@@ -81,6 +82,6 @@ def _validate(record: Record, context: LambdaContext) -> None:
     }
     if validated.reason is not None:
         # A warning: the uploader's fault and on record, nothing for the function's error count.
-        logger.warning("file refused", extra={**facts, "reason": validated.reason.code})
+        logger.warning(FILE_REFUSED, extra={**facts, "reason": validated.reason.code})
     else:
         logger.info("file validated" if validated.sent else "event is behind: nothing to do", extra=facts)

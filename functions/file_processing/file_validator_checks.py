@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING
 
 from services.status_table import make_move
 from tickstream.errors import ObjectRejected, Reason
+from tickstream.feeds.catalogue import installed
+from tickstream.feeds.choice import chosen_by
+from tickstream.feeds.documents import thawed
 from tickstream.file_status import (
     Failure,
     FileFault,
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
 
     from services.status_table import StatusTable
     from tickstream.file_status import BadRow, FileStatus
-    from tickstream.ingests import Layout, Read, Source
+    from tickstream.ingests import FeedChoice, Layout, Read, Source
     from tickstream.notifications import ObjectCreated
 
 
@@ -101,12 +104,22 @@ def validate_file(created: ObjectCreated, max_file_bytes: int, stores: Stores) -
         at_ms=stores.now_ms(),
         reason=checked.reason,
         bad_rows=checked.bad_rows,
+        feed=None if checked.layout is None else _feed_of(checked.layout),
+        feed_choice=None if checked.layout is None else _choice_of(checked.source, checked.layout),
     )
     outcome = make_move(stores.statuses, file_id, move)
     if outcome is Outcome.STALE or checked.reason is not None or checked.layout is None:
         return Validated(outcome, attempt, sent=False, reason=checked.reason)
     stores.send(FilePointer(checked.source, created.sequencer, attempt, created.created_ms, checked.layout))
     return Validated(outcome, attempt, sent=True, reason=None)
+
+
+def _feed_of(layout: Layout) -> str:
+    return thawed(layout.feed).name if layout.feed else ""
+
+
+def _choice_of(source: Source, layout: Layout) -> FeedChoice:
+    return chosen_by(source.key, layout.feed, installed())
 
 
 def attempt_of(stored: FileStatus | None, created: ObjectCreated) -> int:

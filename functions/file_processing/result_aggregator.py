@@ -1,7 +1,8 @@
 """result-aggregator: the handler behind the second FIFO queue, the last stage of a file.
 
-One write, the status `completed` with the totals. Died before it: the message comes back. Died after it: the next
-delivery finds its own move in the table and does nothing. There is nobody to hand the file on to.
+One write, the status `completed` with the totals of the statistics that the processor left. Died before it: the message
+comes back. Died after it: the next delivery finds its own move in the table and does nothing. There is nobody to hand
+the file on to.
 """
 
 from __future__ import annotations
@@ -76,19 +77,21 @@ def _complete(record: Record, statuses: StatusTable) -> None:
 def complete_file(pointer: FilePointer, statuses: StatusTable, now_ms: Callable[[], int]) -> Outcome:
     """Add up a file's statistics and put its totals on record.
 
-    Raises MalformedItem where there are no statistics (the status was deleted, or is not this code's),
-    ServiceIncomplete and ServiceRefused; the same message again tries again.
+    Raises MalformedItem where there are no statistics (somebody deleted them, or the status), ServiceIncomplete and
+    ServiceRefused; the same message again tries again.
     """
     stored = statuses.get(pointer.file_id)
     outcome = outcome_of(stored, _move(pointer, None, now_ms()))
     if outcome is not Outcome.ACCEPTED:
         return outcome
     last = None if stored is None else stored.last
-    if last is None or last.sequencer != pointer.sequencer or last.statistics is None:
+    packed = statuses.get_statistics(pointer)
+    # How many rows were rejected is on record from the move to `processed` on, and the statistics from before it.
+    if last is None or last.sequencer != pointer.sequencer or last.rejected is None or packed is None:
         raise MalformedItem(f"{pointer.file_id} has no statistics of version {pointer.source.version_id}")
     # Statistics belong to the upload, so whoever writes in between cannot make these wrong: another upload's move
     # makes this one stale, and another attempt at this upload has the same.
-    totals = totals_of(unpack_statistics(last.statistics), last.rejected or 0)
+    totals = totals_of(unpack_statistics(packed), last.rejected)
     return make_move(statuses, pointer.file_id, _move(pointer, totals, now_ms()))
 
 

@@ -1,16 +1,19 @@
-"""status-query: `GET /status/{fileId+}`, and the 400 of `GET /status`."""
+"""status-query: `GET /status/{fileId+}`, the 400 of `GET /status`, and `GET /files`."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
 
+from file_processing.status_query_files import listed_files
 from services import settings
 from services.api_answers import answer_with
+from services.api_requests import parameters_of
+from services.deadlines import Deadline
 from services.log_lines import one_line
 from services.status_table import DynamoStatusTable
 from tickstream.errors import BadRequest
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
     from services.status_table import StatusTable
 
+#: A page of files ends when this much time is gone: about half of what API Gateway waits (29 s).
+PAGE_SECONDS: Final = 14.0
+
 logger = Logger(json_serializer=one_line)
 
 
@@ -32,11 +38,12 @@ class Settings:
     """The function's environment."""
 
     table_name: str
+    data_bucket: str
 
     @classmethod
     def from_env(cls) -> Self:
         """Read it. Raises ConfigurationError naming what is missing."""
-        return cls(settings.text("TABLE_NAME"))
+        return cls(settings.text("TABLE_NAME"), settings.text("DATA_BUCKET"))
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -44,18 +51,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request of API Gateway (REST, proxy integration); never raises."""
 
     def fields() -> dict[str, Any]:
-        return respond(event, DynamoStatusTable(Settings.from_env().table_name), time.time_ns() // 10**9)
+        config = Settings.from_env()
+        return respond(event, DynamoStatusTable(config.table_name), config, time.time_ns() // 10**6)
 
     return answer_with(fields, logger, context.aws_request_id)
 
 
-def respond(event: Mapping[str, Any], statuses: StatusTable, now_s: int) -> dict[str, Any]:
+def respond(event: Mapping[str, Any], statuses: StatusTable, config: Settings, now_ms: int) -> dict[str, Any]:
     """Return the fields of a 200. Raises BadRequest (400 without an id, 404 for a file that is not known)."""
+    if event.get("resource") == "/files":
+        deadline = Deadline.after(PAGE_SECONDS)
+        asked = parameters_of(event)
+        return listed_files(statuses, asked, config.data_bucket, now_ms, lambda: deadline.remaining_s() == 0)
     file_id = file_id_from(event.get("pathParameters") or {})
     logger.append_keys(file_id=file_id)
     status = statuses.get(file_id)
     # DynamoDB deletes what has expired within days, in its own time: what a caller sees does not depend on it.
-    if status is None or status.expires_at_s <= now_s:
+    if status is None or status.expires_at_s <= now_ms // 1000:
         raise BadRequest("unknown_file", "no such file (they are forgotten after 30 days)", status=404)
     return status_fields(status)
 

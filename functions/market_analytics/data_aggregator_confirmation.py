@@ -7,19 +7,12 @@ again, because an aggregator that had read the older rollup wrote it back: withi
 add the slice), after them the ticks were gone. An ingest of which a range is missing stays in the list; what is there
 of it is confirmed all the same, for its slices expire all the same.
 
-Why one look is enough. Rollups and segments are written by the holder of the rolling-up lease and by the one who
-confirms, each one thing after the other. A look has found a range in what somebody wrote last. It can be taken away
-only by one who read before that write and writes after the look:
-
-- the writer itself: it reads again before it writes again;
-- the holder, where an earlier holder wrote: that one was dead or had released the lease before this one began to read;
-- the holder, where an earlier confirming wrote: an aggregator lives no longer than its timeout and confirming begins at
-  most once in two, so whoever lives now began when that one was dead;
-- the holder, where this very confirming wrote, to repair an hour: it may have read before and be about to write. So an
-  hour that was repaired is no evidence for any range until the next confirming, which that holder does not live to see.
-
-Compactions are such writes too: a segment is made of what was read, as a rollup is. (A model of this, walked through in
-all orders: `tests/unit/market_analytics/settling_model.py`.)
+Why one look is enough. Rollups and segments are written by whoever has claimed the lane of their symbol, each one thing
+after the other, and by nobody else: what is missing is listed in its lane again. A look has found a range in what
+somebody wrote last. It can be taken away only by one who read before that write and writes after the look: not by the
+writer itself, who reads again before it writes again, and not by a later holder of the lane, who began to read when the
+writer was dead or had left it. Compactions are such writes too: a segment is made of what was read, as a rollup is. (A
+model of this, walked through in all orders: `tests/unit/market_analytics/settling_model.py`.)
 
 What is confirmed stays so, whenever the rest of its ingest is, so a pass may end anywhere and the next one go on. Died
 before the entry was written: the same ranges are looked at again. Only the one who confirms changes or deletes entries;
@@ -30,42 +23,27 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from dataclasses import dataclass, field, replace
-from itertools import batched
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools import Logger
 
-from market_analytics.data_aggregator_hours import read_hour
-from market_analytics.data_aggregator_rollups import (
-    pages_of,
-    read_receipt_heads,
-    read_receipts,
-    refresh_whole,
-    rollup_key,
-    segment_key,
-    wanted_by,
-)
+from market_analytics.data_aggregator_check import Check, RangeOf
+from market_analytics.data_aggregator_election import Ended
+from market_analytics.data_aggregator_lists import pages_of, read_receipt_heads
 from tickstream import keys
 from tickstream.errors import MalformedItem
-from tickstream.hours import Rollup
-from tickstream.items import (
-    activity_from,
-    activity_item,
-    commit_from,
-    hour_item_from,
-    primary_key,
-    sort_key_of,
-)
+from tickstream.ingests import Pending, is_forgotten
+from tickstream.items import activity_from, activity_item, commit_from, key_of, key_of_pending, primary_key
+from tickstream.revisions import Step, retraction_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from market_analytics.data_aggregator_rollups import Wanted
+    from market_analytics.data_aggregator_election import Lanes, Share
     from services.table import Table
     from tickstream.ingests import Activity, Commit
     from tickstream.items import Item
-    from tickstream.keys import SymbolHour
 
 #: The timeout of DataAggregator, which its stack sets.
 FUNCTION_TIMEOUT_MS: Final = 50_000
@@ -75,12 +53,8 @@ CONFIRM_AFTER_MS: Final = 2 * FUNCTION_TIMEOUT_MS
 MAX_ENTRIES_A_SHARD: Final = 1_000
 #: Ranges whose receipts' heads are in memory at a time, ...
 RANGES_A_GROUP: Final = 1_000
-#: ... of one ingest at most so many before the others have their turn: it may have 10,000 that cannot be confirmed, ...
+#: ... of one ingest at most so many before the others have their turn: it may have 10,000 that cannot be confirmed.
 RANGES_A_TURN: Final = 200
-#: ... and those whose hours are: a range of a busy market touches a thousand, ...
-RANGES_A_CHECK: Final = 50
-#: ... of which so many are looked at between two looks at the clock: a range may touch 250,000.
-HOURS_A_LOOK: Final = 4_000
 #: Overdue ingests and missing ranges that the log names one by one; all of them are counted.
 MAX_NAMED: Final = 50
 
@@ -94,7 +68,7 @@ class Survey:
     open_ingests: still in the list after it. overdue: of these, the ones with ranges missing past the deadline.
     confirmed: taken off the list. ticks, rejected: of the ranges that were confirmed now; each is confirmed once, so
     sums over time are right (an aggregator that dies between confirming and publishing loses its sum: metrics are no
-    ledger).
+    ledger). relisted: the lanes in which ranges were listed again. ended: how the look did.
     """
 
     open_ingests: int = 0
@@ -102,6 +76,8 @@ class Survey:
     confirmed: int = 0
     ticks: int = 0
     rejected: int = 0
+    relisted: Lanes = frozenset()
+    ended: Ended = Ended.FINISHED
 
 
 @dataclass(slots=True)
@@ -114,6 +90,11 @@ class _Open:
     activity: Activity
     left: int
     overdue: bool = False
+
+    @property
+    def lane(self) -> int:
+        """The lane of its shard."""
+        return keys.activity_lane(keys.activity_partition(self.activity.ingest_id))
 
     def next_ranges(self) -> list[int]:
         """Return the ranges to look at next: where an earlier look ended, and at the end from the beginning."""
@@ -142,21 +123,31 @@ class _Look:
 
 
 def survey_ingests(
-    table: Table, *, now_ms: int, overdue_ms: int, confirming: bool, compaction_threshold: int,
+    table: Table,
+    lanes: Lanes,
+    share: Share,
+    *,
+    now_ms: int,
+    overdue_ms: int,
     time_is_up: Callable[[], bool],
-) -> Survey:  # fmt: skip
-    """Look through the open ingests, confirm what is done of them, name those that are overdue.
+    take_back: Callable[[Iterable[str]], None],
+) -> Survey:
+    """Look through the open ingests of some lanes, confirm what is done of them, name those that are overdue.
 
-    confirming: whether this aggregator is the one that may confirm; otherwise it only looks.
-    Stops when time is up: the rest is looked at the next time, beginning at another shard.
+    share: asked for fewer lanes where they have more than is looked at together.
+    take_back: has ingests taken back of which a range was refused as a whole, though they have others.
+    Stops when time is up: the rest is for whoever is called, beginning at another shard.
     Raises ServiceIncomplete or ServiceRefused.
     """
-    turns = _Turns(pages_of(table, _shards_from(now_ms), MAX_ENTRIES_A_SHARD), now_ms)
-    check = _Check(table, compaction_threshold, time_is_up)
-    overdue = confirmed = ticks = rejected = 0
-    while group := turns.take():
+    turns = _Turns(table, lanes, now_ms)
+    check = Check(table, now_ms, time_is_up)
+    overdue = done = confirmed = ticks = rejected = 0
+    ended = Ended.FINISHED
+    while group := turns.take(share):
         if time_is_up():
             logger.info("time is up before all open ingests were looked at", entries=turns.entries)
+            # What cannot be confirmed must not have the next one begin at once, and the one after that.
+            ended = Ended.OUT_OF_TIME if confirmed else Ended.STUCK
             break
         looks = _look(table, group)
         for look in looks:
@@ -166,21 +157,25 @@ def survey_ingests(
                 overdue += 1
                 _name_overdue(look.before, missing, overdue)
         turns.again += [look.ingest for look in looks if look.ingest.left]
-        if not confirming:
-            continue
-        old = [
-            (look.before.ingest_id, commit.index)
+        found = check.confirmed_of(
+            RangeOf(look.before.ingest_id, commit.index, look.before.received_ms)
             for look in looks
             for commit in look.commits
-            if now_ms - commit.committed_ms > CONFIRM_AFTER_MS
-        ]
-        found = check.confirmed_of(old)
+            if now_ms - commit.committed_ms > CONFIRM_AFTER_MS and not look.before.waits
+        )
+        confirmed += len(found)
         for look in looks:
             sure = [commit for commit in look.commits if (look.before.ingest_id, commit.index) in found]
             ticks += sum(commit.ticks for commit in sure)
             rejected += sum(commit.rejected for commit in sure)
-        confirmed += _note(table, looks, found)
-    return Survey(turns.entries - confirmed, overdue, confirmed, ticks, rejected)
+        # Before it is on record that they were looked at: died in between, they are looked at again.
+        take_back(
+            look.before.ingest_id
+            for look in looks
+            if look.before.ranges > 1 and any(one.refusal for one in look.commits)
+        )
+        done += _note(table, looks, found, now_ms)
+    return Survey(turns.entries - done, overdue, done, ticks, rejected, frozenset(check.relisted), ended)
 
 
 def _shards_from(now_ms: int) -> list[str]:
@@ -190,36 +185,50 @@ def _shards_from(now_ms: int) -> list[str]:
     return [*shards[start:], *shards[:start]]
 
 
-@dataclass(slots=True)
 class _Turns:
     """Whose turn it is: everybody's first turn, page after page, then the next ones of those with more ranges.
 
-    entries: read so far.
+    entries: read so far. again: who has more ranges.
     """
 
-    pages: Iterator[list[Item]]
-    now_ms: int
-    entries: int = 0
-    first: deque[_Open] = field(default_factory=deque)
-    again: deque[_Open] = field(default_factory=deque)
+    def __init__(self, table: Table, lanes: Lanes, now_ms: int) -> None:
+        self.entries = 0
+        self.again: deque[_Open] = deque()
+        self._table = table
+        self._lanes = lanes
+        self._now_ms = now_ms
+        self._first: deque[_Open] = deque()
+        self._pages = pages_of(table, filter(self._has, _shards_from(now_ms)), MAX_ENTRIES_A_SHARD, self._has)
 
-    def take(self) -> list[_Open]:
+    def take(self, share: Share) -> list[_Open]:
         """Take as many ingests as are looked at together; none when all had their turns."""
         taken: list[_Open] = []
         ranges = 0
         while ranges < RANGES_A_GROUP and len(taken) < RANGES_A_GROUP and (one := self._next()):
             taken.append(one)
             ranges += min(one.left, RANGES_A_TURN)
+            if ranges >= RANGES_A_GROUP and len(self._lanes) > 1:
+                self._lanes = share()
+                taken = [one for one in taken if one.lane in self._lanes]
+                ranges = sum(min(one.left, RANGES_A_TURN) for one in taken)
         return taken
 
+    def _has(self, partition: str) -> bool:
+        return keys.activity_lane(partition) in self._lanes
+
     def _next(self) -> _Open | None:
-        while not self.first:
-            page = next(self.pages, None)
-            if page is None:
-                return self.again.popleft() if self.again else None
-            self.entries += len(page)
-            self.first += _old_enough(page, self.now_ms)
-        return self.first.popleft()
+        while True:
+            while not self._first:
+                page = next(self._pages, None)
+                if page is None:
+                    break
+                self.entries += len(page)
+                self._first += _waiting_no_more(self._table, _old_enough(page, self._now_ms), self._now_ms)
+            waiting = self._first or self.again
+            if not waiting:
+                return None
+            if (one := waiting.popleft()).lane in self._lanes:
+                return one
 
 
 def _old_enough(entries: Sequence[Item], now_ms: int) -> list[_Open]:
@@ -234,6 +243,22 @@ def _old_enough(entries: Sequence[Item], now_ms: int) -> list[_Open]:
         # Too young to be confirmed or overdue: not worth a read.
         if not activity.ranges or now_ms - activity.received_ms > CONFIRM_AFTER_MS:
             ingests.append(_Open(activity, activity.ranges - activity.confirmed.bit_count()))
+    return ingests
+
+
+def _waiting_no_more(table: Table, ingests: list[_Open], now_ms: int) -> list[_Open]:
+    """Return the ingests, of which some are listed as if they waited still: whoever published them was overtaken.
+
+    One that was never published, because a range of it was never committed, is forgotten like all others.
+    """
+    waiting = {one.activity.ingest_id: one for one in ingests if one.activity.waits}
+    over = {one for one, found in waiting.items() if is_forgotten(found.activity.received_ms, now_ms)}
+    for item in table.batch_get(key_of(keys.ingest_partition(one), keys.MANIFEST_SORT_KEY) for one in waiting):
+        retraction = retraction_from(item)
+        if "publishedMs" in item or (retraction is not None and retraction.step is Step.DONE):
+            over.add(keys.ingest_of(item["symbol"]["S"]))
+    for ingest_id in over:
+        waiting[ingest_id].activity = replace(waiting[ingest_id].activity, waits=False)
     return ingests
 
 
@@ -255,11 +280,14 @@ def _look(table: Table, group: Sequence[_Open]) -> list[_Look]:
     return looks
 
 
-def _note(table: Table, looks: Sequence[_Look], found: set[tuple[str, int]]) -> int:
+def _note(table: Table, looks: Sequence[_Look], found: set[tuple[str, int]], now_ms: int) -> int:
     """Put on record what is confirmed, and where the next look begins; return how many ingests are done.
 
     Died in between, or written twice: what is confirmed is so anyway.
     """
+    # What waits is somebody else's entry, who writes it anew when it waits no more.
+    looks = [look for look in looks if not look.before.waits]
+    _give_up(table, [look for look in looks if is_forgotten(look.before.received_ms, now_ms)])
     done: list[Item] = []
     changed: list[Item] = []
     for look in looks:
@@ -275,6 +303,31 @@ def _note(table: Table, looks: Sequence[_Look], found: set[tuple[str, int]]) -> 
     return len(done)
 
 
+def _give_up(table: Table, looks: Sequence[_Look]) -> None:
+    """Give up the ranges that were never committed, of ingests so old that no message of theirs is anywhere.
+
+    What was committed and is not confirmed has been renewed, and is there. Died in between: the same again.
+    """
+    entries: list[Item] = []
+    for look in looks:
+        one, missing = look.ingest, look.missing()
+        if not missing:
+            continue
+        logger.error(
+            "ranges were never committed: given up",
+            ingest_id=look.before.ingest_id,
+            ranges=len(missing),
+            missing_ranges=missing[:MAX_NAMED],
+        )
+        for index in missing:
+            one.activity = replace(one.activity, confirmed=one.activity.confirmed | 1 << index)
+            entries += [
+                key_of_pending(Pending(look.before.ingest_id, index, look.before.received_ms, lane))
+                for lane in range(keys.LANES)
+            ]
+    table.batch_write((), entries)
+
+
 def _name_overdue(activity: Activity, missing: Sequence[int], count: int) -> None:
     if count <= MAX_NAMED:
         logger.warning(
@@ -284,90 +337,3 @@ def _name_overdue(activity: Activity, missing: Sequence[int], count: int) -> Non
             missing=len(missing),
             missing_ranges=missing[:MAX_NAMED],
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """One confirming: it looks for ranges in what is rolled up, and repairs the hours that miss some.
-
-    repaired: the hours that this one has written, or tried to. They are no evidence now.
-    """
-
-    table: Table
-    compaction_threshold: int
-    time_is_up: Callable[[], bool]
-    repaired: set[SymbolHour] = field(default_factory=set)
-
-    def confirmed_of(self, ranges: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Return those of some committed ranges (ingest id, index) that are rolled up for good."""
-        confirmed: set[tuple[str, int]] = set()
-        for some in batched(ranges, RANGES_A_CHECK, strict=False):
-            if self.time_is_up():
-                break
-            receipts = read_receipts(self.table, some)  # of one that cannot be read, the log tells
-            doubtful = self._doubtful(wanted_by(receipts))
-            confirmed |= {
-                (one.ingest_id, one.index)
-                for one in receipts
-                if keys.range_id(one.ingest_id, one.index) not in doubtful
-            }
-        return confirmed
-
-    def _doubtful(self, wanted: Wanted) -> set[int]:
-        """Return the ranges that are not known to be in all of their hours."""
-        doubtful: set[int] = set()
-        for symbol_hours in batched(sorted(wanted), HOURS_A_LOOK, strict=False):
-            some = {symbol_hour: wanted[symbol_hour] for symbol_hour in symbol_hours}
-            if self.time_is_up():
-                doubtful.update(*some.values())
-                continue
-            doubtful.update(*(some[symbol_hour] for symbol_hour in self.repaired & some.keys()))
-            missing = _not_rolled_up(self.table, some)
-            if missing:
-                logger.warning("rollups lost ranges that they had, or never had them: repairing", hours=len(missing))
-                doubtful.update(*missing.values())
-                self.repaired.update(missing)
-                # Whole hours, not the fast way: the rollup may be one over an older segment, which the fast way would
-                # take for good.
-                for symbol_hour, range_ids in missing.items():
-                    refresh_whole(self.table, symbol_hour, range_ids, self.compaction_threshold, self.time_is_up)
-        return doubtful
-
-
-def _not_rolled_up(table: Table, wanted: Wanted) -> dict[SymbolHour, set[int]]:
-    """Return, by hour, the ranges that neither a rollup that counts nor a segment includes."""
-    # Segments are numbered from 1 without gaps and stay for ever: where the first is not there, none is.
-    found = table.batch_get(
-        key for symbol_hour in wanted for key in (rollup_key(symbol_hour), segment_key(symbol_hour, 1))
-    )
-    rolled_up: dict[SymbolHour, frozenset[int]] = {}
-    segmented: set[SymbolHour] = set()
-    missing: dict[SymbolHour, set[int]] = {}
-    for item in found:
-        symbol_hour = item["symbol"]["S"], keys.hour_and_suffix(sort_key_of(item))[0]
-        try:
-            read = hour_item_from(item)
-        except MalformedItem:
-            segmented.add(symbol_hour)  # reading it as a whole says what is wrong with it
-            continue
-        if isinstance(read, Rollup) and read.segments == 0:
-            rolled_up[symbol_hour] = read.ranges
-        else:
-            segmented.add(symbol_hour)
-    for symbol_hour, range_ids in wanted.items():
-        if symbol_hour in segmented:
-            lost = _not_in_whole_hour(table, symbol_hour, range_ids)
-        else:
-            lost = range_ids - rolled_up.get(symbol_hour, frozenset())
-        if lost:
-            missing[symbol_hour] = lost
-    return missing
-
-
-def _not_in_whole_hour(table: Table, symbol_hour: SymbolHour, range_ids: set[int]) -> set[int]:
-    try:
-        hour = read_hour(table, symbol_hour, max_slices=0)
-        return {range_id for range_id in range_ids if not hour.includes(range_id)}
-    except MalformedItem:
-        logger.exception("an hour's items cannot be read", symbol=symbol_hour[0], hour=symbol_hour[1])
-        return range_ids

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aws_lambda_powertools import Logger
@@ -14,9 +15,10 @@ from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
 from services.index_parts import IndexParts
 from services.log_lines import one_line
-from services.objects import ObjectReader
+from services.objects import ObjectReader, put_line
 from services.ordered_batches import failures_answer
 from services.queue import Queue
+from tickstream.counted_lines import OBJECT_REJECTED
 from tickstream.errors import ComeAgain, MalformedItem, OutOfTime, ServiceIncomplete
 from tickstream.messages import decode_order
 
@@ -37,7 +39,7 @@ class Settings:
     """What the deployment decides."""
 
     table_name: str
-    queue_url: str
+    large_range_queue_url: str
     index_queue_url: str
     index_bucket: str
     range_bytes: int
@@ -47,7 +49,7 @@ class Settings:
         """Read the environment. Raises ConfigurationError, naming the variable."""
         return cls(
             table_name=settings.text("TABLE_NAME"),
-            queue_url=settings.text("QUEUE_URL"),
+            large_range_queue_url=settings.text("LARGE_RANGE_QUEUE_URL"),
             index_queue_url=settings.text("INDEX_QUEUE_URL"),
             index_bucket=settings.text("REJECTED_BUCKET"),
             range_bytes=settings.whole_number("RANGE_BYTES", minimum=1),
@@ -68,9 +70,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         table=DynamoTable(configured.table_name, deadline),
         parts=IndexParts(configured.index_bucket, deadline),
         open_object=lambda source: ObjectReader(source, deadline),
-        send=Queue(configured.queue_url, deadline).send,
+        send=Queue(configured.large_range_queue_url, deadline).send,
         check=check,
         now_ms=lambda: time.time_ns() // 10**6,
+        keep_refusal=partial(put_line, configured.index_bucket),
     )
     queue = Queue(configured.index_queue_url, deadline)
     failed = [record["messageId"] for record in event["Records"] if not _is_done(record, configured, stores, queue)]
@@ -96,7 +99,11 @@ def _is_done(record: Mapping[str, Any], configured: Settings, stores: Stores, qu
         except Exception:
             logger.exception("object not indexed")
             return False
-    facts = {"ranges": indexed.manifest.ranges, "sent": indexed.sent}
-    elapsed_ms = round((time.monotonic() - started_s) * 1000)
-    logger.info("object indexed", extra={**facts, "elapsed_ms": elapsed_ms})
+    manifest, elapsed_ms = indexed.manifest, round((time.monotonic() - started_s) * 1000)
+    if manifest.rejected is not None:
+        why = {"reason": manifest.rejected.value, "detail": manifest.rejected_detail}
+        logger.warning(OBJECT_REJECTED, extra={**why, "elapsed_ms": elapsed_ms})
+    else:
+        facts = {"ranges": manifest.ranges, "sent": indexed.sent}
+        logger.info("object indexed", extra={**facts, "elapsed_ms": elapsed_ms})
     return True

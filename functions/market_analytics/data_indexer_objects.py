@@ -9,7 +9,9 @@ What may go wrong in between, write by write:
 2. the **progress** after each part: how many are there; 0 where a copy is to be made first. Died before it: the last
    part is made once more. One that falls behind, because another function is slower, costs work and no more.
 3. the **manifest**, replaced where it still says that the object is being indexed. It freezes the ranges. Died before
-   it: the order comes again, and finds all parts.
+   it: the order comes again, and finds all parts. Of an object that is refused its **line** in the bucket of rejects
+   and its entry in the **list** of refused ones follow. Died before them: the order comes again, finds the refusal,
+   and writes both, as it does each time.
 4. **activity** and **pointers**, as those of any object (`data_ingestion_objects`). Died before them: the order comes
    again, and finds ranges without receipts.
 
@@ -24,12 +26,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from aws_lambda_powertools import Logger
 
-from market_analytics.data_ingestion_objects import send_missing
+from market_analytics.data_ingestion_ranges import send_missing
 from tickstream import keys
 from tickstream.errors import MalformedItem, ObjectRejected, OutOfTime, Reason, ServiceIncomplete
+from tickstream.fate_items import refused_item
 from tickstream.index_making import FrameTooLarge, Making
 from tickstream.indexed_ranges import first_entries, opened_range, spans_of, streams_of, text_bytes
-from tickstream.ingests import Span, expires_at_s
+from tickstream.ingests import Refusal, Span, expires_at_s
 from tickstream.items import EXPIRY_ATTRIBUTE, IS_INDEXING, key_of, manifest_from, manifest_item
 from tickstream.packed_index import (
     ENTRIES_A_PART,
@@ -42,6 +45,7 @@ from tickstream.packed_index import (
 )
 from tickstream.ranges import MAX_RANGES, MAX_UNPACKED_BYTES, index_step_bytes
 from tickstream.reframing import Reframed
+from tickstream.refused_objects import refusal_key, refusal_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -80,7 +84,9 @@ class Parts(Protocol):
 class Stores:
     """What an index is made of and kept in.
 
-    open_object: gives the bytes of a version. send: queues pointers to ranges. check: raises where no time is left.
+    open_object: gives the bytes of a version. send: queues pointers to ranges, all of which are large ones
+    (`ranges.has_large_ranges`). check: raises where no time is left. keep_refusal: puts a line under a key of the
+    bucket of rejects.
     """
 
     table: Table
@@ -89,6 +95,7 @@ class Stores:
     send: Callable[[Iterable[str]], int]
     check: Callable[[], None]
     now_ms: Callable[[], int]
+    keep_refusal: Callable[[str, bytes], object] = lambda _key, _line: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,12 @@ def index_object(order: IndexOrder, range_bytes: int, stores: Stores) -> Indexed
         if manifest.rejected is None and not _can_be_read(manifest, order, order.missing, stores):
             logger.warning("an index is made again", extra={"range": order.missing})
             _make(_original(order, stores), order, range_bytes, stores, _Begun())
+        return Indexed(manifest, 0)
+    if manifest.rejected is not None:
+        refusal = Refusal(manifest.rejected, manifest.rejected_detail)
+        line = refusal_line(order.ingest_id, order.source, refusal, stores.now_ms())
+        stores.keep_refusal(refusal_key(order.ingest_id), line)
+        stores.table.put(refused_item(order.ingest_id, manifest.received_ms))
         return Indexed(manifest, 0)
     return Indexed(manifest, send_missing(manifest, order.source, stores.now_ms(), stores.table, stores.send))
 

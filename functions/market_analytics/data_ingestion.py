@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from aws_lambda_powertools import Logger
@@ -21,10 +22,11 @@ from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
 from services.log_lines import one_line
 from services.object_events import process_created
-from services.objects import ObjectReader, stored_checksum
+from services.objects import ObjectReader, put_line, stored_checksum
 from services.queue import Queue
 from tickstream import keys
-from tickstream.notifications import source_of
+from tickstream.counted_lines import OBJECT_REJECTED
+from tickstream.notifications import object_created
 from tickstream.times import iso_8601
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from market_analytics.data_ingestion_posts import Taken
     from tickstream.ingests import Source
+    from tickstream.notifications import ObjectCreated
 
 logger = Logger(json_serializer=one_line)
 
@@ -44,7 +47,10 @@ class Settings:
 
     table_name: str
     queue_url: str
+    large_range_queue_url: str
     index_queue_url: str
+    rejected_bucket: str
+    same_key: str
     range_bytes: int
 
     @classmethod
@@ -53,7 +59,10 @@ class Settings:
         return cls(
             table_name=settings.text("TABLE_NAME"),
             queue_url=settings.text("QUEUE_URL"),
+            large_range_queue_url=settings.text("LARGE_RANGE_QUEUE_URL"),
             index_queue_url=settings.text("INDEX_QUEUE_URL"),
+            rejected_bucket=settings.text("REJECTED_BUCKET"),
+            same_key=settings.text("SAME_KEY"),
             range_bytes=settings.whole_number("RANGE_BYTES", minimum=1),
         )
 
@@ -63,7 +72,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
     """Answer an API call, or ingest the objects of an S3 event (which nobody waits for)."""
     if "requestContext" in event:
         return answer_with(lambda: _taken_fields(_take(event, context)), logger, context.aws_request_id)
-    process_created(event, lambda record: _ingest_one(source_of(record), context), _names_of, logger)
+    process_created(event, lambda record: _ingest_one(object_created(record), context), _names_of, logger)
     return None
 
 
@@ -75,7 +84,8 @@ def _names_of(source: Source) -> dict[str, str]:
     return {"ingest_id": ingest_id, "bucket": source.bucket, "key": source.key}
 
 
-def _ingest_one(source: Source, context: LambdaContext) -> None:
+def _ingest_one(created: ObjectCreated, context: LambdaContext) -> None:
+    source = created.source
     configured = Settings.from_env()
     deadline = Deadline.of(context)
     ingested = ingest_object(
@@ -85,8 +95,12 @@ def _ingest_one(source: Source, context: LambdaContext) -> None:
         table=DynamoTable(configured.table_name, deadline),
         read=ObjectReader(source, deadline),
         send=Queue(configured.queue_url, deadline).send,
+        send_large=Queue(configured.large_range_queue_url, deadline).send,
         order_index=Queue(configured.index_queue_url, deadline).send,
         checksum=lambda: stored_checksum(source, deadline),
+        put_ms=created.created_ms,
+        replaces=configured.same_key == "replace",
+        keep_refusal=partial(put_line, configured.rejected_bucket),
     )
     manifest = ingested.manifest
     # Not the one that its ETag says, where the same bytes came under another ETag before.
@@ -99,9 +113,10 @@ def _ingest_one(source: Source, context: LambdaContext) -> None:
         "known": ingested.known,
     }
     if manifest.rejected is not None:
-        # A warning: the uploader's fault and on record, nothing for the function's error count.
+        # A warning: the uploader's fault and on record, nothing for the function's error count. It has a count of its
+        # own, by these words (the stack's metric filter), and an alarm.
         logger.warning(
-            "object rejected", extra={**facts, "reason": manifest.rejected.value, "detail": manifest.rejected_detail}
+            OBJECT_REJECTED, extra={**facts, "reason": manifest.rejected.value, "detail": manifest.rejected_detail}
         )
     else:
         logger.info("object ingested", extra=facts)

@@ -4,8 +4,10 @@ What may go wrong in between, write by write. The caller counts a 200 as taken a
 
 1. the **idempotency record** (only with a key), put if absent: it fixes the ingest id and the time of receipt for 24
    hours. Died here: the caller retries under the same key, finds the record and goes on with the same id.
-2. **manifest and activity**, in one request and without conditions: the id is this request's own, or a retry's, which
-   writes the same bytes. Died here: no ticks are on their way; the ingest shows as overdue, as it is, until a retry.
+2. the **activity** entry and the one in the **list** of what came in the hour, in one request and without conditions:
+   the id is this request's own, or a retry's, which writes the same bytes. Then the **manifest**, put if absent: it may
+   say by now that its ingest is taken back, and a retry, be it of this very write, must not unsay it. Died here, or in
+   between: no ticks are on their way; the ingest counts as overdue, as it is, until a retry.
 3. the **message**. Died after it, before the answer: the ticks will be counted. A caller that retries with its key
    sends the same message again (same id, same times), which changes nothing; without a key a retry is a new request
    and its ticks are new ticks: that is what the key is for.
@@ -25,6 +27,7 @@ from aws_lambda_powertools import Logger
 from market_analytics.data_ingestion_requests import check_ticks, refusal_fields
 from tickstream import keys
 from tickstream.errors import BadRequest, MalformedItem, ServiceIncomplete
+from tickstream.fate_items import arrival_items
 from tickstream.ingests import Activity, Manifest
 from tickstream.items import EXPIRY_ATTRIBUTE, activity_item, key_of, manifest_item
 from tickstream.messages import InlineTicks, encode_message
@@ -97,7 +100,9 @@ def take_ticks(
         accepted=len(checked.accepted),
         refused=len(checked.refused),
     )
-    table.batch_write([manifest_item(manifest), activity_item(Activity(first.ingest_id, received_ms, ranges=1))])
+    activity = Activity(first.ingest_id, received_ms, ranges=1)
+    table.batch_write([activity_item(activity), *arrival_items(manifest)])
+    table.put_if_absent(manifest_item(manifest))
     send([encode_message(InlineTicks(first.ingest_id, received_ms, checked.accepted))])
     return Taken(first.ingest_id, first.received_ns, checked)
 

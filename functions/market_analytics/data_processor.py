@@ -1,13 +1,19 @@
-"""DataProcessor: the handler behind the processing queue. It returns the messages that failed, and only those.
+"""DataProcessor: the handler behind the queues of ranges. It returns the messages that failed, and only those.
+
+There are two queues, one for large ranges alone (`ranges.has_large_ranges`), which come one by one and few at a time: a
+backfill takes its time and leaves the table room for what comes in now. A batch is of one of them, and to that one
+messages go back.
 
 The batch is walked here and not by powertools' BatchProcessor, which knows one record at a time: small ranges of a
 batch are written together, and one event tells of all of the batch, after their receipts. What was not begun is put
-back (`services.queue`) and does not count as received; who comes in which order is `data_processor_order`'s.
+back (`services.queue`) and does not count as received, nor does what is half done when time ends, or when the table
+throttles (`data_processor_progress`); who comes in which order is `data_processor_order`'s.
 """
 
 from __future__ import annotations
 
 import time
+import zlib
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
@@ -15,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from aws_lambda_powertools import Logger
 
 from market_analytics.data_processor_order import Arrived, order_of
+from market_analytics.data_processor_progress import advanced, resumed, said_of
 from market_analytics.data_processor_ranges import Stores, commit, read_range
 from services import settings
 from services.deadlines import Deadline
@@ -25,9 +32,9 @@ from services.index_parts import IndexParts
 from services.log_lines import one_line
 from services.objects import LineWriter, ObjectReader
 from services.ordered_batches import failures_answer
-from services.queue import History, Queue
+from services.queue import History, Queue, url_of_source
 from services.reading_ahead import reading_ahead
-from tickstream.errors import ComeAgain, MalformedItem
+from tickstream.errors import ComeAgain, MalformedItem, WritesUnfinished
 from tickstream.messages import (
     EVENT_DETAIL_TYPE,
     EVENT_SOURCE,
@@ -55,6 +62,10 @@ SECONDS_A_RANGE: Final = 20.0
 #: are at most some 100,000 items, 100 MB in memory.
 SMALL_RANGE_BYTES: Final = 256 * 1024
 
+#: So long before an invocation ends writes do. The client itself tries a throttled request again for up to 7 s; then
+#: what is left is to be put back.
+WRITES_END_S: Final = 10.0
+
 _NOT_COMMITTED: Final = "range not committed"
 
 logger = Logger(json_serializer=one_line)
@@ -68,6 +79,7 @@ class Settings:
     rejected_bucket: str
     event_bus_name: str
     queue_url: str
+    large_range_queue_url: str
     index_queue_url: str
 
     @classmethod
@@ -78,6 +90,7 @@ class Settings:
             rejected_bucket=settings.text("REJECTED_BUCKET"),
             event_bus_name=settings.text("EVENT_BUS_NAME"),
             queue_url=settings.text("QUEUE_URL"),
+            large_range_queue_url=settings.text("LARGE_RANGE_QUEUE_URL"),
             index_queue_url=settings.text("INDEX_QUEUE_URL"),
         )
 
@@ -85,8 +98,11 @@ class Settings:
 class Messages(Protocol):
     """The queue that a batch came from (`services.queue.Queue`)."""
 
-    def put_back(self, records: Iterable[Mapping[str, Any]], delay_s: int = 0) -> Mapping[str, str]:
-        """Have messages come again as if never received; return those that cannot, by id, and why."""
+    def put_back(self, records: Iterable[Mapping[str, Any]], delay_s: int = 0, done: str = "") -> Mapping[str, str]:
+        """Have messages come again as if never received; return those that cannot, by id, and why.
+
+        done: what their copies say of what is done already, where they were begun.
+        """
         ...
 
     def delete(self, records: Iterable[Mapping[str, Any]]) -> None:
@@ -97,7 +113,9 @@ class Messages(Protocol):
 class _NoQueue:
     """Nothing can be put back: what was not begun fails, and counts as received."""
 
-    def put_back(self, records: Iterable[Mapping[str, Any]], delay_s: int = 0) -> Mapping[str, str]:  # noqa: ARG002
+    def put_back(
+        self, records: Iterable[Mapping[str, Any]], delay_s: int = 0, done: str = ""  # noqa: ARG002 - see Messages
+    ) -> Mapping[str, str]:  # fmt: skip
         return {record["messageId"]: "the queue is not known" for record in records}
 
     def delete(self, records: Iterable[Mapping[str, Any]]) -> None:
@@ -111,7 +129,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     deadline = Deadline.of(context)
     parts = IndexParts(configured.rejected_bucket, deadline)
     stores = Stores(
-        table=DynamoTable(configured.table_name, deadline),
+        table=DynamoTable(configured.table_name, deadline.earlier(WRITES_END_S)),
         open_object=lambda source: ObjectReader(source, deadline),
         open_rejects=lambda key: LineWriter(configured.rejected_bucket, key),
         now_ms=lambda: time.time_ns() // 10**6,
@@ -122,7 +140,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         decode=partial(decode_apart, deadline=deadline),
     )
     bus = EventBus(configured.event_bus_name, EVENT_SOURCE, EVENT_DETAIL_TYPE, deadline)
-    return process_batch(event["Records"], stores, bus.put, deadline, Queue(configured.queue_url, deadline))
+    records = event["Records"]
+    url = url_of_source(records, (configured.queue_url, configured.large_range_queue_url))
+    return process_batch(records, stores, bus.put, deadline, None if url is None else Queue(url, deadline))
 
 
 def process_batch(
@@ -214,9 +234,7 @@ class _Batch:
             if (one := self._begin(arrived, stores)) is not None:
                 begun.append(one)
         self._put_back(put_off, "no time is left")
-        done = _commit(begun, stores)
-        self._committed += done
-        self.failed += [one.arrived.message_id for one in begun if one not in done]
+        self._commit(begun, stores)
 
     def _begin(self, arrived: Arrived, stores: Stores) -> _Begun | None:
         """Return a range with what is to be written for it, None where the message must come back."""
@@ -224,7 +242,8 @@ class _Batch:
         facts = _facts(arrived)
         with logger.append_context_keys(**facts):
             try:
-                return _Begun(arrived, facts, started_s, read_range(arrived.message, stores))
+                writes = resumed(read_range(arrived.message, stores), arrived.history.done, stores.now_ms())
+                return _Begun(arrived, facts, started_s, writes)
             except ComeAgain as error:
                 # Minutes may pass, more than a message has receives.
                 delay_s = min(error.longest_delay_s, error.first_delay_s * 2 ** min(arrived.history.put_backs, 10))
@@ -234,15 +253,56 @@ class _Batch:
                 self.failed.append(arrived.message_id)
         return None
 
-    def _put_back(self, those: Sequence[Arrived], why: str, delay_s: int = 0) -> None:
-        """Have messages come again without that it counts; where that cannot be, they fail."""
+    def _commit(self, begun: Sequence[_Begun], stores: Stores) -> None:
+        """Commit ranges together, or each alone where that does not go: a bad one must not hold its neighbours back."""
+        left = begun if len(begun) == 1 else _commit_together(begun, stores)
+        ids = {one.arrived.message_id for one in left}
+        done = [one for one in begun if one.arrived.message_id not in ids]
+        for one in left:
+            if len(begun) > 1 and self._deadline.remaining_s() < WRITES_END_S:
+                # A request that is throttled takes seconds to fail, and there are several ranges.
+                self._finish_later(one, "no time is left to commit it alone")
+            elif self._commit_alone(one, stores):
+                done.append(one)
+        for one in done:
+            processed = one.writes.processed
+            elapsed_ms = round((time.monotonic() - one.started_s) * 1000)
+            counts = {"ticks": processed.ticks, "rejected": processed.rejected, "elapsed_ms": elapsed_ms}
+            logger.info("range committed", extra={**one.facts, **counts})
+        self._committed += done
+
+    def _commit_alone(self, one: _Begun, stores: Stores) -> bool:
+        with logger.append_context_keys(**one.facts):
+            try:
+                commit([one.writes], stores.table)
+            except WritesUnfinished as error:
+                (left,) = advanced([one.writes], error.written)
+                self._finish_later(replace(one, writes=left), str(error))
+                return False
+            except Exception:
+                logger.exception(_NOT_COMMITTED)
+                self.failed.append(one.arrived.message_id)
+                return False
+        return True
+
+    def _finish_later(self, one: _Begun, why: str) -> None:
+        """Have a range's message come again, and say what is written."""
+        self._put_back([one.arrived], why, _pause_s(one.arrived), said_of(one.writes))
+
+    def _put_back(self, those: Sequence[Arrived], why: str, delay_s: int = 0, done: str = "") -> None:
+        """Have messages come again without that it counts; where that cannot be, they fail.
+
+        done: what is written already of one that was begun.
+        """
         if not those:
             return
         with logger.append_context_keys(ingest_ids=[one.message.ingest_id for one in those]):
-            kept = self._queue.put_back([one.record for one in those], delay_s)
+            kept = self._queue.put_back([one.record for one in those], delay_s, done)
         for one in those:
             reason = kept.get(one.message_id)
-            facts = {**_facts(one), "why": why, "put_backs": one.history.put_backs, "tries": one.history.tries}
+            history = one.history
+            counts = {"put_backs": history.put_backs, "tries": history.tries, "unfinished": history.unfinished}
+            facts = {**_facts(one), "why": why, **counts}
             if reason is None:
                 logger.warning("range put back", extra={**facts, "delay_s": delay_s})
             else:
@@ -276,37 +336,33 @@ def _facts(arrived: Arrived) -> dict[str, Any]:
     return {"message_id": arrived.message_id, **names_of(arrived.message)}
 
 
-def _commit(begun: Sequence[_Begun], stores: Stores) -> list[_Begun]:
-    """Commit ranges together, or each alone where that does not go; return those that are committed."""
-    done = list(begun) if len(begun) > 1 and _commit_together(begun, stores) else []
-    if not done:
-        # What does not go together goes alone: one bad range must not hold its neighbours back.
-        done = [one for one in begun if _commit_alone(one, stores)]
-    for one in done:
-        processed = one.writes.processed
-        elapsed_ms = round((time.monotonic() - one.started_s) * 1000)
-        counts = {"ticks": processed.ticks, "rejected": processed.rejected, "elapsed_ms": elapsed_ms}
-        logger.info("range committed", extra={**one.facts, **counts})
-    return done
+def _pause_s(arrived: Arrived) -> int:
+    """Return after how many seconds a half done range is to go on: longer each time, and not all of them at once.
+
+    By the message alone, without chance: what is delivered twice waits as long.
+    """
+    grown_s = WritesUnfinished.first_delay_s << min(arrived.history.unfinished, 10)
+    longest_s = min(WritesUnfinished.longest_delay_s, grown_s)
+    named = f"{names_of(arrived.message)} {arrived.history.unfinished}"
+    return longest_s - zlib.crc32(named.encode()) % (longest_s // 2 + 1)
 
 
-def _commit_together(begun: Sequence[_Begun], stores: Stores) -> bool:
-    with logger.append_context_keys(ingest_ids=[one.writes.processed.ingest_id for one in begun]):
+def _commit_together(begun: Sequence[_Begun], stores: Stores) -> list[_Begun]:
+    """Return those that are not committed, with what is left of their writes: none, or all."""
+    # One that is there twice, because its message is, is written once.
+    ranges = {_range_of(one): one.writes for one in begun}
+    with logger.append_context_keys(ingest_ids=[ingest_id for ingest_id, _ in ranges]):
         try:
-            commit([one.writes for one in begun], stores.table)
-        except Exception:
+            commit(list(ranges.values()), stores.table)
+        except Exception as error:
             # A warning: each goes alone now, and what fails there is the error.
             message_ids = [one.arrived.message_id for one in begun]
             logger.warning("ranges not committed together", extra={"message_ids": message_ids}, exc_info=True)
-            return False
-    return True
+            if isinstance(error, WritesUnfinished):
+                ranges = dict(zip(ranges, advanced(list(ranges.values()), error.written), strict=True))
+            return [replace(one, writes=ranges[_range_of(one)]) for one in begun]
+    return []
 
 
-def _commit_alone(one: _Begun, stores: Stores) -> bool:
-    with logger.append_context_keys(**one.facts):
-        try:
-            commit([one.writes], stores.table)
-        except Exception:
-            logger.exception(_NOT_COMMITTED)
-            return False
-    return True
+def _range_of(one: _Begun) -> tuple[str, int]:
+    return one.writes.processed.ingest_id, one.writes.processed.index

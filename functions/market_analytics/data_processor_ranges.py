@@ -1,14 +1,19 @@
 """A range becomes slices, then a receipt. The order of the writes is what makes it safe to die anywhere.
 
 1. **rejects**, one object under a key that the range determines. Died here: written again, the same.
-2. **slices and the pending entry**, in one batch and in any order. The keys come from the range alone, so a second
-   writer, earlier, later or at the same time, writes the same bytes under the same keys. Died in between: readers may
-   see some of the slices. They are true (each is the whole of what this range has of that hour), just not all there is.
-   The pending entry is there before the receipt, so that no committed range can miss the aggregator's list.
-3. the **receipt**, its part 0 last: that one write commits the range. Died before: the message comes back.
+2. **slices**, in one batch and in any order. The keys come from the range alone, so a second writer, earlier, later or
+   at the same time, writes the same bytes under the same keys. Died in between: readers may see some of the slices.
+   They are true (each is the whole of what this range has of that hour), just not all there is.
+3. the **receipt**, its part 0 last: that one write commits the range. Died before: the message comes back. With part 0,
+   in one batch and in any order, go the **pending entries**, one for each lane of the range's symbols. An entry without
+   a receipt waits for it; a receipt without an entry has a message that comes back and writes the rest, and should that
+   end as a dead letter, settling lists the range.
 4. the **event**, sent by the handler after all of its batch. Died before: the message comes back and everything is
    written again, the same but for the time of the commit; the event goes out then. Lost altogether: the schedule
-   finds the pending entry.
+   finds the pending entries.
+
+Where there is no end of 2 and 3 within an invocation, the message goes back and says what is written
+(`data_processor_progress`).
 
 Ranges that are written together take the steps together: no receipt of any before the slices of all. Died in between:
 some have receipts and some have not, and all messages come back. Each range's own order is kept, so each is as safe as
@@ -19,14 +24,19 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
+from aws_lambda_powertools import Logger
+
 from market_analytics.data_processor_pairs import decode_with_pairs, has_pairs, tell_of_none
 from tickstream import keys
+from tickstream.counted_lines import OBJECT_REJECTED
 from tickstream.decoding import LIMITS, Budget, Decoded, decode_span, fold_ticks, packed_hours
-from tickstream.errors import IndexAwaited, MalformedItem, ObjectRejected
+from tickstream.errors import IndexAwaited, MalformedItem, ObjectRejected, ServiceIncomplete, WritesUnfinished
+from tickstream.fate_items import refused_item
 from tickstream.hours import Slice
 from tickstream.indexed_ranges import opened_range
 from tickstream.ingests import Format, Pending, Receipt, Refusal
@@ -34,6 +44,7 @@ from tickstream.items import key_of, pending_item, receipt_from, receipt_items, 
 from tickstream.messages import IndexOrder, InlineTicks, ProcessedRange, RangePointer
 from tickstream.packed_index import Packing
 from tickstream.pairs import NO_PAIRS
+from tickstream.refused_objects import refusal_key, refusal_line
 from tickstream.row_samples import ALIKE_ROWS, all_fail_alike
 
 if TYPE_CHECKING:
@@ -51,6 +62,8 @@ if TYPE_CHECKING:
 
 #: More of a row is not kept: a row may have 1 MiB, and a person looks at its beginning.
 MAX_RAW_BYTES: Final = 64 * 1024
+
+logger = Logger(child=True)
 
 
 def _decode_here(source: Source, layout: Layout, span: Span, read: Read, budget: Budget, *, pairs: PairTask) -> Decoded:
@@ -110,20 +123,23 @@ class _Range:
     ingest_id: str
     index: int
     received_ms: int
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Writes:
     """What is still to be written to the table for one range, in this order, and what its event says.
 
-    items: its slices and its entry in the list of pending ranges. receipt_parts: all but part 0. receipt_heads: part 0,
-    which commits it. All are empty where the range is committed already.
+    slices: its slices, by their keys. receipt_parts: all but part 0. heads: its entries in the lists of pending ranges,
+    and part 0, which commits it. All are empty where the range is committed already.
+    written: how many of the slices, from the first on, surely are written.
     """
 
-    items: tuple[Item, ...]
+    slices: tuple[Item, ...]
     receipt_parts: tuple[Item, ...]
-    receipt_heads: tuple[Item, ...]
+    heads: tuple[Item, ...]
     processed: ProcessedRange
+    written: int = 0
 
 
 def read_range(message: Message, stores: Stores) -> Writes:
@@ -137,25 +153,30 @@ def read_range(message: Message, stores: Stores) -> Writes:
         which = _Range(message.ingest_id, 0, message.received_ms)
         bars = fold_ticks(message.ticks, message.ingest_id, "")
         return _writes(which, Decoded(bars, len(message.ticks), ()), stores)
-    which = _Range(message.ingest_id, message.span.index, message.received_ms)
+    which = _Range(message.ingest_id, message.span.index, message.received_ms, message.layout.replaces)
     try:
         return _read_span(message, which, stores)
     except ObjectRejected as error:
         tell_of_none(message, stores.table)
-        return Writes((), (), (), _commit_rejection(which, error, stores))
+        return Writes((), (), (), _commit_rejection(message, which, error, stores))
 
 
 def commit(ranges: Sequence[Writes], table: Table) -> None:
-    """Write ranges together: every slice and pending entry of all of them before any receipt.
+    """Write ranges together: every slice of all of them before any receipt.
 
-    Alone, each small range would cost two requests. One that is there twice, because its message is, is written once.
+    Alone, each small range would cost two requests. None may be there twice.
 
-    Raises ServiceIncomplete or ServiceRefused. Some of the ranges may be committed then, and any may be committed
-    again, alone or with others: what is written is the same.
+    Raises WritesUnfinished, whose number counts the items that were left of all of them, in order, or ServiceRefused.
+    Some of the ranges may be committed then, and any may be committed again, alone or with others: what is written is
+    the same.
     """
-    table.batch_write(item for one in ranges for item in one.items)
-    table.batch_write(part for one in ranges for part in one.receipt_parts)
-    table.batch_write(head for one in ranges for head in one.receipt_heads)
+    slices = [piece for one in ranges for piece in one.slices[one.written :]]
+    table.put_in_order(slices)
+    try:
+        table.batch_write(part for one in ranges for part in one.receipt_parts)
+        table.batch_write(head for one in ranges for head in one.heads)
+    except ServiceIncomplete as error:
+        raise WritesUnfinished(str(error), len(slices)) from error
 
 
 def _read_span(message: RangePointer, which: _Range, stores: Stores) -> Writes:
@@ -227,9 +248,10 @@ def _writes(which: _Range, decoded: Decoded, stores: Stores) -> Writes:
     for symbol, hour in sorted(decoded.bars):
         hours[symbol] = (*hours.get(symbol, ()), hour)
     range_id = keys.range_id(which.ingest_id, which.index)
-    pieces = (Slice(symbol, hour, range_id, packed) for (symbol, hour), packed in packed_hours(decoded.bars))
-    items = [slice_item(piece, which.ingest_id, which.index, which.received_ms) for piece in pieces]
-    items.append(pending_item(Pending(which.ingest_id, which.index, which.received_ms)))
+    # In order, whatever order they were decoded in: how many are written means the same in each delivery.
+    in_order = sorted(packed_hours(decoded.bars))
+    pieces = (Slice(symbol, hour, range_id, packed, which.waits) for (symbol, hour), packed in in_order)
+    slices = tuple(slice_item(piece, which.ingest_id, which.index, which.received_ms) for piece in pieces)
     receipt = Receipt(
         which.ingest_id,
         which.index,
@@ -239,18 +261,23 @@ def _writes(which: _Range, decoded: Decoded, stores: Stores) -> Writes:
         hours,
         skipped=decoded.skipped,
         cancelled=decoded.cancelled,
+        reasons=Counter(row.reason for row in decoded.rejects),
     )
     *parts, head = receipt_items(receipt, which.received_ms)
-    return Writes(tuple(items), tuple(parts), (head,), _processed(receipt, which))
+    processed = _processed(receipt, which)
+    # What waits is listed when it counts, by whoever publishes it.
+    lanes = () if which.waits else processed.lanes
+    listed = (pending_item(Pending(which.ingest_id, which.index, which.received_ms, lane)) for lane in lanes)
+    return Writes(slices, tuple(parts), (*listed, head), processed)
 
 
-def _commit_rejection(which: _Range, error: ObjectRejected, stores: Stores) -> ProcessedRange:
+def _commit_rejection(message: RangePointer, which: _Range, error: ObjectRejected, stores: Stores) -> ProcessedRange:
     """Commit a range whose object is refused as a whole, unless it is committed already.
 
     Whether an object is gone changes with time, unlike everything else here: a range that was processed, whose object
     was then deleted and whose message comes once more must keep its ticks. So the receipt is looked for first, and put
     only where there is none: against another delivery that read the object just before it went. If that one is still
-    writing, its receipt goes over this one; its slices are there by then, and so is its pending entry.
+    writing, its receipt goes over this one; its slices are there by then.
 
     Known gap: an earlier delivery that died after some of its slices, of an object that was deleted for good since.
     The range is refused, and those slices count for readers until they expire. They cannot be taken back, because a
@@ -261,9 +288,9 @@ def _commit_rejection(which: _Range, error: ObjectRejected, stores: Stores) -> P
         line = {"offset": 0, "reason": error.reason.value, "detail": error.detail}
         with stores.open_rejects(rejects_key(which.ingest_id, which.index)) as rejects:
             rejects.add(json.dumps(line, separators=(",", ":")).encode())
-        stores.table.batch_write([pending_item(Pending(which.ingest_id, which.index, which.received_ms))])
         refusal = Refusal(error.reason, error.detail)
-        receipt = Receipt(which.ingest_id, which.index, 0, 1, stores.now_ms(), {}, refusal)
+        _tell_of_refusal(message, refusal, stores)
+        receipt = Receipt(which.ingest_id, which.index, 0, 1, stores.now_ms(), {}, refusal, reasons={refusal.reason: 1})
         (head,) = receipt_items(receipt, which.received_ms)
         if stores.table.put_if_absent(head):
             return _processed(receipt, which)
@@ -275,9 +302,31 @@ def _commit_rejection(which: _Range, error: ObjectRejected, stores: Stores) -> P
     return _processed(receipt_from(found), which)
 
 
+def _tell_of_refusal(message: RangePointer, refusal: Refusal, stores: Stores) -> None:
+    """Say in the bucket of rejects, and in the list of the day, that an object is refused as a whole.
+
+    Before the receipt, so that whoever dies in between comes again and says it again. Where the range turns out to be
+    committed by another delivery, the entry stays, and whoever reads the list sees by the receipts that it is none.
+    Of several ranges that are refused each writes the line, and the first one the entry: the log counts objects.
+    """
+    with stores.open_rejects(refusal_key(message.ingest_id)) as rejects:
+        rejects.add(refusal_line(message.ingest_id, message.source, refusal, stores.now_ms()))
+    if stores.table.put_if_absent(refused_item(message.ingest_id, message.received_ms)):
+        logger.warning(OBJECT_REJECTED, extra={"reason": refusal.reason.value, "detail": refusal.detail})
+
+
 def _processed(receipt: Receipt, which: _Range) -> ProcessedRange:
+    lanes = tuple(sorted({keys.lane_of(symbol) for symbol in receipt.hours}))
     return ProcessedRange(
-        receipt.ingest_id, receipt.index, receipt.ticks, receipt.rejected, which.received_ms, receipt.committed_ms
+        receipt.ingest_id,
+        receipt.index,
+        receipt.ticks,
+        receipt.rejected,
+        which.received_ms,
+        receipt.committed_ms,
+        lanes,
+        refused=receipt.refusal is not None,
+        waits=which.waits,
     )
 
 

@@ -1,4 +1,4 @@
-"""DataQuery: the read-only half of the API. `GET /bars/{symbol+}`, `POST /bars`, `GET /ingest/{ingestId}`."""
+"""DataQuery: the read-only half of the API: bars of one symbol and of many, symbols, what became of what came in."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from aws_lambda_powertools import Logger
 
 from market_analytics.data_query_bars import PAGE_SECONDS, bar_fields, read_page
 from market_analytics.data_query_ingest import ingest_status
+from market_analytics.data_query_ingests import listed_ingests
 from market_analytics.data_query_request import BarsQuery, encode_token, query_of_body, query_of_path
+from market_analytics.data_query_symbols import listed_symbols
 from services import settings
 from services.api_answers import answer_with
-from services.api_requests import body_of
+from services.api_requests import body_of, parameters_of
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
 from services.log_lines import one_line
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from market_analytics.data_query_bars import ToldBar
+    from market_analytics.data_query_request import NextBar
     from services.table import Table
-    from tickstream.bars import Bar
 
 logger = Logger(json_serializer=one_line)
 
@@ -38,11 +41,16 @@ class Settings:
 
     table_name: str
     overdue_seconds: int
+    data_bucket: str
 
     @classmethod
     def from_env(cls) -> Self:
         """Read it. Raises ConfigurationError naming what is missing."""
-        return cls(settings.text("TABLE_NAME"), settings.whole_number("OVERDUE_SECONDS", minimum=1))
+        return cls(
+            settings.text("TABLE_NAME"),
+            settings.whole_number("OVERDUE_SECONDS", minimum=1),
+            settings.text("DATA_BUCKET"),
+        )
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -59,33 +67,38 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def respond(event: Mapping[str, Any], table: Table, config: Settings, now_ns: int) -> dict[str, Any]:
     """Return the fields of a 200. Raises BadRequest for everything that is the caller's.
 
-    Routed by hand and not by powertools' resolver: three routes, of which one has a greedy parameter whose slashes
+    Routed by hand and not by powertools' resolver: five routes, of which one has a greedy parameter whose slashes
     and percent signs must reach us as they were sent.
     """
     route = (event.get("httpMethod"), event.get("resource"))
     path: Mapping[str, str] = event.get("pathParameters") or {}
     if route == ("GET", "/bars/{symbol+}"):
-        return _bars_of_one(table, query_of_path(path.get("symbol", ""), _parameters(event), now_ns))
+        return _bars_of_one(table, query_of_path(path.get("symbol", ""), parameters_of(event), now_ns), now_ns)
     if route == ("POST", "/bars"):
         _refuse_parameters(event)
-        return _bars_of_many(table, query_of_body(body_of(event, MAX_QUESTION_BYTES), now_ns))
+        return _bars_of_many(table, query_of_body(body_of(event, MAX_QUESTION_BYTES), now_ns), now_ns)
     if route == ("GET", "/ingest/{ingestId}"):
         _refuse_parameters(event)
         return ingest_status(table, path.get("ingestId", ""), now_ns // 10**6, config.overdue_seconds)
+    if route == ("GET", "/ingests"):
+        bucket, overdue_seconds = config.data_bucket, config.overdue_seconds
+        return listed_ingests(table, parameters_of(event), bucket, now_ns // 10**6, overdue_seconds, _page_clock())
+    if route == ("GET", "/symbols"):
+        return listed_symbols(table, parameters_of(event), _page_clock())
     raise BadRequest("unknown_route", "no such method on this path", status=404)
 
 
-def _bars_of_one(table: Table, query: BarsQuery) -> dict[str, Any]:
+def _bars_of_one(table: Table, query: BarsQuery, now_ns: int) -> dict[str, Any]:
     symbol = query.symbols[0]
-    page = read_page(table, query, _page_clock())
+    page = read_page(table, query, now_ns, _page_clock())
     if page.unknown:
         raise BadRequest("unknown_symbol", f"no tick of {symbol} was ever ingested", status=404)
     bars = [_bar(query, bar) for bar in page.bars.get(symbol, ())]
     return {"symbol": symbol, **_window(query), "bars": bars, **_next(query, page.next_at)}
 
 
-def _bars_of_many(table: Table, query: BarsQuery) -> dict[str, Any]:
-    page = read_page(table, query, _page_clock())
+def _bars_of_many(table: Table, query: BarsQuery, now_ns: int) -> dict[str, Any]:
+    page = read_page(table, query, now_ns, _page_clock())
     bars = {symbol: [_bar(query, bar) for bar in of_one] for symbol, of_one in page.bars.items()}
     return {**_window(query), "bars": bars, "unknown": list(page.unknown), **_next(query, page.next_at)}
 
@@ -95,13 +108,13 @@ def _page_clock() -> Callable[[], bool]:
     return lambda: deadline.remaining_s() == 0
 
 
-def _bar(query: BarsQuery, bar: Bar) -> dict[str, Any]:
-    session = query.grid.session_of(bar.minute)
-    return bar_fields(bar) if session is None else {"session": session.isoformat(), **bar_fields(bar)}
+def _bar(query: BarsQuery, told: ToldBar) -> dict[str, Any]:
+    session = query.grid.session_of(told.bar.minute)
+    return bar_fields(told) if session is None else {"session": session.isoformat(), **bar_fields(told)}
 
 
 def _window(query: BarsQuery) -> dict[str, str]:
-    said = {"session": query.session, "hours": query.hours}
+    said = {"session": query.session, "hours": query.hours, "fill": query.fill}
     return {
         "interval": query.interval,
         **{name: value for name, value in said.items() if value is not None},
@@ -110,18 +123,10 @@ def _window(query: BarsQuery) -> dict[str, str]:
     }
 
 
-def _next(query: BarsQuery, next_at: tuple[int, int] | None) -> dict[str, str]:
-    return {} if next_at is None else {"nextToken": encode_token(query, *next_at)}
-
-
-def _parameters(event: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the query string's parameters with all their values: a repeated one must not pass for its last value."""
-    repeated = event.get("multiValueQueryStringParameters")
-    if repeated is not None:
-        return dict(repeated)
-    return {name: [value] for name, value in (event.get("queryStringParameters") or {}).items()}
+def _next(query: BarsQuery, next_at: NextBar | None) -> dict[str, str]:
+    return {} if next_at is None else {"nextToken": encode_token(query, next_at)}
 
 
 def _refuse_parameters(event: Mapping[str, Any]) -> None:
-    if _parameters(event):
+    if parameters_of(event):
         raise BadRequest("unknown_parameter", "this path takes no query parameters")

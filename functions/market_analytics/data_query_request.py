@@ -5,8 +5,6 @@ Nothing is guessed: an unknown parameter, a value given twice or a token of anot
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import re
@@ -16,17 +14,19 @@ from urllib.parse import unquote
 
 from tickstream.errors import BadRequest, RowRejected
 from tickstream.keys import NS_PER_HOUR, NS_PER_MINUTE
+from tickstream.list_questions import single_values
+from tickstream.page_tokens import bad_token, pack_token, unpack_token
 from tickstream.promises import (
     DEFAULT_INTERVAL,
     DEFAULT_LIMIT,
+    FILLS,
     INTERVALS,
     MAX_LIMIT,
     MAX_SYMBOLS,
-    MAX_TOKEN_CHARACTERS,
 )
 from tickstream.rows import JsonNumber, load_json
 from tickstream.sessions.spec import grid_of, hours_of
-from tickstream.ticks import EARLIEST_NS, LATEST_NS, parse_bound_ns, parse_symbol
+from tickstream.ticks import EARLIEST_NS, LATEST_NS, PRICE_BOUND_E9, parse_bound_ns, parse_symbol
 from tickstream.times import iso_8601
 
 if TYPE_CHECKING:
@@ -36,11 +36,10 @@ if TYPE_CHECKING:
 
 DEFAULT_SPAN_NS: Final = 24 * NS_PER_HOUR
 
-_PARAMETERS: Final = frozenset({"from", "to", "interval", "session", "hours", "limit", "nextToken"})
+_PARAMETERS: Final = frozenset({"from", "to", "interval", "session", "hours", "fill", "limit", "nextToken"})
 #: A blank before an offset, which has a time before it and no sign.
 _LOST_PLUS: Final = re.compile(r"(?<=[0-9]) (?=[0-9]{2}(?::?[0-9]{2})?\Z)")
-_TOKEN_VERSION: Final = 2
-_CHECKSUM_BYTES: Final = 8
+_TOKEN_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,9 @@ class BarsQuery:
     """A question for bars whose start lies in [from_ns, to_ns), and where its next page starts.
 
     session, hours: None for bars of UTC; hours also where the session is no exchange's. grid: what these and the
-    interval mean. at_symbol: index into `symbols`; at_minute: no bar of that symbol that starts earlier is wanted any
-    more.
+    interval mean. fill: what stands where nothing was traded, None for nothing. at_symbol: index into `symbols`;
+    at_minute: no bar of that symbol that starts earlier is wanted any more; close_e9: the last close of those, None
+    where none is known.
     """
 
     symbols: tuple[str, ...]
@@ -57,11 +57,13 @@ class BarsQuery:
     session: str | None
     hours: str | None
     grid: Grid
+    fill: str | None
     from_ns: int
     to_ns: int
     limit: int
     at_symbol: int = 0
     at_minute: int = 0
+    close_e9: int | None = None
 
     @property
     def first_minute(self) -> int:
@@ -78,6 +80,18 @@ class BarsQuery:
         return max(self.first_minute, self.at_minute) if symbol_index == self.at_symbol else self.first_minute
 
 
+@dataclass(frozen=True, slots=True)
+class NextBar:
+    """The bar with which the next page starts: its symbol's index, its minute, and the last close before it.
+
+    close_e9: None where none is known, and where it is the first bar of its symbol.
+    """
+
+    symbol: int
+    minute: int
+    close_e9: int | None = None
+
+
 def query_of_path(symbol: str, parameters: Mapping[str, list[str]], now_ns: int) -> BarsQuery:
     """Read `GET /bars/{symbol+}`.
 
@@ -85,15 +99,10 @@ def query_of_path(symbol: str, parameters: Mapping[str, list[str]], now_ns: int)
     (one that had decoded it already would do harm only where a symbol has a percent sign).
     Raises BadRequest.
     """
-    fields: dict[str, Any] = {}
-    for name, values in parameters.items():
-        if len(values) != 1:
-            raise BadRequest("repeated_parameter", f"{_shown(name)} is given {len(values)} times")
-        fields[name] = values[0]
-    _refuse_unknown(fields, _PARAMETERS)
+    fields: dict[str, Any] = dict(single_values(parameters, _PARAMETERS))
     # In a query string a plus sign means a space, and offsets have one: nobody means "14:30:00 01:00".
     for name in ("from", "to"):
-        if isinstance(fields.get(name), str):
+        if name in fields:
             fields[name] = _LOST_PLUS.sub("+", fields[name])
     return _query((_symbol(unquote(symbol)),), fields, now_ns)
 
@@ -125,6 +134,9 @@ def _query(symbols: tuple[str, ...], fields: Mapping[str, Any], now_ns: int) -> 
         raise BadRequest("bad_session", "session is a string")
     if "hours" in fields and not _is_text(hours):
         raise BadRequest("bad_hours", "hours is a string")
+    fill = fields.get("fill")
+    if "fill" in fields and fill not in FILLS:
+        raise BadRequest("bad_fill", f"fill must be one of {', '.join(FILLS)}")
     limit = _limit(fields["limit"]) if "limit" in fields else DEFAULT_LIMIT
     token = fields.get("nextToken")
     if token is not None:
@@ -135,7 +147,7 @@ def _query(symbols: tuple[str, ...], fields: Mapping[str, Any], now_ns: int) -> 
     from_ns = _moment("from", fields["from"]) if "from" in fields else to_ns - DEFAULT_SPAN_NS
     if from_ns > to_ns:
         raise BadRequest("from_after_to", "from is after to")
-    query = BarsQuery(symbols, interval, session, hours, grid, from_ns, to_ns, limit)
+    query = BarsQuery(symbols, interval, session, hours, grid, fill, from_ns, to_ns, limit)
     if not _is_known(query):
         first, end = (iso_8601(minute * NS_PER_MINUTE) for minute in grid.known or ())
         raise BadRequest("sessions_unknown", f"sessions of {session} are known from {first} to {end}")
@@ -146,64 +158,56 @@ def _continued(token: Any, symbols: tuple[str, ...], fields: Mapping[str, Any], 
     query = _decode_token(token, symbols, limit)
     # The token carries the whole question, because the default window moves with the clock; stated again it must be the
     # same.
-    for name, known in (("interval", query.interval), ("session", query.session), ("hours", query.hours)):
-        if name in fields and fields[name] != known:
-            raise _bad_token(f"it belongs to another {name}")
+    for name in ("interval", "session", "hours", "fill"):
+        if name in fields and fields[name] != getattr(query, name):
+            raise bad_token(f"it belongs to another {name}")
     for name, known_ns in (("from", query.from_ns), ("to", query.to_ns)):
         if name in fields and _moment(name, fields[name]) != known_ns:
-            raise _bad_token(f"it belongs to another {name}")
+            raise bad_token(f"it belongs to another {name}")
     return query
 
 
-def encode_token(query: BarsQuery, at_symbol: int, at_minute: int) -> str:
-    """Write the token of the page that goes on at that bar of that symbol.
-
-    The checksum finds a token that was damaged or put together by hand; it is no secret, because a forged token could
-    only ask what its maker may ask anyway.
-    """
+def encode_token(query: BarsQuery, next_at: NextBar) -> str:
+    """Write the token of the page that goes on at a bar."""
     fields = [
-        _TOKEN_VERSION, _digest_of(query.symbols), query.interval, query.session, query.hours,
-        query.from_ns, query.to_ns, at_symbol, at_minute,
+        _TOKEN_VERSION, _digest_of(query.symbols), query.interval, query.session, query.hours, query.fill,
+        query.from_ns, query.to_ns, next_at.symbol, next_at.minute, next_at.close_e9,
     ]  # fmt: skip
-    payload = json.dumps(fields, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_checksum(payload) + payload).decode().rstrip("=")
+    return pack_token(fields)
 
 
 def _decode_token(token: Any, symbols: tuple[str, ...], limit: int) -> BarsQuery:
-    if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_CHARACTERS:
-        raise _bad_token("it is not one that this API gave")
-    try:
-        packed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error) as error:
-        raise _bad_token("it is not one that this API gave") from error
-    checksum, payload = packed[:_CHECKSUM_BYTES], packed[_CHECKSUM_BYTES:]
-    if checksum != _checksum(payload):
-        raise _bad_token("it is not one that this API gave")
     # An older release may have written this one, and whoever knows this code can write any: nothing in it is trusted.
     try:
-        version, digest, interval, session, hours, *figures = json.loads(payload)
-        from_ns, to_ns, at_symbol, at_minute = figures
-        known = version == _TOKEN_VERSION and interval in INTERVALS and all(type(one) is int for one in figures)
-        texts = all(one is None or type(one) is str for one in (session, hours))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise _bad_token("it is of another version") from error
-    if not known or not texts:
-        raise _bad_token("it is of another version")
+        version, digest, interval, session, hours, fill, from_ns, to_ns, at_symbol, at_minute, close_e9 = unpack_token(
+            token
+        )
+        known = version == _TOKEN_VERSION and interval in INTERVALS and fill in {None, *FILLS}
+    except (ValueError, TypeError) as error:
+        raise bad_token("it is of another version") from error
+    figures = all(type(one) is int for one in (from_ns, to_ns, at_symbol, at_minute))
+    texts = all(one is None or type(one) is str for one in (session, hours))
+    if not (known and figures and texts and (close_e9 is None or type(close_e9) is int)):
+        raise bad_token("it is of another version")
     try:
         grid = grid_of(interval, session, hours_of(session, hours))
     except BadRequest as error:
-        raise _bad_token("it points at nothing") from error
-    query = BarsQuery(symbols, interval, session, hours, grid, from_ns, to_ns, limit, at_symbol, at_minute)
+        raise bad_token("it points at nothing") from error
+    query = BarsQuery(
+        symbols, interval, session, hours, grid, fill, from_ns, to_ns, limit, at_symbol, at_minute, close_e9
+    )  # fmt: skip
     if digest != _digest_of(symbols):
-        raise _bad_token("it belongs to other symbols")
+        raise bad_token("it belongs to other symbols")
     if not _is_within(query):
-        raise _bad_token("it points at nothing")
+        raise bad_token("it points at nothing")
     return query
 
 
 def _is_within(query: BarsQuery) -> bool:
     """Whether a token's window is one that could have been asked for, and its place is in it."""
     if not EARLIEST_NS - DEFAULT_SPAN_NS <= query.from_ns <= query.to_ns <= LATEST_NS or not _is_known(query):
+        return False
+    if query.close_e9 is not None and (query.fill is None or abs(query.close_e9) >= PRICE_BOUND_E9):
         return False
     return 0 <= query.at_symbol < len(query.symbols) and (
         query.first_minute <= query.at_minute <= query.end_minute
@@ -217,16 +221,8 @@ def _is_known(query: BarsQuery) -> bool:
     return known is None or known[0] * NS_PER_MINUTE <= query.from_ns <= query.to_ns <= known[1] * NS_PER_MINUTE
 
 
-def _checksum(payload: bytes) -> bytes:
-    return hashlib.sha256(b"tickstream page token" + payload).digest()[:_CHECKSUM_BYTES]
-
-
 def _digest_of(symbols: tuple[str, ...]) -> str:
     return hashlib.sha256("\n".join(symbols).encode()).hexdigest()[:16]
-
-
-def _bad_token(why: str) -> BadRequest:
-    return BadRequest("bad_token", f"nextToken: {why}")
 
 
 def _symbol(text: Any) -> str:

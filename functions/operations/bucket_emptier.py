@@ -22,7 +22,7 @@ import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 
-from operations.bucket_contents import BucketGone, empty_bucket
+from operations.bucket_contents import DELETIONS_AT_A_TIME, BucketGone, empty_bucket
 from services.log_lines import one_line
 from tickstream.errors import TickstreamError
 
@@ -49,7 +49,12 @@ class AnswerNotDelivered(TickstreamError):
 @cache
 def _s3() -> S3Client:
     # Not the shared client: to delete 1,000 versions takes S3 longer than that one waits.
-    config = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+    config = Config(
+        connect_timeout=5,
+        read_timeout=20,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=DELETIONS_AT_A_TIME + 1,  # and who lists
+    )
     return boto3.client("s3", config=config)
 
 

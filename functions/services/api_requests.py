@@ -26,3 +26,11 @@ def body_of(event: Mapping[str, Any], max_bytes: int, advice: str = "") -> str:
         return body.decode()
     except (binascii.Error, ValueError) as error:  # UnicodeError is a ValueError
         raise BadRequest("not_utf8", "the body is not text in UTF-8") from error
+
+
+def parameters_of(event: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the query string's parameters with all their values: a repeated one must not pass for its last value."""
+    repeated = event.get("multiValueQueryStringParameters")
+    if repeated is not None:
+        return dict(repeated)
+    return {name: [value] for name, value in (event.get("queryStringParameters") or {}).items()}

@@ -42,6 +42,10 @@ class Deadline:
         """Set the deadline of an invocation: a little before Lambda kills it."""
         return cls.after(invocation.get_remaining_time_in_millis() / 1000 - RESERVE_S)
 
+    def earlier(self, seconds: float) -> Deadline:
+        """Return a deadline so many seconds before this one."""
+        return Deadline(self.at_s - seconds)
+
     def remaining_s(self) -> float:
         """Seconds left, 0 when it has passed."""
         return max(0.0, self.at_s - time.monotonic())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import batched, islice
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +14,8 @@ from services.conditions import condition_holds
 from services.deadlines import Deadline, attempts
 from services.expiry import clock_s, is_live
 from services.failures import explained, explanation, is_transient
+from services.side_by_side import side_by_side
+from tickstream.errors import ServiceIncomplete, WritesUnfinished
 from tickstream.items import EXPIRY_ATTRIBUTE
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 #: DynamoDB's limits for one request.
 MAX_WRITES_A_REQUEST: Final = 25
 MAX_KEYS_A_REQUEST: Final = 100
+#: Of items that are put in order: what goes into one request, and how many requests are begun before those before them
+#: are all done. Of what lies behind one that is held up, by a partition that is too hot, no more is written in vain; to
+#: wait for the last of so many costs nearly nothing.
+PUTS_A_REQUEST: Final = MAX_WRITES_A_REQUEST
+_REQUESTS_A_TURN: Final = 200
 
 
 @cache
@@ -88,24 +95,38 @@ class DynamoTable:
             ),
         )
 
-    def add(self, key: Item, attribute: str, amount: int, names: str, more: Collection[str]) -> Item:
+    def count(self, key: Item, counters: Collection[str]) -> Item:
         """See Table."""
+        names = {f"#n{position}": counter for position, counter in enumerate(counters)}
         with explained(self._doing("UpdateItem")):
             return self._client.update_item(
                 TableName=self.name,
                 Key=key,
-                UpdateExpression="ADD #attribute :amount, #names :more",
-                ExpressionAttributeNames={"#attribute": attribute, "#names": names},
-                ExpressionAttributeValues={":amount": {"N": str(amount)}, ":more": {"SS": sorted(more)}},
+                UpdateExpression="ADD " + ", ".join(f"{name} :one" for name in names),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={":one": {"N": "1"}},
                 ReturnValues="ALL_NEW",
             )["Attributes"]
+
+    def change_if_equal(
+        self, key: Item, changes: Mapping[str, Item | None], expected: Mapping[str, Item | None]
+    ) -> Item | None:
+        """See Table."""
+        request = _conditional_change(changes, expected)
+        before: list[Item] = []
+
+        def change() -> None:
+            answer = self._client.update_item(TableName=self.name, Key=key, ReturnValues="ALL_OLD", **request)
+            before.append(answer.get("Attributes", {}))
+
+        return before[0] if self._if_condition_holds("UpdateItem", change) else None
 
     def batch_get(self, keys: Iterable[Item]) -> list[Item]:
         """See Table."""
         # A request that names a key twice is refused as a whole.
         unique = {_identity(key): key for key in keys}.values()
         found: list[Item] = []
-        for items in self._in_parallel(self._get_chunk, list(batched(unique, MAX_KEYS_A_REQUEST, strict=False))):
+        for items in side_by_side(_threads(), self._get_chunk, list(batched(unique, MAX_KEYS_A_REQUEST, strict=False))):
             found += items
         return found
 
@@ -114,7 +135,20 @@ class DynamoTable:
         # A request that names a key twice is refused as a whole; across requests their order would be open.
         writes: dict[tuple[str, str], Any] = {_identity(item): {"PutRequest": {"Item": item}} for item in puts}
         writes |= {_identity(key): {"DeleteRequest": {"Key": key}} for key in deletes}
-        self._in_parallel(self._write_chunk, list(batched(writes.values(), MAX_WRITES_A_REQUEST, strict=False)))
+        chunks = list(batched(writes.values(), MAX_WRITES_A_REQUEST, strict=False))
+        for _ in side_by_side(_threads(), self._write_chunk, chunks):
+            pass
+
+    def put_in_order(self, items: Sequence[Item]) -> None:
+        """See Table."""
+        written = 0
+        chunks = enumerate(batched(items, PUTS_A_REQUEST, strict=False))
+        try:
+            for turn in batched(chunks, _REQUESTS_A_TURN, strict=False):
+                for count in side_by_side(_threads(), self._put_chunk, turn):
+                    written += count
+        except ServiceIncomplete as error:
+            raise WritesUnfinished(str(error), written) from error
 
     def query(
         self,
@@ -124,6 +158,7 @@ class DynamoTable:
         *,
         limit: int | None = None,
         attributes: Sequence[str] = (),
+        newest_first: bool = False,
     ) -> Iterator[Item]:
         """See Table."""
         condition = "#symbol = :symbol"
@@ -142,6 +177,8 @@ class DynamoTable:
             "ExpressionAttributeValues": values,
             "ConsistentRead": True,
         }
+        if newest_first:
+            request["ScanIndexForward"] = False
         if attributes:
             wanted = dict.fromkeys((*attributes, EXPIRY_ATTRIBUTE))
             names |= {f"#{attribute}": attribute for attribute in wanted}
@@ -160,14 +197,26 @@ class DynamoTable:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def query_each(
-        self, partitions: Iterable[str], limit_each: int | None = None, first: Mapping[str, int] | None = None
+        self,
+        partitions: Iterable[str],
+        limit_each: int | None = None,
+        first: Mapping[str, int] | None = None,
+        *,
+        last: int | None = None,
+        attributes: Sequence[str] = (),
+        newest_first: bool = False,
     ) -> list[Item]:
         """See Table."""
         begin = first or {}
-        found = self._in_parallel(
-            lambda name: list(self.query(name, begin.get(name), limit=limit_each)), list(partitions)
-        )
-        return [item for items in found for item in items]
+
+        def one(name: str) -> list[Item]:
+            return list(
+                self.query(
+                    name, begin.get(name), last, limit=limit_each, attributes=attributes, newest_first=newest_first
+                )
+            )
+
+        return [item for items in side_by_side(_threads(), one, list(partitions)) for item in items]
 
     def _is_live(self, item: Item) -> bool:
         return is_live(item, EXPIRY_ATTRIBUTE, self._now_s)
@@ -177,19 +226,6 @@ class DynamoTable:
 
     def _if_condition_holds(self, action: str, write: Callable[[], object]) -> bool:
         return condition_holds(self._doing(action), write)
-
-    def _in_parallel[Chunk, Result](self, work: Callable[[Chunk], Result], chunks: Sequence[Chunk]) -> list[Result]:
-        if len(chunks) <= 1:
-            return [work(chunk) for chunk in chunks]
-        futures = [_threads().submit(work, chunk) for chunk in chunks]
-        try:
-            return [future.result() for future in futures]
-        finally:
-            # After an error too nothing may be left running: Lambda freezes the process when the invocation ends, and
-            # a write would go out in the middle of a later one, after the caller has been told that it failed.
-            for future in futures:
-                future.cancel()
-            wait(futures)
 
     def _get_chunk(self, keys: Sequence[Item]) -> list[Item]:
         found: list[Item] = []
@@ -207,6 +243,14 @@ class DynamoTable:
                 break
         return found
 
+    def _put_chunk(self, numbered: tuple[int, Sequence[Item]]) -> int:
+        """Put a chunk, given with its number, and return its items; the first one is tried even if time is up."""
+        number, items = numbered
+        if number and not self._deadline.remaining_s():
+            raise ServiceIncomplete(f"{self._doing('BatchWriteItem')}: no time is left")
+        self._write_chunk([{"PutRequest": {"Item": item}} for item in items])
+        return len(items)
+
     def _write_chunk(self, writes: Sequence[Any]) -> None:
         request: Any = {self.name: list(writes)}
         for _ in attempts(self._deadline, self._doing("BatchWriteItem")):
@@ -221,6 +265,31 @@ class DynamoTable:
             request = answer.get("UnprocessedItems")
             if not request:
                 break
+
+
+def _conditional_change(changes: Mapping[str, Item | None], expected: Mapping[str, Item | None]) -> Any:
+    """Return the expressions of an UpdateItem that sets and removes attributes if others are what they were."""
+    names = {attribute: f"#n{number}" for number, attribute in enumerate(dict.fromkeys((*changes, *expected)))}
+    values: dict[str, Item] = {}
+
+    def value(item: Item) -> str:
+        name = f":v{len(values)}"
+        values[name] = item
+        return name
+
+    sets = [f"{names[one]} = {value(item)}" for one, item in changes.items() if item is not None]
+    removes = [names[one] for one, item in changes.items() if item is None]
+    holds = [
+        f"attribute_not_exists({names[one]})" if item is None else f"{names[one]} = {value(item)}"
+        for one, item in expected.items()
+    ]
+    parts = [f"{verb} {', '.join(some)}" for verb, some in (("SET", sets), ("REMOVE", removes)) if some]
+    request: dict[str, Any] = {
+        "UpdateExpression": " ".join(parts),
+        "ConditionExpression": " AND ".join(holds),
+        "ExpressionAttributeNames": {name: attribute for attribute, name in names.items()},
+    }
+    return {**request, "ExpressionAttributeValues": values} if values else request
 
 
 def _identity(item: Item) -> tuple[str, str]:

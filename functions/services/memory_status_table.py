@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from tickstream.arrival_lists import Placed
+from tickstream.status_items import INDEX_PLACE, INDEX_SHARD, statistics_expire_at_s, statistics_key, status_item
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tickstream.file_status import FileStatus
+    from tickstream.files import FilePointer
 
 
 class MemoryStatusTable:
@@ -23,6 +27,7 @@ class MemoryStatusTable:
         self.before_write = before_write
         self.now_s = now_s
         self._statuses: dict[str, FileStatus] = {}
+        self._statistics: dict[str, tuple[int, bytes]] = {}
         self._lock = threading.Lock()
 
     def get(self, file_id: str) -> FileStatus | None:
@@ -42,6 +47,42 @@ class MemoryStatusTable:
             self._statuses[status.file_id] = status
             return True
 
+    def get_each(self, file_ids: Sequence[str]) -> list[FileStatus | None]:
+        """See StatusTable."""
+        return [self.get(file_id) for file_id in file_ids]
+
+    def list_each(self, shards: Sequence[str], limit_each: int, first: int, last: int) -> list[Placed]:
+        """See StatusTable. What has expired is listed until it is deleted, which is never here."""
+        with self._lock:
+            items = [status_item(status) for status in self._statuses.values()]
+        found: list[Placed] = []
+        for shard in shards:
+            placed = (
+                Placed(shard, int(item[INDEX_PLACE]["N"]), item["fileId"]["S"])
+                for item in items
+                if item[INDEX_SHARD]["S"] == shard
+            )
+            inside = sorted((one for one in placed if first <= one.place <= last), key=_place, reverse=True)
+            found += inside[:limit_each]
+        return found
+
+    def get_statistics(self, pointer: FilePointer) -> bytes | None:
+        """See StatusTable."""
+        with self._lock:
+            expires_at_s, packed = self._statistics.get(statistics_key(pointer)["fileId"]["S"], (0, b""))
+        return packed if expires_at_s > self.now_s() else None
+
+    def put_statistics(self, pointer: FilePointer, packed: bytes) -> None:
+        """See StatusTable."""
+        if self.before_write is not None:
+            self.before_write(pointer.file_id)
+        with self._lock:
+            self._statistics[statistics_key(pointer)["fileId"]["S"]] = statistics_expire_at_s(pointer), packed
+
     def _live(self, file_id: str) -> FileStatus | None:
         status = self._statuses.get(file_id)
         return status if status is not None and status.expires_at_s > self.now_s() else None
+
+
+def _place(placed: Placed) -> int:
+    return placed.place

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import threading
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from services.expiry import is_live
+from tickstream.errors import ServiceIncomplete, WritesUnfinished
 from tickstream.items import EXPIRY_ATTRIBUTE
 
 if TYPE_CHECKING:
@@ -53,15 +54,27 @@ class MemoryTable:
         """See Table."""
         return self._write(_identity(item), lambda known: known is not None and known.get(attribute) == expected, item)
 
-    def add(self, key: Item, attribute: str, amount: int, names: str, more: Collection[str]) -> Item:
+    def count(self, key: Item, counters: Collection[str]) -> Item:
         """See Table."""
         self._about_to_write(_identity(key))
         with self._lock:
             known = self._items.get(_identity(key), dict(key))
-            value = int(known.get(attribute, {"N": "0"})["N"]) + amount
-            together = sorted({*known.get(names, {"SS": []})["SS"], *more})
-            self._store(_identity(key), {**known, attribute: {"N": str(value)}, names: {"SS": together}})
+            counted = {name: {"N": str(int(known.get(name, {"N": "0"})["N"]) + 1)} for name in counters}
+            self._store(_identity(key), {**known, **counted})
             return copy.deepcopy(self._items[_identity(key)])
+
+    def change_if_equal(
+        self, key: Item, changes: Mapping[str, Item | None], expected: Mapping[str, Item | None]
+    ) -> Item | None:
+        """See Table."""
+        self._about_to_write(_identity(key))
+        with self._lock:
+            known = copy.deepcopy(self._items.get(_identity(key), {}))
+            if any(known.get(name) != value for name, value in expected.items()):
+                return None
+            changed = {name: value for name, value in {**key, **known, **changes}.items() if value is not None}
+            self._store(_identity(key), changed)
+            return known
 
     def batch_get(self, keys: Iterable[Item]) -> list[Item]:
         """See Table."""
@@ -76,6 +89,14 @@ class MemoryTable:
         for identity, item in writes.items():
             self._write(identity, lambda _: True, item)
 
+    def put_in_order(self, items: Sequence[Item]) -> None:
+        """See Table."""
+        for written, item in enumerate(items):
+            try:
+                self.put(item)
+            except ServiceIncomplete as error:
+                raise WritesUnfinished(str(error), written) from error
+
     def query(
         self,
         partition: str,
@@ -84,10 +105,12 @@ class MemoryTable:
         *,
         limit: int | None = None,
         attributes: Sequence[str] = (),
+        newest_first: bool = False,
     ) -> Iterator[Item]:
         """See Table. Every item is read when it is asked for, as late as a paged Query could."""
         now_s = self.now_s()
-        live = (item for item in self._between(partition, first or 0, last) if is_live(item, EXPIRY_ATTRIBUTE, now_s))
+        found = (self._downwards if newest_first else self._between)(partition, first or 0, last)
+        live = (item for item in found if is_live(item, EXPIRY_ATTRIBUTE, now_s))
         wanted = (*attributes, EXPIRY_ATTRIBUTE)
         for item in islice(live, limit):
             yield {name: item[name] for name in wanted if name in item} if attributes else item
@@ -104,12 +127,37 @@ class MemoryTable:
                 item = copy.deepcopy(self._items[partition, sort_keys[index]])
             yield item
 
+    def _downwards(self, partition: str, first: int, last: int | None) -> Iterator[Item]:
+        position = last
+        while True:
+            with self._lock:
+                sort_keys = self._sort_keys.get(partition, [])
+                index = (len(sort_keys) if position is None else bisect_right(sort_keys, position)) - 1
+                if index < 0 or sort_keys[index] < first:
+                    return
+                position = sort_keys[index] - 1
+                item = copy.deepcopy(self._items[partition, sort_keys[index]])
+            yield item
+
     def query_each(
-        self, partitions: Iterable[str], limit_each: int | None = None, first: Mapping[str, int] | None = None
+        self,
+        partitions: Iterable[str],
+        limit_each: int | None = None,
+        first: Mapping[str, int] | None = None,
+        *,
+        last: int | None = None,
+        attributes: Sequence[str] = (),
+        newest_first: bool = False,
     ) -> list[Item]:
         """See Table."""
         begin = first or {}
-        return [item for name in partitions for item in self.query(name, begin.get(name), limit=limit_each)]
+        return [
+            item
+            for name in partitions
+            for item in self.query(
+                name, begin.get(name), last, limit=limit_each, attributes=attributes, newest_first=newest_first
+            )
+        ]
 
     def contents(self) -> dict[Identity, Item]:
         """Return a copy of all items by partition and sort key, expired ones too."""

@@ -11,6 +11,7 @@ from services import clients
 from services.deadlines import Deadline, attempts
 from services.failures import code_of, explained, explanation, is_transient, status_of
 from tickstream.errors import NotShownYet, ObjectRejected, Reason
+from tickstream.ingests import UNVERSIONED
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,8 +39,6 @@ _GONE_CODES: Final = frozenset({"MethodNotAllowed", "405"})
 _GONE_STATUSES: Final = frozenset({405, 412})
 #: A thousand versions of one key each. One that is listed further down is not looked for.
 _PAGES_OF_VERSIONS: Final = 10
-#: S3 gives an object of a bucket without versioning this id, or none.
-_UNVERSIONED: Final = frozenset({"", "null"})
 #: How the fields of HeadObject's answer begin that say a checksum, and the one that says of what it is.
 _CHECKSUM: Final = "Checksum"
 _CHECKSUM_TYPE: Final = "ChecksumType"
@@ -84,7 +83,7 @@ class ObjectReader:
             "Key": self._source.key,
             "Range": f"bytes={start}-{end - 1}",
         }
-        if self._source.version_id in _UNVERSIONED:
+        if self._source.version_id in UNVERSIONED:
             request["IfMatch"] = self._source.etag
         else:
             request["VersionId"] = self._source.version_id
@@ -97,7 +96,7 @@ def as_stored(source: Source, client: S3Client | None = None) -> Source:
     Raises ObjectRejected (object_gone) where it is not there any more, NotShownYet, ServiceIncomplete, ServiceRefused.
     """
     where: HeadObjectRequestTypeDef = {"Bucket": source.bucket, "Key": source.key}
-    if source.version_id not in _UNVERSIONED:
+    if source.version_id not in UNVERSIONED:
         where["VersionId"] = source.version_id
     client = client or clients.s3()
     try:
@@ -115,7 +114,7 @@ def stored_checksum(source: Source, deadline: Deadline, client: S3Client | None 
     Raises ObjectRejected (object_gone), NotShownYet, ServiceIncomplete, ServiceRefused.
     """
     where: HeadObjectRequestTypeDef = {"Bucket": source.bucket, "Key": source.key, "ChecksumMode": "ENABLED"}
-    if source.version_id not in _UNVERSIONED:
+    if source.version_id not in UNVERSIONED:
         where["VersionId"] = source.version_id
     doing = f"S3 HeadObject of {source.bucket}/{source.key}"
     client = client or clients.s3()
@@ -173,9 +172,19 @@ def _is_listed(source: Source, client: S3Client) -> bool:
 
 
 def _is_version(version: ObjectVersionTypeDef, source: Source) -> bool:
-    if source.version_id in _UNVERSIONED:
-        return version["VersionId"] in _UNVERSIONED and version["ETag"].strip('"') == source.etag
+    if source.version_id in UNVERSIONED:
+        return version["VersionId"] in UNVERSIONED and version["ETag"].strip('"') == source.etag
     return version["VersionId"] == source.version_id
+
+
+def put_line(bucket: str, key: str, line: bytes, client: S3Client | None = None) -> None:
+    """Put an object of one line (without its newline), over any that is there.
+
+    Raises ServiceIncomplete or ServiceRefused.
+    """
+    client = client or clients.s3()
+    with explained(f"S3 PutObject of {bucket}/{key}"):
+        client.put_object(Bucket=bucket, Key=key, Body=line + b"\n")
 
 
 class LineWriter:

@@ -9,11 +9,15 @@ So such a message is **put back**: sent again, as a new message that counts from
 - A FIFO queue is none for this: the copy would come after its successors, and be dropped as a repetition.
 - It ends: a copy says how often its message was put back and how often it was tried before, and from a number on it
   is returned and counts (`History.may_be_put_back`). Each time somebody else's work was begun, or some time passed.
+
+What was begun and is **unfinished**, because a service throttles or the invocation's time ends, goes back the same way;
+its copy says what is done already, in words that are its consumer's own. That has a bound of its own
+(`History.may_be_finished_later`), since a backlog of days throttles for days.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aws_lambda_powertools import Logger
@@ -38,6 +42,9 @@ MAX_MESSAGE_BYTES: Final = 1024 * 1024
 
 #: A thousand files of half a minute that arrive together have each other put back some thirty times.
 MAX_PUT_BACKS: Final = 100
+#: An invocation of three quarters of a minute and a pause each: a day and a half in which nothing can be done at all.
+#: Where many wait, each has its turn more rarely, and it is many days.
+MAX_UNFINISHED: Final = 1_000
 #: Copies count receives from nothing: one that fails each time it is begun is tried so often at most, and then as often
 #: as its queue says.
 MAX_TRIES_CARRIED: Final = 3
@@ -46,6 +53,8 @@ PUT_BACK_S: Final = 5.0
 
 _PUT_BACKS: Final = "putBacks"
 _TRIES: Final = "tries"
+_UNFINISHED: Final = "unfinished"
+_DONE: Final = "done"
 _COUNT_DIGITS: Final = 6
 
 #: A message as Lambda hands it over.
@@ -56,27 +65,51 @@ logger = Logger(child=True)
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known of a message: how often it was put back, and how often it was received before without success."""
+    """What is known of a message: what its earlier deliveries came to.
+
+    put_backs: how often it was put back. tries: how often it was received without success. unfinished: how often it was
+    put back half done. done: what its consumer says of what is done, empty where nothing is.
+    """
 
     put_backs: int = 0
     tries: int = 0
+    unfinished: int = 0
+    done: str = ""
 
     @classmethod
     def of(cls, record: Record) -> Self:
         """Read it. Attributes that this code did not write count for nothing, and nothing is raised."""
         said = record.get("messageAttributes") or {}
         received = _count((record.get("attributes") or {}).get("ApproximateReceiveCount"))
-        before = _count((said.get(_TRIES) or {}).get("stringValue"))
-        return cls(_count((said.get(_PUT_BACKS) or {}).get("stringValue")), before + max(0, received - 1))
+
+        def text(name: str) -> object:
+            return (said.get(name) or {}).get("stringValue")
+
+        tries = _count(text(_TRIES)) + max(0, received - 1)
+        return cls(_count(text(_PUT_BACKS)), tries, _count(text(_UNFINISHED)), str(text(_DONE) or ""))
 
     @property
     def may_be_put_back(self) -> bool:
         """Whether it may come again without that this counts."""
         return self.put_backs < MAX_PUT_BACKS and self.tries < MAX_TRIES_CARRIED
 
+    @property
+    def may_be_finished_later(self) -> bool:
+        """Whether it may come again half done without that this counts."""
+        return self.unfinished < MAX_UNFINISHED
+
+    def put_back(self) -> Self:
+        """Return what is known of the copy of a message that was not begun."""
+        return replace(self, put_backs=self.put_backs + 1)
+
+    def left_unfinished(self, done: str) -> Self:
+        """Return what is known of the copy of one that is half done; done: what is."""
+        return replace(self, unfinished=self.unfinished + 1, done=done)
+
     def attributes(self) -> dict[str, str]:
-        """Return what its copy says."""
-        return {_PUT_BACKS: str(self.put_backs + 1), _TRIES: str(self.tries)}
+        """Return what a message of this history says; SQS takes no empty text."""
+        said = {_PUT_BACKS: str(self.put_backs), _TRIES: str(self.tries)}
+        return said | ({_UNFINISHED: str(self.unfinished), _DONE: self.done} if self.done else {})
 
 
 class Queue:
@@ -110,10 +143,11 @@ class Queue:
             count += len(batch)
         return count
 
-    def put_back(self, records: Iterable[Record], delay_s: int = 0) -> dict[str, str]:
+    def put_back(self, records: Iterable[Record], delay_s: int = 0, done: str = "") -> dict[str, str]:
         """Have messages of this queue come again as if they had not been received: sent again, then deleted.
 
-        delay_s: after so many seconds, 900 at most.
+        delay_s: after so many seconds, 900 at most. done: what their copies say of what is done; empty where they were
+        not begun: then they say what they said before.
 
         Returns those that could not be sent, by id, with the reason, for the caller to return as failed: they count as
         received. It raises nothing of the service's. One that was sent but not deleted is there twice, and that only
@@ -123,13 +157,18 @@ class Queue:
         undone: dict[str, str] = {}
         due: list[tuple[Record, int]] = []
         for record in records:
-            if History.of(record).may_be_put_back:
+            history = History.of(record)
+            if history.may_be_finished_later if done else history.may_be_put_back:
                 due.append((record, len(str(record["body"]).encode())))
             else:
                 undone[record["messageId"]] = "put back or tried too often"
         for batch in batches(due, max_entries=MAX_ENTRIES_A_BATCH, max_bytes=MAX_BATCH_BYTES):
             copies = [
-                {"MessageBody": record["body"], "DelaySeconds": delay_s, **_attributes(History.of(record).attributes())}
+                {
+                    "MessageBody": record["body"],
+                    "DelaySeconds": delay_s,
+                    **_attributes(_next(record, done).attributes()),
+                }
                 for record in batch
             ]
             try:
@@ -194,6 +233,17 @@ class Queue:
             waiting = {entry["Id"]: waiting[entry["Id"]] for entry in failed}
             if not waiting:
                 break
+
+
+def _next(record: Record, done: str) -> History:
+    history = History.of(record)
+    return history.left_unfinished(done) if done else history.put_back()
+
+
+def url_of_source(records: Sequence[Record], urls: Iterable[str]) -> str | None:
+    """Return from which of these queues a batch came; None where it is none of them. A batch is of one queue."""
+    names = {str(record.get("eventSourceARN", "")).rpartition(":")[2] for record in records}
+    return next((url for url in urls if names == {url.rpartition("/")[2]}), None)
 
 
 def _attributes(texts: Mapping[str, str]) -> dict[str, Any]:

@@ -1,30 +1,58 @@
-"""The table of file statuses: one item a file, moved by the rule of `tickstream.file_status` and in no other way."""
+"""The table of file statuses: one item a file, moved by the rule of `tickstream.file_status` and in no other way.
+
+Beside it an upload's statistics have an item of their own: a status is written three times and read more often, each
+time for what it weighs.
+"""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from services import clients
 from services.conditions import condition_holds
 from services.expiry import clock_s, is_live
 from services.failures import explained
+from services.side_by_side import side_by_side
+from tickstream.arrival_lists import Placed
 from tickstream.errors import ServiceIncomplete
 from tickstream.file_status import Outcome, advanced, outcome_of
-from tickstream.status_items import EXPIRY_ATTRIBUTE, status_from, status_item, status_key
+from tickstream.status_items import (
+    EXPIRY_ATTRIBUTE,
+    INDEX,
+    INDEX_PLACE,
+    INDEX_SHARD,
+    statistics_from,
+    statistics_item,
+    statistics_key,
+    status_from,
+    status_item,
+    status_key,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from tickstream.file_status import FileStatus, Move
+    from tickstream.files import FilePointer
+    from tickstream.items import Item
 
 #: Writers of one file's status: its stages one after the other, at times two uploads at once.
 _ATTEMPTS: Final = 10
 
 
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(clients.PARALLEL_REQUESTS, thread_name_prefix="dynamodb")
+
+
 class StatusTable(Protocol):
     """Where statuses are kept. Every method raises ServiceIncomplete or ServiceRefused; reads are consistent.
 
-    A status that has expired is not there (`services.expiry`).
+    What has expired is not there (`services.expiry`).
     """
 
     def get(self, file_id: str) -> FileStatus | None:
@@ -33,6 +61,25 @@ class StatusTable(Protocol):
 
     def replace(self, stored: FileStatus | None, status: FileStatus) -> bool:
         """Write a status if what was read (None: nothing) is still what is there; say whether."""
+        ...
+
+    def get_each(self, file_ids: Sequence[str]) -> list[FileStatus | None]:
+        """Return the statuses of several files, read side by side, in their order."""
+        ...
+
+    def list_each(self, shards: Sequence[str], limit_each: int, first: int, last: int) -> list[Placed]:
+        """Return the files in some shards of the index, of each so many at most, the newest first, between two places.
+
+        It may miss what was written moments ago.
+        """
+        ...
+
+    def get_statistics(self, pointer: FilePointer) -> bytes | None:
+        """Return the packed statistics of an upload, None where there are none."""
+        ...
+
+    def put_statistics(self, pointer: FilePointer, packed: bytes) -> None:
+        """Write the packed statistics of an upload; written again they are the same."""
         ...
 
 
@@ -65,10 +112,8 @@ class DynamoStatusTable:
 
     def get(self, file_id: str) -> FileStatus | None:
         """See StatusTable."""
-        with explained(f"DynamoDB GetItem on {self.name}"):
-            answer = self._client.get_item(TableName=self.name, Key=status_key(file_id), ConsistentRead=True)
-        found = answer.get("Item")
-        return status_from(found) if found is not None and is_live(found, EXPIRY_ATTRIBUTE, self._now_s) else None
+        found = self._get(status_key(file_id))
+        return None if found is None else status_from(found)
 
     def replace(self, stored: FileStatus | None, status: FileStatus) -> bool:
         """See StatusTable."""
@@ -92,3 +137,51 @@ class DynamoStatusTable:
                 ":rank": {"N": str(rank)},
             }
         return condition_holds(f"DynamoDB PutItem on {self.name}", lambda: self._client.put_item(**request))
+
+    def get_each(self, file_ids: Sequence[str]) -> list[FileStatus | None]:
+        """See StatusTable."""
+        return list(side_by_side(_threads(), self.get, file_ids))
+
+    def list_each(self, shards: Sequence[str], limit_each: int, first: int, last: int) -> list[Placed]:
+        """See StatusTable."""
+        found = side_by_side(_threads(), lambda shard: self._listed(shard, limit_each, first, last), shards)
+        return [one for of_shard in found for one in of_shard]
+
+    def _listed(self, shard: str, limit: int, first: int, last: int) -> list[Placed]:
+        # One page of keys alone: a hundred thousand fit.
+        with explained(f"DynamoDB Query on {self.name}"):
+            answer = self._client.query(
+                TableName=self.name,
+                IndexName=INDEX,
+                KeyConditionExpression="#shard = :shard AND #place BETWEEN :first AND :last",
+                ExpressionAttributeNames={"#shard": INDEX_SHARD, "#place": INDEX_PLACE},
+                ExpressionAttributeValues={
+                    ":shard": {"S": shard},
+                    ":first": {"N": str(first)},
+                    ":last": {"N": str(last)},
+                },
+                ScanIndexForward=False,
+                Limit=limit,
+            )
+        return [Placed(shard, int(item[INDEX_PLACE]["N"]), item["fileId"]["S"]) for item in answer["Items"]]
+
+    def get_statistics(self, pointer: FilePointer) -> bytes | None:
+        """See StatusTable."""
+        found = self._get(statistics_key(pointer))
+        return None if found is None else statistics_from(found)
+
+    def put_statistics(self, pointer: FilePointer, packed: bytes) -> None:
+        """See StatusTable.
+
+        Without a condition: they follow from the upload's bytes alone, so whoever writes them, twice or late, writes
+        what is there.
+        """
+        item = statistics_item(pointer, packed)
+        with explained(f"DynamoDB PutItem on {self.name}"):
+            self._client.put_item(TableName=self.name, Item=item)
+
+    def _get(self, key: Item) -> Item | None:
+        with explained(f"DynamoDB GetItem on {self.name}"):
+            answer = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True)
+        found = answer.get("Item")
+        return found if found is not None and is_live(found, EXPIRY_ATTRIBUTE, self._now_s) else None

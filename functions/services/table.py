@@ -40,10 +40,21 @@ class Table(Protocol):
         """Replace the item under the same key if its `attribute` is `expected` (`{"N": "1"}`); say whether."""
         ...
 
-    def add(self, key: Item, attribute: str, amount: int, names: str, more: Collection[str]) -> Item:
-        """Add to a counter, which begins at 0, and to a set of names; return the whole item as it is then.
+    def count(self, key: Item, counters: Collection[str]) -> Item:
+        """Add one to each of these counters, which begin at 0; return the whole item as it is then.
 
-        more: at least one. A retried call may add twice.
+        counters: at least one. A retried call may add twice.
+        """
+        ...
+
+    def change_if_equal(
+        self, key: Item, changes: Mapping[str, Item | None], expected: Mapping[str, Item | None]
+    ) -> Item | None:
+        """Set attributes of an item, or remove those that are None, if each expected one is what it was.
+
+        expected: None where the attribute must not be there. Returns the whole item as it was before (empty if there
+        was none), or None where it was not as expected: which may also mean that this very call changed it and lost
+        the answer.
         """
         ...
 
@@ -59,6 +70,14 @@ class Table(Protocol):
         """
         ...
 
+    def put_in_order(self, items: Sequence[Item]) -> None:
+        """Put items of as many keys, one after the other or nearly so, and begin no request when time is up.
+
+        Raises WritesUnfinished, which says how many are written from the first on, for what a retry may cure. At least
+        one request is made before it does. Nothing is written any more after it has raised.
+        """
+        ...
+
     def query(
         self,
         partition: str,
@@ -67,19 +86,27 @@ class Table(Protocol):
         *,
         limit: int | None = None,
         attributes: Sequence[str] = (),
+        newest_first: bool = False,
     ) -> Iterator[Item]:
         """Yield the items of a partition with `first <= sort key <= last`, upwards, page by page as they are used.
 
-        limit: how many at the most. attributes: what to return of each beside its expiry, as far as it has them; all,
-        if none is named.
+        newest_first: downwards. limit: how many at the most. attributes: what to return of each beside its expiry, as
+        far as it has them; all, if none is named.
         """
         ...
 
     def query_each(
-        self, partitions: Iterable[str], limit_each: int | None = None, first: Mapping[str, int] | None = None
+        self,
+        partitions: Iterable[str],
+        limit_each: int | None = None,
+        first: Mapping[str, int] | None = None,
+        *,
+        last: int | None = None,
+        attributes: Sequence[str] = (),
+        newest_first: bool = False,
     ) -> list[Item]:
         """Return the items of several partitions, read in parallel: of each at most `limit_each`, upwards.
 
-        first: the sort key to begin at, by partition.
+        first: the lowest sort key, by partition. last: the highest one. The rest as in `query`.
         """
         ...

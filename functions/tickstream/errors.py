@@ -11,7 +11,8 @@ TickstreamError
 │       ├── NotShownYet   S3 lists an object's version and does not show it yet, which may take minutes
 │       ├── IndexAwaited  the index of the range's object is not there, and is being made
 │       ├── OutOfTime     the work goes on in another invocation, from where this one ends
-│       └── RangesAwaited other ranges of the object have not told what this one has to know
+│       ├── RangesAwaited other ranges of the object have not told what this one has to know
+│       └── WritesUnfinished  only a part is written: the table is throttled, or no time is left
 └── ServiceRefused        a service refuses what no retry cures (rights, names, limits): the deployment is wrong
 """
 
@@ -158,6 +159,23 @@ class RangesAwaited(ComeAgain):
 
     first_delay_s = 1
     longest_delay_s = 60
+
+
+class WritesUnfinished(ComeAgain):
+    """Items that were to be put in order are written only in part: the table throttles, or no time is left.
+
+    written: how many, from the first on, surely are. More may be.
+
+    The delay does not grow far: the queue of large ranges has a ceiling, so that they never press the table all at
+    once, and a single large range that has the table to itself would have it idle for as long as it waits.
+    """
+
+    first_delay_s = 5
+    longest_delay_s = 120
+
+    def __init__(self, why: str, written: int) -> None:
+        self.written = written
+        super().__init__(f"{why} ({written} items are written)")
 
 
 class ServiceRefused(TickstreamError):

@@ -18,7 +18,7 @@ from tickstream.times import iso_8601_ms
 if TYPE_CHECKING:
     from tickstream.errors import ObjectRejected
     from tickstream.files import FilePointer
-    from tickstream.ingests import Source
+    from tickstream.ingests import FeedChoice, Source
     from tickstream.symbol_statistics import Totals
     from tickstream.ticks import RejectedRow
 
@@ -99,8 +99,8 @@ class Move:
 
     at_ms: when, Unix milliseconds. received_ms: when the version was created.
     reason: why, where the status is `failed`.
-    bad_rows (at most 10), rejected (rows, all of them), statistics (packed), totals: None where the stage has nothing
-    to say about them; what an earlier stage said stays then.
+    bad_rows (at most 10), rejected (rows, all of them), totals, feed (its name; empty: none), feed_choice: None where
+    the stage has nothing to say about them; what an earlier stage said stays then.
     """
 
     source: Source
@@ -113,8 +113,9 @@ class Move:
     reason: Failure | None = None
     bad_rows: tuple[BadRow, ...] | None = None
     rejected: int | None = None
-    statistics: bytes | None = None
     totals: Totals | None = None
+    feed: str | None = None
+    feed_choice: FeedChoice | None = None
 
     @property
     def order(self) -> tuple[str, int, int]:
@@ -178,8 +179,9 @@ def advanced(stored: FileStatus | None, move: Move) -> FileStatus:
         received_ms=known.received_ms,
         bad_rows=known.bad_rows if move.bad_rows is None else move.bad_rows,
         rejected=known.rejected if move.rejected is None else move.rejected,
-        statistics=known.statistics if move.statistics is None else move.statistics,
         totals=known.totals if move.totals is None else move.totals,
+        feed=known.feed if move.feed is None else move.feed,
+        feed_choice=known.feed_choice if move.feed_choice is None else move.feed_choice,
     )
     return FileStatus(last, (*stored.history, entry)[-MAX_HISTORY:])
 

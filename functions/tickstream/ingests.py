@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tickstream.errors import Reason
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 #: that was cut into ranges stays for ever: rollups know those ranges for ever, and no others may follow them.
 RETENTION_SECONDS: Final = 60 * 24 * 3600
 
+NO_REASONS: Final[Mapping[Reason, int]] = MappingProxyType({})
+
+
+#: S3 gives an object of a bucket without versioning this id, or none.
+UNVERSIONED: Final = frozenset({"", "null"})
 
 #: Returns the bytes [start, end) of a frozen object version, clipped to its size.
 type Read = Callable[[int, int], bytes]
@@ -59,6 +65,7 @@ class Layout:
     feed: the whole description by which it is read (`tickstream.feeds.documents.frozen_text`); empty: the native one.
     delimiter: between the fields of CSV.
     indexed: ranges are of the unpacked text, and each has an entry in the object's index (`tickstream.packed_index`).
+    replaces: its ticks wait until all are there, and take the place of what came under its key before.
     member: whose rows a range has that is of one file in a zip; known only while it is read.
     """
 
@@ -70,6 +77,7 @@ class Layout:
     delimiter: str = ","
     indexed: bool = False
     member: str = ""
+    replaces: bool = False
 
     @property
     def whole(self) -> bool:
@@ -105,7 +113,7 @@ class Span:
 
 
 class IngestState(StrEnum):
-    """What `GET /ingest/{ingestId}` says."""
+    """What `GET /ingest/{ingestId}` and `GET /ingests` say."""
 
     INDEXING = "indexing"
     PROCESSING = "processing"
@@ -113,6 +121,22 @@ class IngestState(StrEnum):
     PARTLY_REJECTED = "partly_rejected"
     REJECTED = "rejected"
     OVERDUE = "overdue"
+    RETRACTING = "retracting"
+    RETRACTED = "retracted"
+    REPLACED = "replaced"
+
+
+class FeedChoice(StrEnum):
+    """How it came that an object is read by its feed, or by none.
+
+    NAMED: its key says so (`feed=NAME/`). OWN, BUILT_IN: it is the only one of yours, or of those that come with the
+    functions, that fits key, columns and first rows. NATIVE: none fits, and the object is ticks as they stand.
+    """
+
+    NAMED = "named"
+    OWN = "own"
+    BUILT_IN = "built_in"
+    NATIVE = "native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +148,9 @@ class Manifest:
     ranges: how many receipts make the ingest complete; 0 for an object without rows or a rejected one.
     spans: the ranges themselves, so that a duplicate event resends exactly these, whatever the settings are by then.
     source, layout: None for ticks that were posted.
+    feed_choice: None where there is no layout, and in what older releases wrote.
     accepted, refused: ticks of a POST; 0 for an object.
+    put_ms: when an object was put, and put again, by S3's clock; 0 of a POST.
     rejected: why the whole object was refused, with a sentence.
     """
 
@@ -139,6 +165,13 @@ class Manifest:
     rejected: Reason | None = None
     rejected_detail: str = ""
     indexing: bool = False
+    feed_choice: FeedChoice | None = None
+    put_ms: int = 0
+
+    @property
+    def replaces(self) -> bool:
+        """Whether it takes the place of what came under its key before."""
+        return self.layout is not None and self.layout.replaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +186,8 @@ class Refusal:
 class Receipt:
     """The commit of one range: its counts and the hours of each symbol that it touched.
 
+    reasons: of its rejected rows, how many have which; empty in what older releases wrote.
+
     refusal: the range has no ticks and counts as one reject, because its object could not be read as ticks.
     skipped: rows that its feed says are no trades. cancelled: trades that are taken back, and rows that do so.
     """
@@ -166,6 +201,7 @@ class Receipt:
     refusal: Refusal | None = None
     skipped: int = 0
     cancelled: int = 0
+    reasons: Mapping[Reason, int] = NO_REASONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +216,7 @@ class Commit:
     refusal: Refusal | None = None
     skipped: int = 0
     cancelled: int = 0
+    reasons: Mapping[Reason, int] = NO_REASONS
 
     @property
     def is_gone(self) -> bool:
@@ -192,6 +229,7 @@ class Activity:
     """An ingest that is not known to be complete and rolled up.
 
     confirmed: bit i is set where range i is known to be rolled up for good. next_range: where the next pass goes on.
+    waits: nothing of it counts yet, and nothing is to be confirmed (`Layout.replaces`).
     """
 
     ingest_id: str
@@ -199,15 +237,21 @@ class Activity:
     ranges: int
     confirmed: int = 0
     next_range: int = 0
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A range whose slices no rollup is known to include."""
+    """A range with slices of a lane's symbols, which no rollup is known to include.
+
+    whole: whether its hours are to be read as a whole, because what their rollups say of it is not to be believed.
+    """
 
     ingest_id: str
     index: int
     received_ms: int
+    lane: int
+    whole: bool = False
 
 
 def expires_at_s(received_ms: int) -> int:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tickstream import keys
 from tickstream.errors import MalformedItem, Reason
-from tickstream.hours import Rollup, Segment, Slice
-from tickstream.ingests import Activity, Commit, Manifest, Pending, Receipt, Refusal, expires_at_s
+from tickstream.hours import HourItem, Revision, Rollup, Segment, Slice
+from tickstream.ingests import Activity, Commit, FeedChoice, Manifest, Pending, Receipt, Refusal, expires_at_s
 from tickstream.messages import layout_fields, layout_from, source_fields, source_from, span_fields, span_from
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ EXPIRY_ATTRIBUTE: Final = "expiresAt"
 PROGRESS_ATTRIBUTES: Final = (
     "symbol", "timestamp",
     "receivedMs", "ranges", "indexing", "accepted", "refused", "details", "rejected",
-    "ticks", "skipped", "cancelled", "parts", "committedMs", "detail",
+    "ticks", "skipped", "cancelled", "parts", "committedMs", "detail", "reasons",
+    "retraction", "retractionCause", "retractionMs", "retractedMs", "retractionWhy", "replacedBy",
+    "publishedMs", "putMs",
 )  # fmt: skip
 #: The hours of a receipt are split so that one part's item stays well below DynamoDB's 400 KB.
 RECEIPT_PART_BYTES: Final = 300_000
@@ -56,12 +58,31 @@ def sort_key_of(item: Item) -> int:
 
 def slice_item(piece: Slice, ingest_id: str, index: int, received_ms: int) -> Item:
     """Build a slice's item; ingest and range are for people who look, the key says all that the code needs."""
-    return {
-        **key_of(piece.symbol, keys.sort_key(piece.hour, piece.range_id)),
+    item = {
+        **slice_key(piece),
         "bars": {"B": piece.packed_bars},
         "range": {"S": f"{ingest_id}/{index}"},
         EXPIRY_ATTRIBUTE: {"N": str(expires_at_s(received_ms))},
     }
+    return {**item, "waits": {"BOOL": True}} if piece.waits else item
+
+
+def slice_key(piece: Slice) -> Item:
+    """Build the primary key of a slice."""
+    return key_of(piece.symbol, keys.sort_key(piece.hour, piece.range_id))
+
+
+def set_aside(item: Item) -> Item:
+    """Return a slice's item as it stands where slices are set aside."""
+    return {**item, "symbol": {"S": keys.set_aside_partition(item["symbol"]["S"])}}
+
+
+def set_aside_from(item: Item) -> Slice:
+    """Read such an item as the slice that it is. Raises MalformedItem."""
+    found = hour_item_from({**item, "symbol": {"S": keys.symbol_set_aside(item["symbol"]["S"])}})
+    if not isinstance(found, Slice):
+        raise MalformedItem("what was set aside is no slice")
+    return found
 
 
 def rollup_item(rollup: Rollup) -> Item:
@@ -76,26 +97,46 @@ def rollup_item(rollup: Rollup) -> Item:
 
 def segment_item(segment: Segment) -> Item:
     """Build a segment's item. It never expires."""
-    return {
+    item = {
         **key_of(segment.symbol, keys.sort_key(segment.hour, keys.segment_suffix(segment.number))),
         "bars": {"B": segment.packed_bars},
         "ranges": {"B": _pack_range_ids(segment.ranges)},
     }
+    return {**item, "without": {"B": _pack_range_ids(segment.without)}} if segment.without else item
 
 
-def hour_item_from(item: Item) -> Rollup | Slice | Segment:
+def revision_item(revision: Revision) -> Item:
+    """Build a revision's item. It never expires: a rollup or a message may bring back what it withdraws."""
+    return {
+        **revision_key((revision.symbol, revision.hour), revision.name),
+        "withdrawn": {"B": _pack_range_ids(revision.withdrawn)},
+        "published": {"B": _pack_range_ids(revision.published)},
+    }
+
+
+def revision_key(symbol_hour: keys.SymbolHour, name: int) -> Item:
+    """Build the primary key of a revision of an hour."""
+    symbol, hour = symbol_hour
+    return key_of(symbol, keys.sort_key(hour, keys.revision_suffix(name)))
+
+
+def hour_item_from(item: Item) -> HourItem:
     """Read any item of a symbol's hour. Raises MalformedItem."""
     try:
         symbol = item["symbol"]["S"]
         hour, suffix = keys.hour_and_suffix(sort_key_of(item))
+        if suffix >= keys.FIRST_REVISION_SUFFIX:
+            both = (_unpack_range_ids(item[name]["B"]) for name in ("withdrawn", "published"))
+            return Revision(symbol, hour, suffix - keys.FIRST_REVISION_SUFFIX, *both)
         packed_bars = bytes(item["bars"]["B"])
         if suffix == keys.ROLLUP_SUFFIX:
             ranges = _unpack_range_ids(item["ranges"]["B"])
             return Rollup(symbol, hour, ranges, int(item["segments"]["N"]), packed_bars)
         if suffix > keys.FIRST_SEGMENT_SUFFIX:
             ranges = _unpack_range_ids(item["ranges"]["B"])
-            return Segment(symbol, hour, suffix - keys.FIRST_SEGMENT_SUFFIX, ranges, packed_bars)
-        return Slice(symbol, hour, suffix, packed_bars)
+            without = _unpack_range_ids(item["without"]["B"]) if "without" in item else frozenset[int]()
+            return Segment(symbol, hour, suffix - keys.FIRST_SEGMENT_SUFFIX, ranges, packed_bars, without)
+        return Slice(symbol, hour, suffix, packed_bars, "waits" in item)
     except (KeyError, ValueError, TypeError) as error:
         raise MalformedItem(f"not an item of a symbol's hour: {error!r}") from error
 
@@ -125,6 +166,8 @@ def manifest_item(manifest: Manifest) -> Item:
         "layout": manifest.layout and layout_fields(manifest.layout),
         "rejected_detail": manifest.rejected_detail,
     }
+    if manifest.feed_choice is not None:
+        details["feed_choice"] = manifest.feed_choice.value
     item = {
         **key_of(keys.ingest_partition(manifest.ingest_id), keys.MANIFEST_SORT_KEY),
         "receivedMs": {"N": str(manifest.received_ms)},
@@ -139,7 +182,14 @@ def manifest_item(manifest: Manifest) -> Item:
         item["rejected"] = {"S": manifest.rejected.value}
     if manifest.indexing:
         item["indexing"] = IS_INDEXING
+    if manifest.put_ms:
+        item["putMs"] = {"N": str(manifest.put_ms)}
     return item
+
+
+def manifest_key(ingest_id: str) -> Item:
+    """Build the primary key of an ingest's manifest."""
+    return key_of(keys.ingest_partition(ingest_id), keys.MANIFEST_SORT_KEY)
 
 
 def manifest_from(item: Item) -> Manifest:
@@ -158,6 +208,8 @@ def manifest_from(item: Item) -> Manifest:
             rejected=Reason(item["rejected"]["S"]) if "rejected" in item else None,
             rejected_detail=details["rejected_detail"],
             indexing="indexing" in item,
+            put_ms=int(item["putMs"]["N"]) if "putMs" in item else 0,
+            feed_choice=FeedChoice(details["feed_choice"]) if "feed_choice" in details else None,
         )
     except (KeyError, ValueError, TypeError, zlib.error) as error:
         raise MalformedItem(f"not a manifest: {error!r}") from error
@@ -184,6 +236,8 @@ def receipt_items(receipt: Receipt, received_ms: int) -> tuple[Item, ...]:
                 "committedMs": {"N": str(receipt.committed_ms)},
             }
             item |= {name: {"N": str(rows)} for name, rows in _no_ticks(receipt).items() if rows}
+            if receipt.reasons:
+                item["reasons"] = {"M": {why.value: {"N": str(rows)} for why, rows in receipt.reasons.items()}}
             if receipt.refusal is not None:
                 item |= {"refused": {"S": receipt.refusal.reason.value}, "detail": {"S": receipt.refusal.detail}}
         items.append(item)
@@ -201,6 +255,7 @@ def commit_from(head: Item) -> Commit:
             committed_ms=int(head["committedMs"]["N"]),
             parts=int(head["parts"]["N"]),
             refusal=_refusal_from(head),
+            reasons=_reasons_from(head),
             **_no_ticks_from(head),
         )
     except (KeyError, ValueError, TypeError) as error:
@@ -227,6 +282,7 @@ def receipt_from(parts: Iterable[Item]) -> Receipt:
             committed_ms=int(head["committedMs"]["N"]),
             hours=hours,
             refusal=_refusal_from(head),
+            reasons=_reasons_from(head),
             **_no_ticks_from(head),
         )
     except (KeyError, ValueError, TypeError, zlib.error) as error:
@@ -240,6 +296,10 @@ def _no_ticks(receipt: Receipt) -> dict[str, int]:
 
 def _no_ticks_from(head: Item) -> dict[str, int]:
     return {name: int(head[name]["N"]) if name in head else 0 for name in ("skipped", "cancelled")}
+
+
+def _reasons_from(head: Item) -> Mapping[Reason, int]:
+    return {Reason(why): int(rows["N"]) for why, rows in head["reasons"]["M"].items()} if "reasons" in head else {}
 
 
 def _refusal_from(head: Item) -> Refusal | None:
@@ -264,7 +324,7 @@ def _split_hours(hours: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, lis
 
 
 def activity_item(activity: Activity) -> Item:
-    """Build the entry of an ingest that is not confirmed."""
+    """Build the entry of an ingest that is not confirmed. It never expires."""
     item = {
         **key_of(
             keys.activity_partition(activity.ingest_id),
@@ -272,12 +332,13 @@ def activity_item(activity: Activity) -> Item:
         ),
         "ingest": {"S": activity.ingest_id},
         "ranges": {"N": str(activity.ranges)},
-        EXPIRY_ATTRIBUTE: {"N": str(expires_at_s(activity.received_ms))},
     }
     if activity.confirmed:
         item["confirmed"] = {"B": activity.confirmed.to_bytes(-(-activity.ranges // 8), "little")}
     if activity.next_range:
         item["next"] = {"N": str(activity.next_range)}
+    if activity.waits:
+        item["waits"] = {"BOOL": True}
     return item
 
 
@@ -290,6 +351,7 @@ def activity_from(item: Item) -> Activity:
             ranges=int(item["ranges"]["N"]),
             confirmed=int.from_bytes(bytes(item["confirmed"]["B"]), "little") if "confirmed" in item else 0,
             next_range=int(item["next"]["N"]) if "next" in item else 0,
+            waits="waits" in item,
         )
     except (KeyError, ValueError, TypeError) as error:
         raise MalformedItem(f"not an activity: {error!r}") from error
@@ -298,24 +360,29 @@ def activity_from(item: Item) -> Activity:
 def key_of_pending(pending: Pending) -> Item:
     """Build the primary key of the entry of a range to roll up."""
     range_id = keys.range_id(pending.ingest_id, pending.index)
-    return key_of(keys.pending_partition(range_id), pending.received_ms * keys.SUFFIX_SPAN + range_id)
+    return key_of(keys.pending_partition(pending.lane), pending.received_ms * keys.SUFFIX_SPAN + range_id)
 
 
 def pending_item(pending: Pending) -> Item:
-    """Build the entry of a range to roll up: the same entry each time the range is processed."""
-    return {
+    """Build the entry of a range to roll up: the same entry each time the range is processed. It never expires."""
+    item = {
         **key_of_pending(pending),
         "ingest": {"S": pending.ingest_id},
         "index": {"N": str(pending.index)},
-        EXPIRY_ATTRIBUTE: {"N": str(expires_at_s(pending.received_ms))},
     }
+    return {**item, "whole": {"BOOL": True}} if pending.whole else item
 
 
 def pending_from(item: Item) -> Pending:
     """Read such an entry. Raises MalformedItem."""
     try:
-        received_ms = sort_key_of(item) // keys.SUFFIX_SPAN
-        return Pending(item["ingest"]["S"], int(item["index"]["N"]), received_ms)
+        return Pending(
+            ingest_id=item["ingest"]["S"],
+            index=int(item["index"]["N"]),
+            received_ms=sort_key_of(item) // keys.SUFFIX_SPAN,
+            lane=keys.pending_lane(item["symbol"]["S"]),
+            whole="whole" in item,
+        )
     except (KeyError, ValueError, TypeError) as error:
         raise MalformedItem(f"not a pending range: {error!r}") from error
 

@@ -5,16 +5,20 @@ The sort key `timestamp` is an integer of at most 33 digits: epoch milliseconds 
 is an integer and not a fraction because DynamoDB keeps 38 digits exactly, while emulators compare fractions as floats.
 
 Within the hour of a symbol the suffixes sort as the items must be read: the rollup (0), the slices (their range's
-id), then the segments. A compaction puts the segment first and deletes the slices after; a reader that goes upwards
-therefore meets a slice before its segment, both, or the segment alone, but never neither.
+id), then the segments, then the revisions. A compaction puts the segment first and takes the slices away after; a
+reader that goes upwards therefore meets a slice before its segment, both, or the segment alone, but never neither. And
+what it has read that was withdrawn before, by a revision, it is told at the end.
 """
 
 from __future__ import annotations
 
 import hashlib
+import zlib
+from enum import StrEnum
 from typing import Final
 
 MS_PER_HOUR: Final = 3_600_000
+MS_PER_DAY: Final = 24 * MS_PER_HOUR
 NS_PER_MS: Final = 1_000_000
 NS_PER_MINUTE: Final = 60_000_000_000
 NS_PER_HOUR: Final = 3_600_000_000_000
@@ -24,9 +28,21 @@ SUFFIX_SPAN: Final = 10**20
 ROLLUP_SUFFIX: Final = 0
 FIRST_SEGMENT_SUFFIX: Final = 9 * 10**19
 RANGE_ID_SPAN: Final = FIRST_SEGMENT_SUFFIX - 1
+FIRST_REVISION_SUFFIX: Final = 95 * 10**18
+REVISION_SPAN: Final = SUFFIX_SPAN - FIRST_REVISION_SUFFIX
 
 ACTIVITY_SHARDS: Final = 64
-PENDING_SHARDS: Final = 16
+REVISING_SHARDS: Final = 16
+#: Symbols are dealt out to so many lanes, and as many aggregators at most are at work at once. Each does some 3,600
+#: slices a second: together more than a table of default quotas (40,000 units) takes.
+LANES: Final = 16
+#: The list of what came in an hour is dealt out to so many shards. A shard takes 1,000 writes a second; of 10,000 POSTs
+#: a second each gets 160, so that several of them may meet on one of the table's partitions, as keys of a new hour do
+#: before DynamoDB has parted them. Whoever reads an hour asks for each shard, most of them empty where little comes in.
+ARRIVED_SHARDS: Final = 64
+#: The lists of a day hold what is rare. Should all that comes in be refused they take 16,000 a second: what is
+#: throttled beyond that is the telling of refusals, and nobody waits for it but whoever sent what is refused.
+DAY_SHARDS: Final = 16
 MANIFEST_SORT_KEY: Final = 0
 PARTS_PER_RANGE: Final = 1_000_000
 
@@ -34,6 +50,16 @@ PARTS_PER_RANGE: Final = 1_000_000
 PAIR_KIND_SPAN: Final = 10**9
 
 _INGEST: Final = "ingest#"
+_ASIDE: Final = "aside#"
+
+
+class DayList(StrEnum):
+    """The lists of ingests by the day they came, of those that somebody looks for among very many others."""
+
+    REFUSED = "refused"
+    RETRACTED = "retracted"
+    INDEXING = "indexing"
+
 
 #: A symbol and an hour (whole hours since 1970): the unit in which bars are stored.
 type SymbolHour = tuple[str, int]
@@ -57,6 +83,11 @@ def same_bytes_partition(bucket: str, key: str, fingerprint: str, size_bytes: in
 def object_ingest_id(bucket: str, key: str, etag: str, size_bytes: int) -> str:
     """32 hex digits that name the ingest which an object begins; the same bytes put again go on with it."""
     return _digest("object", bucket, key, etag, str(size_bytes)).hex()[:32]
+
+
+def next_ingest_id(ingest_id: str) -> str:
+    """32 hex digits for the ingest that the same bytes begin when this one was taken back."""
+    return _digest("again", ingest_id).hex()[:32]
 
 
 def posted_ingest_id(caller: str, request: str) -> str:
@@ -96,6 +127,31 @@ def hour_and_suffix(sort_key: int) -> tuple[int, int]:
 def segment_suffix(number: int) -> int:
     """The suffix of segment 1, 2, 3 ... of an hour: above those of all slices."""
     return FIRST_SEGMENT_SUFFIX + number
+
+
+def withdrawal_name(range_id: int) -> int:
+    """The name of the revisions by which a range, of an ingest that is taken back, is withdrawn from its hours."""
+    return int.from_bytes(_digest("withdrawal", str(range_id))[:16]) % REVISION_SPAN
+
+
+def replacement_name(ingest_id: str) -> int:
+    """The name of the revisions by which an ingest takes the place of others."""
+    return int.from_bytes(_digest("replacement", ingest_id)[:16]) % REVISION_SPAN
+
+
+def revision_suffix(name: int) -> int:
+    """The suffix of a revision of an hour: above those of all segments. 62 bits: two meet as seldom as two ranges."""
+    return FIRST_REVISION_SUFFIX + name
+
+
+def set_aside_partition(symbol: str) -> str:
+    """The partition of a symbol's slices that a segment has, or a revision withdraws, under their own sort keys."""
+    return f"{_ASIDE}{symbol}"
+
+
+def symbol_set_aside(partition: str) -> str:
+    """The symbol whose slices stand in such a partition."""
+    return partition.removeprefix(_ASIDE)
 
 
 def ingest_partition(ingest_id: str) -> str:
@@ -149,16 +205,84 @@ def activity_partitions() -> tuple[str, ...]:
     return tuple(f"activity#{shard}" for shard in range(ACTIVITY_SHARDS))
 
 
+def activity_lane(partition: str) -> int:
+    """The lane of a shard of that list: one aggregator at a time looks through the shards of a lane."""
+    return int(partition.partition("#")[2]) % LANES
+
+
 def activity_sort_key(received_ms: int, ingest_id: str) -> int:
-    """Oldest first, unique to the ingest."""
-    return received_ms * SUFFIX_SPAN + range_id(ingest_id, 0)
+    """Oldest first, unique to the ingest, and the same in all lists of ingests."""
+    return arrival_bound(received_ms) + range_id(ingest_id, 0)
 
 
-def pending_partition(range_id: int) -> str:
-    """The shard of the list of committed ranges that no rollup includes yet."""
-    return f"pending#{range_id % PENDING_SHARDS}"
+def arrival_bound(received_ms: int) -> int:
+    """Below the sort keys of all ingests that came in this millisecond or later, in any list of ingests."""
+    return received_ms * SUFFIX_SPAN
 
 
-def pending_partitions() -> tuple[str, ...]:
+def arrival_ms(sort_key: int) -> int:
+    """The millisecond in which came what stands there in a list of ingests."""
+    return sort_key // SUFFIX_SPAN
+
+
+def key_partition(bucket: str, key: str) -> str:
+    """The list of the ingests of one key of a bucket.
+
+    A partition for each key: whoever rewrites one object more than 1,000 times a second throttles that object alone.
+    """
+    return f"key#{_digest('key', bucket, key).hex()[:32]}"
+
+
+def arrived_partition(received_ms: int, ingest_id: str) -> str:
+    """The shard of the list of what came in an hour."""
+    return f"arrived#{received_ms // MS_PER_HOUR}#{_shard(ingest_id, ARRIVED_SHARDS)}"
+
+
+def arrived_partitions(hour: int) -> tuple[str, ...]:
+    """All shards of the list of what came in an hour (whole hours since 1970)."""
+    return tuple(f"arrived#{hour}#{shard}" for shard in range(ARRIVED_SHARDS))
+
+
+def day_partition(of: DayList, received_ms: int, ingest_id: str) -> str:
+    """The shard of a list of the day on which an ingest came, whenever it is that it is listed there."""
+    return f"{of}#{received_ms // MS_PER_DAY}#{_shard(ingest_id, DAY_SHARDS)}"
+
+
+def day_partitions(of: DayList, day: int) -> tuple[str, ...]:
+    """All shards of a list of a day (whole days since 1970)."""
+    return tuple(f"{of}#{day}#{shard}" for shard in range(DAY_SHARDS))
+
+
+def _shard(ingest_id: str, shards: int) -> int:
+    # Not by its digits: what a message calls an ingest need not have any.
+    return zlib.crc32(ingest_id.encode()) % shards
+
+
+def revising_partition(ingest_id: str) -> str:
+    """The shard of the list of ingests that are being taken back."""
+    return f"revising#{int(ingest_id[:8], 16) % REVISING_SHARDS}"
+
+
+def revising_partitions() -> tuple[str, ...]:
     """All shards of that list."""
-    return tuple(f"pending#{shard}" for shard in range(PENDING_SHARDS))
+    return tuple(f"revising#{shard}" for shard in range(REVISING_SHARDS))
+
+
+def lane_of(symbol: str) -> int:
+    """The lane of a symbol: one aggregator at a time writes the rollups of a lane's symbols."""
+    return zlib.crc32(symbol.encode()) % LANES
+
+
+def pending_partition(lane: int) -> str:
+    """The list of committed ranges that have ticks of a lane's symbols, which no rollup includes yet."""
+    return f"pending#{lane}"
+
+
+def symbols_partition(lane: int, above: str) -> str:
+    """The list of a lane's symbols that begin with some characters (`tickstream.symbol_lists`)."""
+    return f"symbols#{lane}#{above}"
+
+
+def pending_lane(partition: str) -> int:
+    """The lane whose list this is."""
+    return int(partition.partition("#")[2])

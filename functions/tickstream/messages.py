@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
 
+from tickstream import keys
 from tickstream.errors import MalformedItem, RowRejected
 from tickstream.ingests import Container, FooterPart, Format, Layout, Source, Span
 from tickstream.promises import MAX_TICKS
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 EVENT_SOURCE: Final = "market.analytics.processor"
 EVENT_DETAIL_TYPE: Final = "MarketDataProcessed"
+CALL_SOURCE: Final = "market.analytics.aggregator"
+CALL_DETAIL_TYPE: Final = "LanesWaiting"
 #: An event tells of so many ranges at most. They are 15 KB, of the 64 KB that EventBridge bills as one event, and as
 #: many keys as DataAggregator reads with one request.
 MAX_RANGES_AN_EVENT: Final = 100
@@ -88,7 +92,11 @@ type Message = RangePointer | InlineTicks
 
 @dataclass(frozen=True, slots=True)
 class ProcessedRange:
-    """One range was committed: what an event says of it. Only ids and counts, whatever number of symbols it has."""
+    """One range was committed: what an event says of it. Only ids and counts, whatever number of symbols it has.
+
+    lanes: those of its symbols, in order; of a range without ticks there are none. refused: the range was, as a whole.
+    waits: nothing of it counts until all of its ingest does.
+    """
 
     ingest_id: str
     index: int
@@ -96,6 +104,9 @@ class ProcessedRange:
     rejected: int
     received_ms: int
     committed_ms: int
+    lanes: tuple[int, ...]
+    refused: bool = False
+    waits: bool = False
 
 
 def encode_message(message: Message) -> str:
@@ -200,6 +211,30 @@ def names_of(message: Message) -> dict[str, str | int]:
     return {"ingest_id": message.ingest_id, "range": message.span.index if isinstance(message, RangePointer) else 0}
 
 
+class CalledFor(StrEnum):
+    """What DataAggregator calls for help with."""
+
+    ROLLUPS = "rollups"
+    SURVEY = "survey"
+
+
+def call_detail(work: CalledFor, lanes: Iterable[int]) -> str:
+    """Write the detail of the event by which DataAggregator calls for help with some lanes, as JSON."""
+    return json.dumps({"work": work, "lanes": sorted(lanes)}, separators=(",", ":"))
+
+
+def call_from_detail(detail: object) -> tuple[CalledFor, frozenset[int]]:
+    """Read the detail of such an event: one lane at least. Raises MalformedItem."""
+    fields = Fields.of(detail, f"a {CALL_DETAIL_TYPE} event")
+    lanes = frozenset(fields.wholes("lanes", 0, keys.LANES - 1, keys.LANES))
+    if not lanes:
+        fields.refuse("lanes", "one at least")
+    work = fields.text("work")
+    if work not in set(CalledFor):
+        fields.refuse("work", " or ".join(CalledFor))
+    return CalledFor(work), lanes
+
+
 def event_details(ranges: Iterable[ProcessedRange]) -> list[str]:
     """Write the details of the events that tell of these ranges, in order, as JSON; as few events as hold them."""
     return [
@@ -227,18 +262,26 @@ def _processed_from(fields: Fields) -> ProcessedRange:
         rejected=fields.whole("rejected", 0, MAX_OBJECT_BYTES),
         received_ms=fields.whole("received_ms", 0, MAX_EPOCH_MS),
         committed_ms=fields.whole("committed_ms", 0, MAX_EPOCH_MS),
+        # Those of an event that an older DataProcessor put are not known.
+        lanes=tuple(fields.wholes("lanes", 0, keys.LANES - 1, keys.LANES))
+        if "lanes" in fields
+        else tuple(range(keys.LANES)),
+        refused=fields.flag("refused") if "refused" in fields else False,
+        waits=fields.flag("waits") if "waits" in fields else False,
     )
 
 
 def _processed_fields(processed: ProcessedRange) -> dict[str, Any]:
-    return {
+    fields = {
         "ingest": processed.ingest_id,
         "range": processed.index,
         "ticks": processed.ticks,
         "rejected": processed.rejected,
         "received_ms": processed.received_ms,
         "committed_ms": processed.committed_ms,
+        "lanes": processed.lanes,
     }
+    return {**fields, **{name: True for name in ("refused", "waits") if getattr(processed, name)}}
 
 
 def span_fields(span: Span) -> list[int]:
@@ -291,7 +334,7 @@ def layout_fields(layout: Layout) -> dict[str, Any]:
         "data_start": layout.data_start,
         # Text and not JSON: its numbers would not survive every emulator.
         **({"feed": layout.feed, "delimiter": layout.delimiter} if layout.feed else {}),
-        **({"indexed": True} if layout.indexed else {}),
+        **{name: True for name in ("indexed", "replaces") if getattr(layout, name)},
     }
 
 
@@ -315,4 +358,5 @@ def layout_from(values: object) -> Layout:
         fields.text("feed", MAX_FEED_BYTES) if "feed" in fields.values else "",
         fields.text("delimiter", 1) if "delimiter" in fields.values else ",",
         indexed=fields.flag("indexed") if "indexed" in fields.values else False,
+        replaces=fields.flag("replaces") if "replaces" in fields.values else False,
     )

@@ -25,6 +25,30 @@ MAX_REASONS: Final = 100
 
 INGEST_ID_PATTERN: Final = "[0-9a-f]{32}"
 
+# --- GET /ingests, GET /files ----------------------------------------------------------------------------------------
+
+#: The states that one may ask for, in the words of `tickstream.ingests.IngestState`; those in which an ingest stays for
+#: long come first.
+ASKED_STATES: Final = (
+    "processing", "complete", "rejected", "overdue", "retracted", "replaced",
+    "indexing", "partly_rejected", "retracting",
+)  # fmt: skip
+DEFAULT_LISTED: Final = 50
+#: Each at most some 25 KB: a sentence of a thousand characters, which JSON may write in twelve each, and a key twice.
+#: Together that is 5 MB, below Lambda's 6.
+MAX_LISTED: Final = 200
+#: What S3 allows.
+MAX_KEY_BYTES: Final = 1_024
+BUCKET_PATTERN: Final = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+
+# --- GET /symbols ----------------------------------------------------------------------------------------------------
+
+#: Characters that a symbol may begin with; none is one too.
+PREFIX_PATTERN: Final = r"[\x21\x24-\x2b\x2d-\x5b\x5d-\x7e]{0,64}"
+DEFAULT_SYMBOLS: Final = 100
+#: Each is two reads of the table at least.
+MAX_LISTED_SYMBOLS: Final = 500
+
 # --- GET /bars/{symbol+}, POST /bars ---------------------------------------------------------------------------------
 
 #: Minutes by the name of the interval. All are aligned to 1970, so days are UTC days, unless a session is asked for.
@@ -37,6 +61,10 @@ SESSION_PATTERN: Final = (
 )
 #: Which hours of an exchange: `tickstream.sessions.days.Wanted`.
 SESSION_HOURS: Final = ("regular", "extended", "all")
+#: What stands where nothing was traded, unless nothing is to stand there: the close of the bar before.
+FILLS: Final = ("previous",)
+#: How far before `from` that close is looked for: longer than any holidays of a market.
+FILL_REACH_DAYS: Final = 10
 DEFAULT_INTERVAL: Final = "1m"
 DEFAULT_LIMIT: Final = 1_000
 MAX_LIMIT: Final = 5_000

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from tickstream.errors import ObjectRejected, Reason
-from tickstream.ingests import Container, Format, Layout, Source, Span
+from tickstream.ingests import Container, Format, Layout, Manifest, Source, Span
 from tickstream.layouts import head_of
 from tickstream.packed_index import LEAST_STEP_BYTES
 from tickstream.parquet.footer import part_of, read_footer
@@ -25,6 +25,28 @@ MAX_RANGES: Final = 10_000
 MAX_RANGE_ROWS: Final = 4_000_000
 #: What the columns of a Parquet range take unpacked, and a gzipped object.
 MAX_UNPACKED_BYTES: Final = 256 << 20
+#: A range of so much text is large. It is some ten thousand rows, each of which may be a write.
+LARGE_TEXT_BYTES: Final = 1 << 20
+#: What is packed is so many times as much text: market data are five to fifteen times.
+_TEXT_A_PACKED_BYTE: Final = 8
+
+
+def has_large_ranges(manifest: Manifest) -> bool:
+    """Say whether the ranges of an object go to the queue of large ranges: the rule for whoever sends them.
+
+    Large are ranges of an object that is cut into several, all of an indexed one (so that DataIndexer sends to that
+    queue only), and a single one of `LARGE_TEXT_BYTES` of text or more. Small objects and posted ticks are not: they
+    wait for no backfill. It follows from the manifest alone, so that a range that is sent again goes the same way;
+    should it go the other, it is processed all the same.
+    """
+    source, layout = manifest.source, manifest.layout
+    if source is None or layout is None:
+        return False
+    if manifest.ranges > 1 or layout.indexed:
+        return True
+    if layout.container is Container.PLAIN and layout.format is not Format.PARQUET:
+        return source.size_bytes >= LARGE_TEXT_BYTES
+    return source.size_bytes * _TEXT_A_PACKED_BYTE >= LARGE_TEXT_BYTES
 
 
 def is_to_be_indexed(source: Source, layout: Layout, range_bytes: int) -> bool:

@@ -158,6 +158,14 @@ class Alarms:
         self._alarm(metric, "Ingests are incomplete past their time.", [overdue], above=0, periods=2, datapoints=1)
         self._widgets.append(("Overdue ingests", [overdue]))
 
+    def none_refused(self, functions: Sequence[Function], metric: str, message: str, *, what: str) -> None:
+        """Watch what comes in for what is refused: one metric counts the lines of several functions that say so."""
+        for function in functions:
+            function.count_lines(metric, message)
+        refused = Metric(self._stack.metrics_namespace, metric, {}, "Sum")
+        self._alarm(metric, f"{what} were refused as a whole.", [refused], above=0)
+        self._widgets.append((f"{what} refused", [refused]))
+
     def keeps_up(self, aggregator: Function, metric: str, *, late_s: int) -> None:
         """Watch how long, in seconds, committed ranges have waited for their rollups, which a function publishes."""
         lag = Metric(self._stack.metrics_namespace, metric, {"service": aggregator.service}, "Maximum")

@@ -284,6 +284,7 @@ class Api:
                 RoleName=Sub(f"{self._stack.spell(name)}-${{AWS::Region}}-{self.stage}"),
                 Description="With which API Gateway writes the logs of all APIs of the region.",
                 AssumeRolePolicyDocument=policies.assumed_by("apigateway.amazonaws.com"),
+                PermissionsBoundary=self._stack.permissions_boundary(),
                 ManagedPolicyArns=[
                     Sub("arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
                 ],

@@ -21,6 +21,8 @@ TITLE = "BucketEmptier"
 HANDLER = "operations.bucket_emptier.handler"
 TIMEOUT_S = 900
 ANSWER_MARGIN_S = 60
+LET_EXPIRE = s3_actions.PutLifecycleConfiguration
+"""What it does not get to delete in its time is to expire; no other role may change when data expires."""
 
 
 class BucketContents(AWSCustomObject):  # type: ignore[misc] # troposphere ships no types
@@ -64,6 +66,7 @@ class Emptier:
                         s3_actions.ListBucketMultipartUploads,
                         s3_actions.GetBucketPolicy,
                         s3_actions.PutBucketPolicy,
+                        LET_EXPIRE,
                     ],
                     [bucket.arn_by_name for bucket in buckets],
                 ),
@@ -74,6 +77,7 @@ class Emptier:
                 ),
             ],
             variables={},
+            destroys=[LET_EXPIRE],
         )
         self._titles = {bucket.title: f"{bucket.title}Contents" for bucket in buckets}
         for bucket in buckets:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from awacs import kms
 from awacs.aws import StringEquals
-from troposphere import Ref, Sub
+from troposphere import Ref, Split, Sub
 
 from generator.blocks import policies
 
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
 PARAMETER = "KmsKeyArn"
 CONDITION = "WithOwnKey"
-PATTERN = "^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$"
+_KEY = "arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+"
+PATTERN = f"^({_KEY})?$"
 """A key and no alias: IAM compares a role's resource with the key's own ARN."""
+
+PREVIOUS = "PreviousKmsKeyArns"
+WITH_PREVIOUS = "WithPreviousKeys"
+PATTERN_OF_SOME = f"^({_KEY}(,{_KEY})*)?$"
+"""A text, which roles split: LocalStack takes a CommaDelimitedList for a text when it deletes a stack."""
 
 _READS = (kms.Decrypt,)
 _WRITES = (kms.Decrypt, kms.GenerateDataKey)
@@ -49,22 +55,52 @@ _USES = {
 }
 """What an action on encrypted data asks of the key, on the caller's behalf."""
 
+_NEW_ONLY = {"s3:PutObject", "sqs:SendMessage"}
+"""Actions that meet nothing that was written before. The rest may, under a key of before.
+
+S3 and SQS never encrypt again: an object keeps its key for as long as it lives, and a message while it is in a queue
+and in the dead-letter queue that it is moved to. DynamoDB wraps a table's own key anew, while the table is in use.
+"""
+
 
 def use_of_key(statements: Iterable[Statement]) -> list[Statement]:
     """Return what a role needs of the key beside `statements`, by service: through that service and no other way."""
     needed: dict[str, set[Action]] = {}
-    for statement in statements:
-        for action in statement.properties["Action"]:
-            service = action.JSONrepr().partition(":")[0]
-            uses = _USES.get(action.JSONrepr(), ())
-            if uses:
-                needed.setdefault(service, set()).update(uses)
+    for action in _actions(statements):
+        if uses := _USES.get(action, ()):
+            needed.setdefault(_service(action), set()).update(uses)
     return [
         policies.allow(
             f"UseKeyThrough{service.title()}",
             sorted(actions, key=lambda action: str(action.JSONrepr())),
             [Ref(PARAMETER)],
-            conditions=[StringEquals({"kms:ViaService": Sub(f"{service}.${{AWS::Region}}.amazonaws.com")})],
+            conditions=[_through(service)],
         )
         for service, actions in sorted(needed.items())
     ]
+
+
+def use_of_previous_keys(statements: Iterable[Statement]) -> list[Statement]:
+    """Return what a role needs of keys of before beside `statements`: to decrypt, where it may meet what is old."""
+    services = {_service(action) for action in _actions(statements) if action in _USES and action not in _NEW_ONLY}
+    return [
+        policies.allow(
+            f"DecryptOldThrough{service.title()}",
+            [kms.Decrypt],
+            Split(",", Ref(PREVIOUS)),
+            conditions=[_through(service)],
+        )
+        for service in sorted(services)
+    ]
+
+
+def _actions(statements: Iterable[Statement]) -> list[str]:
+    return [str(action.JSONrepr()) for statement in statements for action in statement.properties["Action"]]
+
+
+def _service(action: str) -> str:
+    return action.partition(":")[0]
+
+
+def _through(service: str) -> StringEquals:
+    return StringEquals({"kms:ViaService": Sub(f"{service}.${{AWS::Region}}.amazonaws.com")})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from awacs import logs as log_actions
-from troposphere import GetAtt, Ref, Sub, iam
+from troposphere import Equals, GetAtt, If, Not, NoValue, Ref, Sub, iam
 from troposphere.awslambda import (
     Code,
     DeadLetterConfig,
@@ -25,7 +25,7 @@ from generator.blocks import encryption, logs, policies
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from awacs.aws import Statement
+    from awacs.aws import Action, Statement
     from troposphere import Parameter
 
     from generator.blocks.queue import Queue
@@ -93,6 +93,8 @@ class Function:
         variables: environment variables.
         dead_letters: where an asynchronous event goes, verbatim, when its last attempt failed.
         after: logical ids that must exist before it, and so outlive it when the stack is deleted.
+        destroys: actions that every other role is denied, and this one is not.
+        ceiling: parameter with the most invocations at a time, which are reserved then; 0: neither.
 
     """
 
@@ -109,6 +111,8 @@ class Function:
         variables: Mapping[str, Any],
         dead_letters: Queue | None = None,
         after: Sequence[str] = (),
+        destroys: Sequence[Action] = (),
+        ceiling: Parameter | None = None,
     ) -> None:
         self._stack = stack
         self.title = title
@@ -119,8 +123,8 @@ class Function:
         self.arn = GetAtt(title, "Arn")
         self.name = Ref(title)
         group_name = f"/aws/lambda/{self.physical_name}"
-        group = logs.log_group(stack, f"{title}LogGroup", group_name)
-        logs.count_errors(stack, f"{title}ErrorCount", group, f"{title}Errors")
+        self._group = logs.log_group(stack, f"{title}LogGroup", group_name)
+        logs.count_errors(stack, f"{title}Error", self._group, f"{title}Errors")
         statements = [*may]
         optional: dict[str, Any] = {}
         if dead_letters is not None:
@@ -128,7 +132,10 @@ class Function:
             optional["DeadLetterConfig"] = DeadLetterConfig(TargetArn=dead_letters.arn)
         if after:
             optional["DependsOn"] = sorted(after)
-        role = self._role(statements, group_name)
+        if ceiling is not None:
+            has_ceiling = stack.template.add_condition(f"With{ceiling.title}", Not(Equals(Ref(ceiling), 0)))
+            optional["ReservedConcurrentExecutions"] = If(has_ceiling, Ref(ceiling), NoValue)
+        role = self._role(statements, group_name, destroys)
         stack.add(
             LambdaFunction(
                 title,
@@ -149,7 +156,7 @@ class Function:
                         **variables,
                     }
                 ),
-                LoggingConfig=LoggingConfig(LogFormat="JSON", LogGroup=Ref(group)),
+                LoggingConfig=LoggingConfig(LogFormat="JSON", LogGroup=Ref(self._group)),
                 TracingConfig=TracingConfig(Mode="Active"),
                 Tags=stack.tags(),
                 **optional,
@@ -167,7 +174,7 @@ class Function:
                 )
             )
 
-    def _role(self, statements: Sequence[Statement], group_name: str) -> iam.Role:
+    def _role(self, statements: Sequence[Statement], group_name: str, destroys: Sequence[Action]) -> iam.Role:
         """Add and return the function's own role; its policy is inline, so that it is complete once it exists.
 
         The name carries the region because role names are global in an account. The log group is named, not
@@ -184,6 +191,7 @@ class Function:
                 RoleName=Sub(f"{self._stack.spell(self.title)}-${{AWS::Region}}-{self._stack.environment.name}"),
                 Description=f"What {self.physical_name} may do, and no more.",
                 AssumeRolePolicyDocument=policies.assumed_by("lambda.amazonaws.com"),
+                PermissionsBoundary=self._stack.permissions_boundary(),
                 Policies=[
                     iam.Policy(
                         PolicyName=self.physical_name,
@@ -192,7 +200,7 @@ class Function:
                                 *statements,
                                 write_logs,
                                 policies.trace(),
-                                policies.deny_destruction(),
+                                policies.deny_destruction(but=destroys),
                                 policies.deny_insecure_transport([policies.ANY_ACTION], ["*"]),
                             ]
                         ),
@@ -204,12 +212,24 @@ class Function:
         )
 
     def _use_of_key(self, statements: Sequence[Statement]) -> list[Any]:
-        """Return the policy, where the stack has a key of the customer's own, to use it for what the function does."""
-        needed = encryption.use_of_key(statements)
-        if not needed:
-            return []
-        document = policies.document(needed)
-        return [self._stack.with_own_key(iam.Policy(PolicyName=f"{self.physical_name}-key", PolicyDocument=document))]
+        """Return the policies, each where there is such a key, to use the customer's own and to read under older ones.
+
+        Either without the other: a stack may come from a key to none, and from none to a key.
+        """
+        found = []
+        for name, condition, needed in (
+            ("key", encryption.CONDITION, encryption.use_of_key(statements)),
+            ("previous-keys", encryption.WITH_PREVIOUS, encryption.use_of_previous_keys(statements)),
+        ):
+            if needed:
+                document = policies.document(needed)
+                policy = iam.Policy(PolicyName=f"{self.physical_name}-{name}", PolicyDocument=document)
+                found.append(If(condition, policy, NoValue))
+        return found
+
+    def count_lines(self, metric: str, message: str) -> None:
+        """Add to a metric of the stack, which other functions may share, the lines of its log with this message."""
+        logs.count_lines(self._stack, f"{self.title}{metric}", self._group, metric, message)
 
     def permit(self, title: str, principal: str, source_arn: object) -> None:
         """Let an AWS service invoke the function on behalf of one resource.

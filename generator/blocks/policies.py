@@ -27,7 +27,7 @@ from awacs.aws import (
     StringNotEquals,
 )
 from awacs.sts import AssumeRole
-from troposphere import AccountId
+from troposphere import AccountId, Split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,18 +73,22 @@ def document(statements: Sequence[Statement]) -> PolicyDocument:
 def allow(
     sid: str,
     actions: Sequence[Action],
-    resources: Sequence[Any],
+    resources: Sequence[Any] | Split,
     *,
     principal: Principal | None = None,
     conditions: Sequence[ConditionElement] = (),
 ) -> Statement:
-    """Return an Allow statement; `principal` only in policies of resources."""
+    """Return an Allow statement; `principal` only in policies of resources.
+
+    resources: a text of several that is split may stand for them.
+    """
     optional: dict[str, Any] = {}
     if principal is not None:
         optional["Principal"] = principal
     if conditions:
         optional["Condition"] = Condition(list(conditions))
-    return Statement(Sid=sid, Effect=Allow, Action=list(actions), Resource=list(resources), **optional)
+    named = resources if isinstance(resources, Split) else list(resources)
+    return Statement(Sid=sid, Effect=Allow, Action=list(actions), Resource=named, **optional)
 
 
 def deny_insecure_transport(
@@ -124,13 +128,14 @@ def deny_strangers(actions: Sequence[Action], resources: Sequence[Any]) -> State
     )
 
 
-def deny_destruction() -> Statement:
+def deny_destruction(*, but: Sequence[Action] = ()) -> Statement:
     """Return the statement that keeps a function from undoing the stack, even if some policy allowed it.
 
     The control plane belongs to CloudFormation. Deleting objects is not in it: the bucket emptier does that, and
-    no other role is allowed to.
+    no other role is allowed to. but: what a role is there for all the same.
     """
-    return Statement(Sid="DenyDestruction", Effect=Deny, Action=list(_DESTRUCTIVE), Resource=["*"])
+    denied = [action for action in _DESTRUCTIVE if action not in but]
+    return Statement(Sid="DenyDestruction", Effect=Deny, Action=denied, Resource=["*"])
 
 
 def trace() -> Statement:

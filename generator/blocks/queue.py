@@ -149,6 +149,10 @@ def dead_letter_queue(
 ) -> Queue:
     """Add and return a dead-letter queue, which keeps messages for 14 days.
 
+    From when they were first sent, where SQS moves them out of a standard queue: of that one's retention they may have
+    used everything, so that 10 of the 14 days are sure. A FIFO queue counts anew, and so does whoever sends (Lambda,
+    EventBridge, the recorder).
+
     It has no dead-letter queue of its own: what consumes it may fail for ever, and loses nothing before they are over.
     Lambda and EventBridge take no FIFO one; a FIFO queue (`of`) takes no other.
     """

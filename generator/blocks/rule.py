@@ -76,11 +76,11 @@ class Rule:
         target.permit(f"{target.title}InvokedBy{title}", "events.amazonaws.com", self.arn)
 
 
-def put_events(stack: Stack, source: str) -> Statement:
-    """Return the right to put events of one source on the default bus."""
+def put_events(stack: Stack, *sources: str) -> Statement:
+    """Return the right to put events of these sources on the default bus."""
     return policies.allow(
         "PutEvents",
         [events.PutEvents],
         [stack.arn("events", f"event-bus/{DEFAULT_BUS}")],
-        conditions=[StringEquals({"events:source": source})],
+        conditions=[StringEquals({"events:source": sources[0] if len(sources) == 1 else list(sources)})],
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from troposphere import Equals, If, Not, NoValue, Output, Parameter, Ref, Sub, Tags, Template
 
-from generator.blocks import encryption
+from generator.blocks import boundary, encryption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +48,18 @@ class Stack:
             text="KMS key of your own for buckets, queues, tables and logs; its policy must let the services use it",
         )
         self.template.add_condition(encryption.CONDITION, Not(Equals(Ref(key), "")))
+        previous = self.optional_text(
+            encryption.PREVIOUS,
+            pattern=encryption.PATTERN_OF_SOME,
+            text="KMS keys of before, commas between: objects and messages under them stay readable",
+        )
+        self.template.add_condition(encryption.WITH_PREVIOUS, Not(Equals(Ref(previous), "")))
+        bound = self.optional_text(
+            boundary.PARAMETER,
+            pattern=boundary.PATTERN,
+            text="Permissions boundary of every role, in accounts that ask for one; it must allow what the roles do",
+        )
+        self.template.add_condition(boundary.CONDITION, Not(Equals(Ref(bound), "")))
 
     def name(self, title: str) -> str:
         """Return the physical name `NAME-ENV` of a logical id, known before anything is deployed."""
@@ -68,6 +80,10 @@ class Stack:
     def own_key(self) -> If:
         """Return the ARN of the customer's own key, and nothing where there is none."""
         return self.with_own_key(Ref(encryption.PARAMETER))
+
+    def permissions_boundary(self) -> If:
+        """Return the ARN of the permissions boundary of a role, and nothing where there is none."""
+        return If(boundary.CONDITION, Ref(boundary.PARAMETER), NoValue)
 
     def tags(self) -> Tags:
         """Return the stack's tags for one resource (a new object: troposphere's are mutable)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from generator.contracts import lists
 from generator.contracts.operation import (
     COUNT,
     DECIMAL,
@@ -19,7 +20,7 @@ from generator.contracts.operation import (
     refer,
     whole,
 )
-from tickstream.promises import MAX_BAD_ROWS, MAX_FILE_ID_BYTES
+from tickstream.promises import MAX_BAD_ROWS, MAX_FILE_ID_BYTES, MAX_LISTED
 
 if TYPE_CHECKING:
     from generator.contracts.operation import Schema
@@ -34,6 +35,23 @@ _FILE_ID: Schema = {
 # `tickstream.file_status.Status` and `Stage`, which cost too much to import here; a test compares them.
 _STATUSES = ("validated", "processed", "completed", "failed")
 _STAGES = ("validator", "processor", "aggregator")
+# `tickstream.ingests.FeedChoice`, likewise.
+_FEED_CHOICES = ("named", "own", "built_in", "native")
+
+_FILE: dict[str, Schema] = {
+    "fileId": TEXT,
+    "status": choice_of(_STATUSES),
+    "stage": choice_of(_STAGES),
+    "lastUpdated": refer("Utc"),
+    "bucketName": TEXT,
+    "objectKey": TEXT,
+}
+_OF_SOME_FILES: dict[str, Schema] = {
+    "reason": REASON,
+    "badRows": {"type": "array", "items": refer("BadRow"), "maxItems": MAX_BAD_ROWS},
+    "rejected": COUNT,
+    "totals": refer("Totals"),
+}
 
 _GET_STATUS = Operation(
     "GET",
@@ -51,22 +69,7 @@ _GET_STATUS = Operation(
             required=True,
         ),
     ),
-    answer=record(
-        {
-            "fileId": TEXT,
-            "status": choice_of(_STATUSES),
-            "stage": choice_of(_STAGES),
-            "lastUpdated": refer("Utc"),
-            "bucketName": TEXT,
-            "objectKey": TEXT,
-        },
-        {
-            "reason": REASON,
-            "badRows": {"type": "array", "items": refer("BadRow"), "maxItems": MAX_BAD_ROWS},
-            "rejected": COUNT,
-            "totals": refer("Totals"),
-        },
-    ),
+    answer=record(_FILE, _OF_SOME_FILES),
     refused={400: Refused(("bad_file_id", "missing_file_id")), 404: Refused(("unknown_file",))},
 )
 _GET_NO_STATUS = Operation(
@@ -76,13 +79,33 @@ _GET_NO_STATUS = Operation(
     "Refuse a call that names no file.",
     refused={400: Refused(("missing_file_id",))},
 )
+_LIST_FILES = Operation(
+    "GET",
+    "/files",
+    "listFiles",
+    "Tell what became of files: of one by its key, of a state, or of all; the newest first.",
+    "A file is its last upload. Lists are of the last 24 hours, unless `from` and `to` say otherwise, and of 30 days "
+    "at most; what moved a moment ago may be missing in them, and first bad rows are told only by the key. What nobody "
+    "knows of is an empty list. A page that takes long ends early, at times without any: go on as long as there is a "
+    "`nextToken`.",
+    lists.parameters(_STATUSES, "Files"),
+    answer=record(
+        {"files": {"type": "array", "items": refer("File"), "maxItems": MAX_LISTED}}, {"nextToken": lists.TOKEN}
+    ),
+    refused={400: Refused(lists.REFUSED)},
+)
 
 CONTRACT = Contract(
     "Tickstream file processing",
     "How far each file is, and its totals once it is done.",
-    (_GET_STATUS, _GET_NO_STATUS),
+    (_GET_STATUS, _GET_NO_STATUS, _LIST_FILES),
     {
         "FileId": _FILE_ID,
+        "File": record(
+            {**_FILE, "receivedAt": refer("Utc"), "versionId": TEXT, "sizeBytes": COUNT, "attempt": COUNT},
+            {**_OF_SOME_FILES, "feed": TEXT, "feedChosenBy": choice_of(_FEED_CHOICES)},
+        ),
+        "Moment": lists.MOMENT,
         "Utc": UTC,
         "Decimal": DECIMAL,
         "BadRow": record({"offset": COUNT, "reason": TEXT, "detail": TEXT}),

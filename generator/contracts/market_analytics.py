@@ -1,15 +1,23 @@
-"""Market analytics' API: ticks in, bars out. Limits and patterns are the functions' own."""
+"""Market analytics' API: ticks in, bars out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from generator.contracts import lists
+from generator.contracts.market_schemas import (
+    ASKED,
+    BARS,
+    COMPONENTS,
+    MOMENT_OR_NUMBER,
+    PREFIX,
+    QUESTION,
+    REFUSED_TICKS,
+    SAID,
+    STATES,
+    TOKEN,
+    WINDOW,
+)
 from generator.contracts.operation import (
     COUNT,
-    DECIMAL,
-    REASON,
-    TEXT,
-    UTC,
     Body,
     Contract,
     Operation,
@@ -21,159 +29,8 @@ from generator.contracts.operation import (
     whole,
 )
 from tickstream import promises
-from tickstream.errors import Reason
 from tickstream.ticks import (
-    DECIMAL_PATTERN,
-    ISO_8601_PATTERN,
-    MAX_DECIMAL_CHARACTERS,
     NANOSECONDS_PATTERN,
-    PRICE_BOUND_E9,
-    SCALE,
-    SIZE_BOUND_E9,
-    SYMBOL_PATTERN,
-)
-
-if TYPE_CHECKING:
-    from generator.contracts.operation import Schema
-
-_SYMBOL: Schema = {
-    "type": "string",
-    "pattern": whole(SYMBOL_PATTERN),
-    "description": "1 to 64 printable ASCII characters: no blank, quote, #, comma or backslash. Its case matters.",
-    "example": "AAPL",
-}
-_INGEST_ID: Schema = {"type": "string", "pattern": whole(promises.INGEST_ID_PATTERN)}
-_MOMENT: Schema = {
-    "type": "string",
-    "pattern": whole(f"{NANOSECONDS_PATTERN}|{ISO_8601_PATTERN}"),
-    "description": (
-        "Unix nanoseconds, or ISO 8601 with an offset (or UTC) and T or a blank between date and time; within 1990 to "
-        "2100."
-    ),
-    "example": "2026-01-05T14:30:00Z",
-}
-_MOMENT_OR_NUMBER: Schema = {"anyOf": [refer("Moment"), {"type": "integer", "format": "int64"}]}
-_DECIMAL_TEXT: Schema = {
-    "type": "string",
-    "pattern": whole(DECIMAL_PATTERN),
-    "maxLength": MAX_DECIMAL_CHARACTERS,
-    "example": "187.50",
-}
-_EXACT = "at most 9 digits behind the point, beside zeros; an exponent may stand there."
-_PRICE: Schema = {
-    "description": f"Above -9 x 10^9 and below 9 x 10^9, {_EXACT}",
-    "anyOf": [
-        _DECIMAL_TEXT,
-        {
-            "type": "number",
-            "minimum": -PRICE_BOUND_E9 // SCALE,
-            "exclusiveMinimum": True,
-            "maximum": PRICE_BOUND_E9 // SCALE,
-            "exclusiveMaximum": True,
-        },
-    ],
-}
-_SIZE: Schema = {
-    "description": f"0 or more and below 10^15, {_EXACT}",
-    "anyOf": [
-        _DECIMAL_TEXT,
-        {"type": "number", "minimum": 0, "maximum": SIZE_BOUND_E9 // SCALE, "exclusiveMaximum": True},
-    ],
-}
-
-_TICK: Schema = {
-    "type": "object",
-    "description": (
-        "A trade. `volume` is another name of `size`; only one of them may stand there. Without a timestamp it is the "
-        "time of receipt. Other fields are not looked at."
-    ),
-    "required": ["symbol", "price"],
-    "oneOf": [{"required": ["size"]}, {"required": ["volume"]}],
-    "properties": {
-        "symbol": refer("Symbol"),
-        "timestamp": _MOMENT_OR_NUMBER,
-        "price": refer("Price"),
-        "size": refer("Size"),
-        "volume": refer("Size"),
-    },
-}
-#: `tickstream.ingests.IngestState`, which costs too much to import here; a test compares them.
-_STATES = ("indexing", "processing", "complete", "partly_rejected", "rejected", "overdue")
-#: What a posted tick may be refused for; the other reasons are about objects and their lines.
-_TICK_REASONS = (
-    Reason.MALFORMED_ROW,
-    Reason.MISSING_FIELD,
-    Reason.BAD_SYMBOL,
-    Reason.BAD_TIMESTAMP,
-    Reason.TIMESTAMP_OUT_OF_RANGE,
-    Reason.BAD_PRICE,
-    Reason.BAD_SIZE,
-)
-_DATE: Schema = {
-    "type": "string",
-    "pattern": whole("[0-9]{4}-[0-9]{2}-[0-9]{2}"),
-    "description": "The date that names the session.",
-    "example": "2025-11-28",
-}
-_BAR: Schema = record(
-    {
-        "start": refer("Utc"),
-        **{price: {**DECIMAL, "nullable": True} for price in ("open", "high", "low", "close")},
-        "volume": refer("Decimal"),
-        "ticks": {"type": "integer", "minimum": 1},
-        "notional": refer("Decimal"),
-        # None where no tick may set them, and where the volume is 0. `nullable` has no effect beside a reference.
-        "vwap": {**DECIMAL, "nullable": True},
-    },
-    {"session": _DATE},
-)
-_BARS: Schema = {"type": "array", "items": refer("Bar"), "maxItems": promises.MAX_LIMIT}
-_INTERVAL: Schema = choice_of(promises.INTERVALS)
-_SESSION: Schema = {
-    "type": "string",
-    "pattern": whole(promises.SESSION_PATTERN),
-    "example": "XNYS",
-}
-_HOURS: Schema = choice_of(promises.SESSION_HOURS)
-_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": promises.MAX_LIMIT}
-_TOKEN: Schema = {
-    "type": "string",
-    "pattern": whole(r"[A-Za-z0-9_-]+"),
-    "minLength": 1,
-    "maxLength": promises.MAX_TOKEN_CHARACTERS,
-}
-_WINDOW: dict[str, Schema] = {"interval": _INTERVAL, "from": refer("Utc"), "to": refer("Utc")}
-_OF_SESSIONS: dict[str, Schema] = {"session": _SESSION, "hours": _HOURS}
-_REFUSED_TICKS: dict[str, Schema] = {
-    "reasons": {"type": "array", "items": refer("RefusedTick"), "maxItems": promises.MAX_REASONS},
-    "reasonsOmitted": COUNT,
-}
-
-_ASKED: dict[str, tuple[Schema, str]] = {
-    "from": (refer("Moment"), "Bars that start then or later; by default 24 hours before `to`."),
-    "to": (refer("Moment"), "Bars that start before; by default now."),
-    "interval": (_INTERVAL, f"Length of a bar, aligned to UTC; by default {promises.DEFAULT_INTERVAL}."),
-    "session": (
-        _SESSION,
-        (
-            f"Bars of sessions instead, for {' and '.join(promises.SESSION_INTERVALS)}: of an exchange (XNYS), of the "
-            "days of a zone (America/New_York) or of those that roll at some time (17:00 America/Chicago)."
-        ),
-    ),
-    "hours": (_HOURS, "Of an exchange's session: between open and close (default), the others of its day, or both."),
-    "limit": (_LIMIT, f"Bars a page; by default {promises.DEFAULT_LIMIT:,}."),
-    "nextToken": (_TOKEN, "Of the page before, with the same question."),
-}
-_QUESTION = (
-    "bad_hours",
-    "bad_limit",
-    "bad_session",
-    "bad_symbol",
-    "bad_timestamp",
-    "bad_token",
-    "from_after_to",
-    "sessions_unknown",
-    "unknown_interval",
 )
 
 POST_TICKS = Operation(
@@ -210,7 +67,7 @@ POST_TICKS = Operation(
             "ingestId": refer("IngestId"),
             "accepted": {"type": "integer", "minimum": 1},
             "rejected": COUNT,
-            **_REFUSED_TICKS,
+            **REFUSED_TICKS,
             "receivedAt": refer("Utc"),
             "receivedNs": {"type": "string", "pattern": whole(NANOSECONDS_PATTERN)},
         }
@@ -226,7 +83,7 @@ POST_TICKS = Operation(
                 "not_ticks",
                 "not_utf8",
             ),
-            _REFUSED_TICKS,
+            REFUSED_TICKS,
         ),
         409: Refused(("idempotency_key_reused",)),
         413: Refused(("body_too_large", "too_many_ticks")),
@@ -237,25 +94,75 @@ _GET_INGEST = Operation(
     "/ingest/{ingestId}",
     "getIngest",
     "Tell how far an ingest is.",
-    "Its counts grow until it is complete. `ticks` are those in bars, `skipped` the rows that are no trades by the "
-    "object's `feed`, `cancelled` trades that are taken back and the rows that do so. Where it "
-    "is `partly_rejected`, the ranges of the object that could be read count and the others do not; of one that is "
-    "`rejected` nothing counts. Ingests are forgotten after 60 days.",
-    (Parameter("ingestId", "path", refer("IngestId"), "As POST /ingest answered it.", required=True),),
-    answer=record(
-        {
-            "ingestId": refer("IngestId"),
-            "state": choice_of(_STATES),
-            "ranges": record({"total": COUNT, "done": COUNT}),
-            "ticks": COUNT,
-            "rejected": COUNT,
-            "skipped": COUNT,
-            "cancelled": COUNT,
-            "receivedAt": refer("Utc"),
-        },
-        {"reason": REASON, "source": TEXT, "feed": TEXT},
+    (
+        "Its counts grow until it is complete. `rows` are all that were read, `ticks` those in bars, `skipped` rows "
+        "that are no trades by the object's `feed`, `cancelled` trades that are taken back and the rows that do so. An "
+        "object counts as a whole or not at all: of one that is `rejected` nothing counts; where a part of it is "
+        "refused late, the others are taken back (`retracting`). Only where that cannot be done any more it is "
+        "`partly_rejected`, and the others count. Ingests are forgotten after 60 days."
     ),
+    (Parameter("ingestId", "path", refer("IngestId"), "As POST /ingest answered it.", required=True),),
+    answer=refer("Ingest"),
     refused={400: Refused(("bad_ingest_id", "unknown_parameter")), 404: Refused(("unknown_ingest",))},
+)
+DELETE_INGEST = Operation(
+    "DELETE",
+    "/ingest/{ingestId}",
+    "deleteIngest",
+    "Take an ingest back: the bars will be as if it had never been.",
+    (
+        "The answer says `retracting`, and GET /ingest says `retracted` once no bar has it any more. It is refused "
+        "where its hours have ticks of other ingests that came more than 58 days ago: their bars are put together "
+        "again from what is kept of those for 60 days. That is found out later, and then said by GET /ingest under "
+        "`retraction`. Asked again it answers how far it is. The same bytes put again afterwards are a new ingest."
+    ),
+    (Parameter("ingestId", "path", refer("IngestId"), "Of the ingest that is taken back.", required=True),),
+    answer=record({"ingestId": refer("IngestId"), "state": choice_of(STATES), "askedAt": refer("Utc")}),
+    refused={
+        400: Refused(("bad_ingest_id", "unknown_parameter")),
+        404: Refused(("unknown_ingest",)),
+        409: Refused(("cannot_be_retracted", "nothing_to_retract", "still_indexing")),
+    },
+)
+_LIST_INGESTS = Operation(
+    "GET",
+    "/ingests",
+    "listIngests",
+    "Tell what became of what came in: of a key, of a state, or of all; the newest first.",
+    "Of a key all that is known is meant, 60 days; else the last 24 hours, unless `from` and `to` say otherwise. What "
+    "nobody knows of is an empty list. A page that takes long ends early, at times without any: go on as long as "
+    "there is a `nextToken`.",
+    lists.parameters(promises.ASKED_STATES, "Ingests"),
+    answer=record(
+        {"ingests": {"type": "array", "items": refer("Ingest"), "maxItems": promises.MAX_LISTED}},
+        {"nextToken": TOKEN},
+    ),
+    refused={400: Refused(lists.REFUSED)},
+)
+_LIST_SYMBOLS = Operation(
+    "GET",
+    "/symbols",
+    "listSymbols",
+    "Tell which symbols have bars, in the order of their characters, each with the start of its first and last minute.",
+    "A symbol is listed once its first hour is rolled up, seconds after its range is processed, and as long as any bar "
+    "of it is there. A page that takes long ends early, at times without any: go on as long as there is a `nextToken`.",
+    (
+        Parameter("prefix", "query", PREFIX, "Symbols that begin so; by default all. Case matters; a plus is %2B."),
+        Parameter(
+            "limit",
+            "query",
+            {"type": "integer", "minimum": 1, "maximum": promises.MAX_LISTED_SYMBOLS},
+            f"Symbols a page; by default {promises.DEFAULT_SYMBOLS}.",
+        ),
+        Parameter("nextToken", "query", TOKEN, "Of the page before, with the same prefix."),
+    ),
+    answer=record(
+        {"symbols": {"type": "array", "items": refer("ListedSymbol"), "maxItems": promises.MAX_LISTED_SYMBOLS}},
+        {"nextToken": TOKEN},
+    ),
+    refused={
+        400: Refused(("bad_limit", "bad_prefix", "bad_token", "repeated_parameter", "unknown_parameter")),
+    },
 )
 _GET_BARS = Operation(
     "GET",
@@ -265,11 +172,11 @@ _GET_BARS = Operation(
     "A symbol's slashes may stand in the path as they are, a percent sign in it is %25.",
     (
         Parameter("symbol", "path", refer("Symbol"), "Percent-encoded once.", required=True),
-        *(Parameter(name, "query", schema, does) for name, (schema, does) in _ASKED.items()),
+        *(Parameter(name, "query", schema, does) for name, (schema, does) in ASKED.items()),
     ),
-    answer=record({"symbol": refer("Symbol"), **_WINDOW, "bars": _BARS}, {**_OF_SESSIONS, "nextToken": _TOKEN}),
+    answer=record({"symbol": refer("Symbol"), **WINDOW, "bars": BARS}, {**SAID, "nextToken": TOKEN}),
     refused={
-        400: Refused((*_QUESTION, "repeated_parameter", "unknown_parameter")),
+        400: Refused((*QUESTION, "repeated_parameter", "unknown_parameter")),
         404: Refused(("unknown_symbol",)),
     },
 )
@@ -294,8 +201,8 @@ _POST_BARS = Operation(
             {
                 name: {"allOf": [schema], "description": does}
                 if name not in {"from", "to"}
-                else {**_MOMENT_OR_NUMBER, "description": does}
-                for name, (schema, does) in _ASKED.items()
+                else {**MOMENT_OR_NUMBER, "description": does}
+                for name, (schema, does) in ASKED.items()
             },
         ),
         promises.MAX_QUESTION_BYTES,
@@ -303,14 +210,14 @@ _POST_BARS = Operation(
     ),
     answer=record(
         {
-            **_WINDOW,
-            "bars": {"type": "object", "additionalProperties": _BARS},
+            **WINDOW,
+            "bars": {"type": "object", "additionalProperties": BARS},
             "unknown": {"type": "array", "items": refer("Symbol"), "maxItems": promises.MAX_SYMBOLS},
         },
-        {**_OF_SESSIONS, "nextToken": _TOKEN},
+        {**SAID, "nextToken": TOKEN},
     ),
     refused={
-        400: Refused((*_QUESTION, "bad_json", "bad_symbols", "not_utf8", "unknown_parameter")),
+        400: Refused((*QUESTION, "bad_json", "bad_symbols", "not_utf8", "unknown_parameter")),
         413: Refused(("body_too_large",)),
     },
 )
@@ -319,20 +226,6 @@ _POST_BARS = Operation(
 CONTRACT = Contract(
     "Tickstream market analytics",
     "Ticks in, bars out. Figures are exact: decimals go out as strings.",
-    (POST_TICKS, _GET_INGEST, _POST_BARS, _GET_BARS),
-    {
-        "Symbol": _SYMBOL,
-        "IngestId": _INGEST_ID,
-        "Moment": _MOMENT,
-        "Utc": UTC,
-        "Decimal": DECIMAL,
-        "Price": _PRICE,
-        "Size": _SIZE,
-        "Tick": _TICK,
-        "Ticks": record(
-            {"ticks": {"type": "array", "items": refer("Tick"), "minItems": 1, "maxItems": promises.MAX_TICKS}}
-        ),
-        "RefusedTick": record({"position": COUNT, "reason": choice_of(_TICK_REASONS), "detail": TEXT}),
-        "Bar": _BAR,
-    },
+    (POST_TICKS, _GET_INGEST, DELETE_INGEST, _LIST_INGESTS, _LIST_SYMBOLS, _POST_BARS, _GET_BARS),
+    COMPONENTS,
 )

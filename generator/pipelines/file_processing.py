@@ -7,7 +7,7 @@
                                            |
                      result-aggregator.fifo --> result-aggregator
 
- each of the three --> processing-status table --> status-query <-- GET /status/BUCKET/KEY
+ each of the three --> processing-status table --> status-query <-- GET /status/BUCKET/KEY, /files
                               ^
  each one's dead letters --> dead-letter-recorder --> parked
 ```
@@ -32,10 +32,14 @@ from generator.blocks.emptier import Emptier
 from generator.blocks.function import Function, common_runtime
 from generator.blocks.queue import CONSUMER_TIMEOUT_S, LONGEST_RETENTION_S, Queue, dead_letter_queue, max_receives
 from generator.blocks.stack import Stack, kebab_case
-from generator.blocks.table import Table
+from generator.blocks.table import Index, Table
 from generator.contracts.file_processing import CONTRACT
+from generator.tags import own_tags
+from tickstream.counted_lines import FILE_REFUSED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from troposphere import Template
 
     from generator.environment import Environment
@@ -61,15 +65,18 @@ LATE_S = 900
 SLOW_CALL_MS = 5_000
 
 
-def build(environment: Environment) -> Template:
-    """Return the template of one environment's file processing stack."""
+def build(environment: Environment, tags: Sequence[str] = ()) -> Template:
+    """Return the template of one environment's file processing stack.
+
+    tags: of the user's own, each `NAME=VALUE`. Raises TagError.
+    """
     stack = Stack(
         environment,
         description=(
             f"File processing ({environment.name}): market-data files, stage by stage, with the status of each. "
             "Objects move to Glacier after 90 days and stay. Deleting the stack deletes all data."
         ),
-        tags=TAGS,
+        tags=TAGS | own_tags(tags, TAGS),
         metrics_namespace="FileProcessing",
         spelling=kebab_case,
     )
@@ -87,7 +94,13 @@ def build(environment: Environment) -> Template:
 
     # Where things rest.
     files = Bucket(stack, "Files", NAME, lifecycle=archived())
-    status = Table(stack, "ProcessingStatus", partition_key="fileId", expiry="expirationTime")
+    status = Table(
+        stack,
+        "ProcessingStatus",
+        partition_key="fileId",
+        expiry="expirationTime",
+        index=Index("Arrivals", partition_key="listed", sort_key="arrival"),
+    )
     Emptier(stack, runtime, buckets=[files])
 
     # Where work waits, and where it ends when it fails for good.
@@ -134,6 +147,12 @@ def build(environment: Environment) -> Template:
         may=[*files.read(), move_status, to_process.send()],
         variables={"TABLE_NAME": status.name, "QUEUE_URL": to_process.url, "MAX_FILE_BYTES": Ref(max_file_bytes)},
         dead_letters=validation_failed,
+        ceiling=stack.number(
+            "ValidatorMaxConcurrency",
+            0,
+            minimum=0,
+            text="file-validator's invocations at a time, reserved; 0: no bound",
+        ),
     )
     processor = Function(
         stack,
@@ -174,10 +193,10 @@ def build(environment: Environment) -> Template:
         "StatusQuery",
         runtime,
         handler="file_processing.status_query.handler",
-        does="Answers how far a file is.",
+        does="Answers how far a file is, and what became of files.",
         timeout_s=FUNCTION_TIMEOUT_S,
-        may=[status.allow(dynamodb.GetItem)],
-        variables={"TABLE_NAME": status.name},
+        may=[status.allow(dynamodb.GetItem), status.query_index()],
+        variables={"TABLE_NAME": status.name, "DATA_BUCKET": files.name},
     )
 
     # How one thing leads to the next.
@@ -197,22 +216,27 @@ def build(environment: Environment) -> Template:
     watched = (to_process, to_aggregate, validation_failed, processing_failed, aggregation_failed)
     alarms.not_late(dict.fromkeys(watched, LATE_S))
     alarms.no_failures([validator, processor, aggregator, recorder, query])
+    alarms.none_refused([validator, processor], "FilesRefused", FILE_REFUSED, what="Files")
     alarms.healthy(api, slowest_ms=SLOW_CALL_MS)
     alarms.draw()
 
-    stack.output("apiEndpoint", api.url, "Address of the API, without a slash at its end")
-    stack.output("restApiId", api.id, "Id of the API")
-    stack.output("bucketName", files.name, "Bucket that takes files")
-    stack.output("processingTableName", status.name, "Table with the status of each file")
-    stack.output("validatorQueueUrl", to_process.url, "Queue that the validator feeds")
-    stack.output("processorQueueUrl", to_aggregate.url, "Queue that the processor feeds")
-    stack.output("validatorDeadLetterQueueUrl", validation_failed.url, "Object events that failed for good")
-    stack.output("processorDeadLetterQueueUrl", processing_failed.url, "Files whose processing failed for good")
-    stack.output("aggregatorDeadLetterQueueUrl", aggregation_failed.url, "Files whose aggregation failed for good")
-    stack.output("parkedQueueUrl", parked.url, "Recorded dead letters, for alarms and redrive")
-    stack.output("validatorFunctionName", validator.name, "Name of file-validator")
-    stack.output("processorFunctionName", processor.name, "Name of data-processor")
-    stack.output("aggregatorFunctionName", aggregator.name, "Name of result-aggregator")
-    stack.output("statusFunctionName", query.name, "Name of status-query")
-    stack.output("deadLetterRecorderFunctionName", recorder.name, "Name of dead-letter-recorder")
+    outputs = {
+        "apiEndpoint": (api.url, "Address of the API, without a slash at its end"),
+        "restApiId": (api.id, "Id of the API"),
+        "bucketName": (files.name, "Bucket that takes files"),
+        "processingTableName": (status.name, "Table with the status of each file"),
+        "validatorQueueUrl": (to_process.url, "Queue that the validator feeds"),
+        "processorQueueUrl": (to_aggregate.url, "Queue that the processor feeds"),
+        "validatorDeadLetterQueueUrl": (validation_failed.url, "Object events that failed for good"),
+        "processorDeadLetterQueueUrl": (processing_failed.url, "Files whose processing failed for good"),
+        "aggregatorDeadLetterQueueUrl": (aggregation_failed.url, "Files whose aggregation failed for good"),
+        "parkedQueueUrl": (parked.url, "Recorded dead letters, for alarms and redrive"),
+        "validatorFunctionName": (validator.name, "Name of file-validator"),
+        "processorFunctionName": (processor.name, "Name of data-processor"),
+        "aggregatorFunctionName": (aggregator.name, "Name of result-aggregator"),
+        "statusFunctionName": (query.name, "Name of status-query"),
+        "deadLetterRecorderFunctionName": (recorder.name, "Name of dead-letter-recorder"),
+    }
+    for key, (value, text) in outputs.items():
+        stack.output(key, value, text)
     return stack.template

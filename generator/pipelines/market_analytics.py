@@ -3,14 +3,16 @@
 ```
  objects --> MarketData bucket --+     IndexQueue --> DataIndexer --> rejected bucket (indexes)
                                  v       ^              v
- POST /ingest ----------> DataIngestion -+> ProcessingQueue --> DataProcessor --> rejected bucket
-                                 |                                |       |
+ POST /ingest ----------> DataIngestion -+> LargeRangeQueue --> DataProcessor --> rejected bucket
+                                 |       +> ProcessingQueue ----^ |       |
                                  v                                v       v MarketDataProcessed
- GET /bars, /ingest --> DataQuery --> MarketDataState table <-- DataAggregator <-- every 5 minutes
+ GET /bars, ... --------> DataQuery --> MarketDataState table <-- DataAggregator <-- every 5 minutes
+                                                     ^            |  ^-----> LanesWaiting, to itself
+ DELETE /ingest ----> DataRevision <-----------------'            v
+                          ^-- every 5 minutes, RevisionWaiting ---'
 ```
 
-What fails for good ends in one of five dead-letter queues: one for each of the two queues, one a function that is
-invoked asynchronously, and one for events that EventBridge could not deliver.
+What fails for good ends in one of the dead-letter queues of `market_analytics_queues`.
 """
 
 from __future__ import annotations
@@ -26,22 +28,17 @@ from generator.blocks.api import FUNCTION_TIMEOUT_S, Api, Throttle
 from generator.blocks.bucket import Bucket, passing_through
 from generator.blocks.emptier import Emptier
 from generator.blocks.function import LONGEST_TIMEOUT_S, Function, common_runtime
-from generator.blocks.queue import (
-    CONSUMER_TIMEOUT_S,
-    LIVES_A_VISIBILITY,
-    WORK_RETENTION_S,
-    Queue,
-    dead_letter_queue,
-    max_receives,
-    rule_dead_letter_queue,
-)
+from generator.blocks.queue import CONSUMER_TIMEOUT_S
 from generator.blocks.rule import Rule
 from generator.blocks.stack import Stack
 from generator.blocks.table import Table
-from generator.contracts.market_analytics import CONTRACT, POST_TICKS
+from generator.contracts.market_analytics import CONTRACT, DELETE_INGEST, POST_TICKS
+from generator.pipelines.market_analytics_queues import LATE_S, Queues
+from generator.tags import own_tags
+from tickstream.counted_lines import OBJECT_REJECTED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from troposphere import Template
 
@@ -53,6 +50,10 @@ TAGS = {"Environment": "Production", "Project": "MarketAnalytics"}
 
 PROCESSED_SOURCE = "market.analytics.processor"
 PROCESSED_TYPE = "MarketDataProcessed"
+CALL_SOURCE = "market.analytics.aggregator"
+CALL_TYPE = "LanesWaiting"
+REVISION_SOURCE = "market.analytics.revision"
+REVISION_TYPE = "RevisionWaiting"
 SCHEDULE = "rate(5 minutes)"
 
 MEMORY_MB = 3072
@@ -60,8 +61,8 @@ MEMORY_MB = 3072
 INDEXES = "index/"
 """Where indexes lie in the bucket of refused rows: what is made of objects, and expires with them."""
 
-RANGES_A_BATCH = 5
-"""Ranges of ordinary ticks take a second each; none is begun without the time that the worst takes."""
+REFUSED = "rejected/"
+"""Where refused rows lie in that bucket, and one line of each object that is refused as a whole."""
 
 INDEXED_AT_A_TIME = 20
 """Objects of gigabytes, each by a function that is busy for minutes: the account's concurrency is for their ranges."""
@@ -69,25 +70,21 @@ INDEXED_AT_A_TIME = 20
 THROTTLE = Throttle(rate_per_s=10_000, burst=5_000)
 """Also the default quotas of an account and region, so that this stage alone may use them up."""
 
-LATE_S = 900
-"""Three visibility timeouts: a message this old has failed twice, or there is too much work for the ceiling."""
-
-INDEX_LATE_S = 3_600
-"""An order that is worked on is replaced within a quarter of an hour. One this old waits for its turn among very many,
-or has failed and comes again when its visibility timeout is over, an hour and a half after it was received."""
-
 SLOW_CALL_MS = 5_000
 
 
-def build(environment: Environment) -> Template:
-    """Return the template of one environment's market analytics stack."""
+def build(environment: Environment, tags: Sequence[str] = ()) -> Template:
+    """Return the template of one environment's market analytics stack.
+
+    tags: of the user's own, each `NAME=VALUE`. Raises TagError.
+    """
     stack = Stack(
         environment,
         description=(
             f"Market analytics ({environment.name}): stock-market ticks into bars. Objects live 30 days and 30 more "
             "as noncurrent versions. Deleting the stack deletes all data."
         ),
-        tags=TAGS,
+        tags=TAGS | own_tags(tags, TAGS),
         metrics_namespace="MarketAnalytics",
     )
     runtime = common_runtime(stack, memory_mb=MEMORY_MB)
@@ -103,37 +100,31 @@ def build(environment: Environment) -> Template:
     processors = stack.number(
         "ProcessorMaxConcurrency", 200, minimum=2, maximum=1000, text="DataProcessor's invocations at a time"
     )
+    ingestions = stack.number(
+        "IngestionMaxConcurrency", 0, minimum=0, text="DataIngestion's invocations at a time, reserved; 0: no bound"
+    )
+    same_key = stack.choice(
+        "SameKey",
+        "add",
+        "replace",
+        text="Whether new bytes under an old key are added to what came under it before or take its place",
+    )
+    large_ranges = stack.number(
+        "LargeRangeMaxConcurrency",
+        20,
+        minimum=2,
+        maximum=1000,
+        text="DataProcessor's invocations at a time for large ranges, beside the others",
+    )
 
     # Where things rest.
     market_data = Bucket(stack, "MarketData", "market-data", lifecycle=passing_through())
     rejected = Bucket(stack, "RejectedMarketData", "market-data-rejected", lifecycle=passing_through())
-    state = Table(stack, "MarketDataState", partition_key="symbol", sort_key="timestamp", expiry="expiresAt")
+    state = Table(stack, "MarketDataState", partition_key="symbol", sort_key="timestamp", expiry="expiresAt", warm=True)
     emptier = Emptier(stack, runtime, buckets=[market_data, rejected])
 
-    # Where work waits, and where it ends when it fails for good.
-    processing_failed = dead_letter_queue(stack, "ProcessingDeadLetterQueue", of="ProcessingQueue")
-    indexing_failed = dead_letter_queue(stack, "IndexDeadLetterQueue", of="IndexQueue")
-    ingestion_failed = dead_letter_queue(stack, "IngestionDeadLetterQueue")
-    aggregation_failed = dead_letter_queue(stack, "AggregatorDeadLetterQueue")
-    undelivered = rule_dead_letter_queue(
-        stack, "RuleDeadLetterQueue", rules=["MarketDataProcessed", "AggregationSchedule"]
-    )
-    receives = max_receives(stack)
-    work = Queue(
-        stack,
-        "ProcessingQueue",
-        retention_s=WORK_RETENTION_S,
-        dead_letters=processing_failed,
-        max_receives=receives,
-    )
-    orders = Queue(
-        stack,
-        "IndexQueue",
-        retention_s=WORK_RETENTION_S,
-        visibility_timeout_s=LIVES_A_VISIBILITY * LONGEST_TIMEOUT_S,
-        dead_letters=indexing_failed,
-        max_receives=receives,
-    )
+    queues = Queues.add_to(stack)
+    work, large_work, orders = queues.work, queues.large_work, queues.orders
 
     # What works.
     ingestion = Function(
@@ -146,16 +137,31 @@ def build(environment: Environment) -> Template:
         may=[
             *market_data.read(),
             work.send(),
+            large_work.send(),
             orders.send(),
-            state.allow(dynamodb.BatchGetItem, dynamodb.BatchWriteItem, dynamodb.GetItem, dynamodb.PutItem),
+            # An object that is refused as a whole is told of beside the rows that are.
+            rejected.put(REFUSED),
+            state.allow(
+                dynamodb.BatchGetItem,
+                dynamodb.BatchWriteItem,
+                dynamodb.GetItem,
+                dynamodb.PutItem,
+                # The same bytes put again, after others: their ingest moves to that place.
+                dynamodb.UpdateItem,
+            ),
         ],
         variables={
             "TABLE_NAME": state.name,
             "QUEUE_URL": work.url,
+            "LARGE_RANGE_QUEUE_URL": large_work.url,
             "INDEX_QUEUE_URL": orders.url,
+            "REJECTED_BUCKET": rejected.name,
             "RANGE_BYTES": Ref(range_bytes),
+            "SAME_KEY": Ref(same_key),
         },
-        dead_letters=ingestion_failed,
+        dead_letters=queues.ingestion_failed,
+        ceiling=ingestions,
+        after=[emptier.contents(rejected)],
     )
     indexer = Function(
         stack,
@@ -168,15 +174,16 @@ def build(environment: Environment) -> Template:
             orders.consume(),
             # What one life is too short for is put back: sent again, then deleted.
             orders.send(),
-            work.send(),
+            large_work.send(),
             *market_data.read(),
             rejected.write(INDEXES),
+            rejected.put(REFUSED),
             *rejected.read_back(INDEXES),
             state.allow(dynamodb.BatchGetItem, dynamodb.GetItem, dynamodb.PutItem),
         ],
         variables={
             "TABLE_NAME": state.name,
-            "QUEUE_URL": work.url,
+            "LARGE_RANGE_QUEUE_URL": large_work.url,
             "INDEX_QUEUE_URL": orders.url,
             "REJECTED_BUCKET": rejected.name,
             "RANGE_BYTES": Ref(range_bytes),
@@ -192,12 +199,14 @@ def build(environment: Environment) -> Template:
         timeout_s=CONSUMER_TIMEOUT_S,
         may=[
             work.consume(),
-            # What was not begun is put back: sent again, then deleted.
+            large_work.consume(),
+            # What was not begun, or not finished, is put back: sent again, then deleted.
             work.send(),
+            large_work.send(),
             # An index that is missing is ordered again.
             orders.send(),
             *market_data.read(),
-            rejected.write("rejected/"),
+            rejected.write(REFUSED),
             *rejected.read_back(INDEXES),
             state.allow(dynamodb.BatchWriteItem, dynamodb.GetItem, dynamodb.PutItem, dynamodb.Query),
             rule.put_events(stack, PROCESSED_SOURCE),
@@ -207,6 +216,7 @@ def build(environment: Environment) -> Template:
             "REJECTED_BUCKET": rejected.name,
             "EVENT_BUS_NAME": rule.DEFAULT_BUS,
             "QUEUE_URL": work.url,
+            "LARGE_RANGE_QUEUE_URL": large_work.url,
             "INDEX_QUEUE_URL": orders.url,
         },
         after=[emptier.contents(rejected)],
@@ -227,28 +237,56 @@ def build(environment: Environment) -> Template:
                 dynamodb.Query,
                 dynamodb.UpdateItem,
             ),
+            # With more than one can do it calls another; what was refused in part is taken back as a whole.
+            rule.put_events(stack, CALL_SOURCE, REVISION_SOURCE),
         ],
         variables={
             "TABLE_NAME": state.name,
+            "EVENT_BUS_NAME": rule.DEFAULT_BUS,
             "COMPACTION_THRESHOLD": Ref(compaction),
             "OVERDUE_SECONDS": Ref(overdue),
         },
-        dead_letters=aggregation_failed,
+        dead_letters=queues.aggregation_failed,
+    )
+    revision = Function(
+        stack,
+        "DataRevision",
+        runtime,
+        handler="market_analytics.data_revision.handler",
+        does="Takes ingests back: withdraws what they brought from the hours that have it.",
+        timeout_s=LONGEST_TIMEOUT_S,
+        may=[
+            state.allow(
+                dynamodb.BatchGetItem,
+                dynamodb.BatchWriteItem,
+                dynamodb.GetItem,
+                dynamodb.PutItem,
+                dynamodb.Query,
+                dynamodb.UpdateItem,
+            ),
+            # It has hours mended, and goes on in another invocation.
+            rule.put_events(stack, CALL_SOURCE, REVISION_SOURCE),
+        ],
+        variables={"TABLE_NAME": state.name, "EVENT_BUS_NAME": rule.DEFAULT_BUS},
+        dead_letters=queues.revision_failed,
     )
     query = Function(
         stack,
         "DataQuery",
         runtime,
         handler="market_analytics.data_query.handler",
-        does="Answers what bars there are and how far an ingest is.",
+        does="Answers what bars and symbols there are, how far an ingest is, and what became of what came in.",
         timeout_s=FUNCTION_TIMEOUT_S,
-        may=[state.allow(dynamodb.Query)],
-        variables={"TABLE_NAME": state.name, "OVERDUE_SECONDS": Ref(overdue)},
+        may=[state.allow(dynamodb.BatchGetItem, dynamodb.Query)],
+        variables={"TABLE_NAME": state.name, "OVERDUE_SECONDS": Ref(overdue), "DATA_BUCKET": market_data.name},
     )
 
     # How one thing leads to the next.
     market_data.notify(ingestion)
-    processor.consume(work, max_concurrency=processors, batch_size=RANGES_A_BATCH, after=[emptier.contents(rejected)])
+    # Small ranges: ten are read and written together, and wake DataAggregator once.
+    processor.consume(work, max_concurrency=processors, after=[emptier.contents(rejected)])
+    # One range has the whole invocation: it may be thousands of writes.
+    processor.consume(large_work, max_concurrency=large_ranges, batch_size=1, after=[emptier.contents(rejected)])
     indexer.consume(orders, max_concurrency=INDEXED_AT_A_TIME, batch_size=1, after=[emptier.contents(rejected)])
     on_processed = Rule(
         stack,
@@ -256,7 +294,15 @@ def build(environment: Environment) -> Template:
         does="A range has been processed: refresh the rollups it touches.",
         pattern={"source": [PROCESSED_SOURCE], "detail-type": [PROCESSED_TYPE]},
         target=aggregator,
-        dead_letters=undelivered,
+        dead_letters=queues.undelivered,
+    )
+    Rule(
+        stack,
+        "LanesWaiting",
+        does="One aggregator has more to roll up than it can do alone: begin with some lanes of symbols.",
+        pattern={"source": [CALL_SOURCE], "detail-type": [CALL_TYPE]},
+        target=aggregator,
+        dead_letters=queues.undelivered,
     )
     on_schedule = Rule(
         stack,
@@ -264,20 +310,36 @@ def build(environment: Environment) -> Template:
         does="Repair what events missed.",
         schedule=SCHEDULE,
         target=aggregator,
-        dead_letters=undelivered,
+        dead_letters=queues.undelivered,
+    )
+    Rule(
+        stack,
+        "RevisionWaiting",
+        does="An ingest is to be taken back, or the taking back of some goes on.",
+        pattern={"source": [REVISION_SOURCE], "detail-type": [REVISION_TYPE]},
+        target=revision,
+        dead_letters=queues.undelivered,
+    )
+    Rule(
+        stack,
+        "RevisionSchedule",
+        does="Go on with what is being taken back, and see that it is gone.",
+        schedule=SCHEDULE,
+        target=revision,
+        dead_letters=queues.undelivered,
     )
     api = Api(stack, "MarketDataAPI", CONTRACT, does="Ticks in, bars out; every call signed.")
     for operation in CONTRACT.operations:
-        api.route(operation, ingestion if operation is POST_TICKS else query)
+        api.route(operation, {POST_TICKS.name: ingestion, DELETE_INGEST.name: revision}.get(operation.name, query))
     api.deploy(THROTTLE)
 
     _watch(
         stack,
         api,
-        oldest_s={work: LATE_S, orders: INDEX_LATE_S},
-        dead_letters=[processing_failed, indexing_failed, ingestion_failed, aggregation_failed, undelivered],
-        functions=[ingestion, indexer, processor, aggregator, query],
+        queues,
+        functions=[ingestion, indexer, processor, aggregator, revision, query],
         counter=aggregator,
+        refusing=[ingestion, indexer, processor],
     )
 
     outputs = {
@@ -287,17 +349,12 @@ def build(environment: Environment) -> Template:
         "rejectedBucketName": (rejected.name, "Bucket that keeps refused rows"),
         "tableArn": (state.arn, "ARN of the table"),
         "tableName": (state.name, "Name of the table"),
-        "queueUrl": (work.url, "Queue between ingestion and processing"),
-        "processingDeadLetterQueueUrl": (processing_failed.url, "Messages that failed for good"),
-        "indexQueueUrl": (orders.url, "Queue of packed objects that are to be indexed"),
-        "indexDeadLetterQueueUrl": (indexing_failed.url, "Orders to index that failed for good"),
-        "ingestionDeadLetterQueueUrl": (ingestion_failed.url, "Object events that failed for good"),
-        "aggregatorDeadLetterQueueUrl": (aggregation_failed.url, "Aggregations that failed for good"),
-        "ruleDeadLetterQueueUrl": (undelivered.url, "Events that EventBridge could not deliver"),
+        **queues.outputs(),
         "ingestionFunctionName": (ingestion.name, "Name of DataIngestion"),
         "indexerFunctionName": (indexer.name, "Name of DataIndexer"),
         "processorFunctionName": (processor.name, "Name of DataProcessor"),
         "aggregatorFunctionName": (aggregator.name, "Name of DataAggregator"),
+        "revisionFunctionName": (revision.name, "Name of DataRevision"),
         "queryFunctionName": (query.name, "Name of DataQuery"),
         "eventRuleArn": (on_processed.arn, "Rule for processed ranges"),
         "scheduleRuleArn": (on_schedule.arn, "Rule for the schedule"),
@@ -310,18 +367,22 @@ def build(environment: Environment) -> Template:
 def _watch(
     stack: Stack,
     api: Api,
+    queues: Queues,
     *,
-    oldest_s: Mapping[Queue, int],
-    dead_letters: Sequence[Queue],
     functions: Sequence[Function],
     counter: Function,
+    refusing: Sequence[Function],
 ) -> None:
-    """Add what calls a person; `counter` is the function that counts overdue ingests."""
+    """Add what calls a person.
+
+    counter: the function that counts overdue ingests. refusing: those that refuse objects.
+    """
     alarms = Alarms(stack)
-    alarms.not_empty(*dead_letters)
-    alarms.not_late(oldest_s)
+    alarms.not_empty(*queues.dead_letters())
+    alarms.not_late(queues.oldest_s())
     alarms.no_failures(functions)
     alarms.none_overdue(counter, "OverdueIngests")
     alarms.keeps_up(counter, "RollupLagSeconds", late_s=LATE_S)
+    alarms.none_refused(refusing, "ObjectsRejected", OBJECT_REJECTED, what="Objects")
     alarms.healthy(api, slowest_ms=SLOW_CALL_MS)
     alarms.draw()

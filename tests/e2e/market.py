@@ -133,6 +133,10 @@ class MarketStack:
         """Ask how far an ingest is."""
         return self.call("GET", f"/ingest/{ingest_id}")
 
+    def take_back(self, ingest_id: str) -> Answer:
+        """Ask for an ingest to be taken back."""
+        return self.call("DELETE", f"/ingest/{ingest_id}")
+
     def wait_for_state(self, ingest_id: str, state: str = "complete") -> dict[str, Any]:
         """Wait until an ingest has reached a state and return its status."""
         last: list[Answer] = []
@@ -187,6 +191,10 @@ class MarketStack:
         payload = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, payload
         return payload
+
+    def revise(self) -> None:
+        """Run the schedule of retractions now."""
+        self.invoke("revisionFunctionName", {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
 
     def aggregate(self) -> None:
         """Run the schedule now."""

@@ -73,11 +73,13 @@ def test_m11_the_gateway_refuses_in_the_templates_words(  # noqa: PLR0917 - the 
 def test_a_sample_of_the_fuzzing_finds_nothing(target: EmbeddedTarget, market: MarketStack, files: FileStack) -> None:
     """Every edge of both descriptions, and some random requests: no 5xx, every answer as described, no inside told."""
     assert files.target is market.target
+    told = _told(target)
     fuzzed = Fuzzing(target, "e2e", print, examples=5).run(requests=1, seed=3, workers=4)
     # Objects of other tests may still come to DataIngestion.
     ingestion = market.outputs["ingestionFunctionName"]
     assert [finding for finding in fuzzed.findings if finding.operation != ingestion] == []
     assert fuzzed.requests >= 300
+    assert _told(target) == told, "the stack is not as it was before"
     answered = {call.function: call.answered for call in fuzzed.calls}
     assert all(answered.values())
     # The edges lie on both sides.
@@ -86,7 +88,17 @@ def test_a_sample_of_the_fuzzing_finds_nothing(target: EmbeddedTarget, market: M
         "POST /ingest",
         "POST /bars",
         "GET /bars/{symbol}",
+        "GET /symbols",
         "GET /ingest/{ingestId}",
         "GET /status/{fileId}",
     ):
         assert {(operation, 200), (operation, 400)} <= seen
+
+
+def _told(target: EmbeddedTarget) -> dict[str, list[str]]:
+    """Return whom each rule of EventBridge tells."""
+    events = target.client("events")
+    rules = [rule["Name"] for rule in events.list_rules()["Rules"]]
+    told = {rule: [one["Arn"] for one in events.list_targets_by_rule(Rule=rule)["Targets"]] for rule in rules}
+    assert all(told.values())
+    return told

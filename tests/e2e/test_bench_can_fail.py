@@ -13,16 +13,18 @@ from bench.ledger.api_client import ApiClient
 from bench.market_analytics.checks import Evidence, verdict_of
 from bench.market_analytics.load import Deployed, push
 from bench.market_analytics.oracle import Oracle
+from bench.market_analytics.retractions import Retractions, choose
 from bench.stack import deployment
 from bench.synthetic.factory import Factory
 from bench.workloads import market_day
 from tickstream import keys
-from tickstream.hours import Rollup, Slice
-from tickstream.items import hour_item_from, key_of, sort_key_of
+from tickstream.hours import HourItem, Revision, Rollup, Slice
+from tickstream.items import hour_item_from, key_of, set_aside_from, sort_key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from bench.ledger.sent import Ledger
     from bench.ledger.verdict import Verdict
     from bench.targets import Target
     from tickstream.items import Item
@@ -51,11 +53,15 @@ class Finished:
         pages = self.deployed.target.client("dynamodb").get_paginator("scan").paginate(TableName=name)
         return [item for page in pages for item in page["Items"]]
 
-    def hour_items(self, kind: type[Rollup | Slice]) -> list[Item]:
-        """Read the rollups or the slices."""
+    def hour_items(self, kind: type[HourItem]) -> list[Item]:
+        """Read the rollups, the slices or the revisions."""
         return [
             item for item in self.items() if "#" not in item["symbol"]["S"] and isinstance(hour_item_from(item), kind)
         ]
+
+    def taken_back(self) -> set[str]:
+        """The ingests that are."""
+        return {one.due.ingest_id for one in self.evidence.retractions}
 
     @contextmanager
     def replaced(self, *, put: list[Item] | None = None, delete: list[Item] | None = None) -> Iterator[None]:
@@ -79,7 +85,7 @@ class Finished:
 
 @pytest.fixture(scope="module")
 def finished(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
-    """Push a small workload through a stack of its own."""
+    """Push a small workload through a stack of its own; a tenth of its objects is taken back meanwhile."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "objects").mkdir()
     (folder / "truth").mkdir()
@@ -87,11 +93,25 @@ def finished(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     pieces = list(Factory(workload, folder / "objects", folder / "truth").make())
     outputs = deployment.deploy(target, ENVIRONMENT, {"RangeBytes": "65536"})
     deployed = Deployed(target, outputs, ApiClient(target, target.api_url(outputs.rest_api_id, ENVIRONMENT)))
-    pushed = push(deployed, pieces, lambda *_: None, ticks_a_second=None, stall_s=60.0)
+    taking_back: list[Retractions] = []
+
+    def operators(ledger: Ledger) -> list[Retractions]:
+        taking_back.append(Retractions(deployed, ledger, choose(pieces, 0.1, 3, outputs.bucket_name)))
+        return taking_back
+
+    pushed = push(deployed, pieces, lambda *_: None, ticks_a_second=None, stall_s=60.0, operators=operators)
     oracle = Oracle(folder / "truth", pushed.ledger.origins())
+    (retractions,) = taking_back
     yield Finished(
         deployed,
-        Evidence(pushed.ledger, oracle, pushed.pieces, pushed.completion, journal=pushed.recorder.journal),
+        Evidence(
+            pushed.ledger,
+            oracle,
+            pushed.pieces,
+            pushed.completion,
+            journal=pushed.recorder.journal,
+            retractions=retractions.all,
+        ),
     )
     deployment.destroy(target, ENVIRONMENT)
 
@@ -100,7 +120,9 @@ def test_an_honest_pipeline_passes(finished: Finished) -> None:
     """Without tampering every check passes: what fails below fails because of the tampering."""
     verdict = finished.verdict()
     assert [check for check in verdict.checks if not check.passed] == []
-    assert verdict.counts["ok"] + verdict.counts["rejected"] == verdict.counts["attempted"] == 4_003
+    places = [verdict.counts[name] for name in ("ok", "rejected", "retracted")]
+    assert all(places)
+    assert sum(places) == verdict.counts["attempted"] == 4_003
 
 
 def test_a_lost_hour_is_lost_ticks(finished: Finished) -> None:
@@ -139,14 +161,63 @@ def test_a_tick_that_nobody_sent_is_unexpected(finished: Finished) -> None:
 def test_a_rollup_that_lags_is_seen(finished: Finished) -> None:
     """Without a rollup the numbers are right, and the run still does not count as rolled up."""
     with finished.replaced(delete=finished.hour_items(Rollup)[:1]):
-        assert finished.failed_checks() == {"rollups include everything"}
+        # What is not rolled up may still change, and readers are told so.
+        assert finished.failed_checks() == {"rollups include everything", "bars are closed"}
 
 
 def test_a_receipt_that_is_missing_is_seen(finished: Finished) -> None:
     """An ingest that is not complete shows in the receipts and in GET /ingest."""
-    receipt = next(item for item in finished.items() if "committedMs" in item and int(item["ticks"]["N"]) > 100)
+    receipt = next(
+        item
+        for item in finished.items()
+        if "committedMs" in item
+        and int(item["ticks"]["N"]) > 100
+        and item["symbol"]["S"] not in {keys.ingest_partition(one) for one in finished.taken_back()}
+    )
     with finished.replaced(delete=[receipt]):
         assert finished.failed_checks() == {"receipts", "GET /ingest"}
+
+
+def test_m25_a_revision_that_is_gone_is_seen(finished: Finished) -> None:
+    """Without it a range that was taken back would count again once it is delivered again: no bar has it yet."""
+    (*_, revision) = finished.hour_items(Revision)
+    with finished.replaced(delete=[revision]):
+        assert finished.failed_checks() == {"taken back"}
+
+
+def test_m25_a_tick_that_was_taken_back_and_counts_is_seen(finished: Finished) -> None:
+    """A slice that was set aside stands in its hour again, and nothing withdraws it."""
+    (revision, *_) = finished.hour_items(Revision)
+    hour = hour_item_from(revision)
+    aside = [item for item in finished.items() if item["symbol"]["S"] == keys.set_aside_partition(hour.symbol)]
+    ids = {keys.range_id(one, index) for one in finished.taken_back() for index in range(100)}
+    pieces = [piece for piece in map(set_aside_from, aside) if piece.hour == hour.hour and piece.range_id in ids]
+    back = [
+        {**item, "symbol": {"S": hour.symbol}}
+        for item in aside
+        for piece in pieces
+        if set_aside_from(item) == piece
+    ]  # fmt: skip
+    assert back
+    gone = [item for item in finished.hour_items(Revision) if _place(item) == (hour.symbol, hour.hour)]
+    with finished.replaced(put=back, delete=gone):
+        verdict = finished.verdict()
+        assert verdict.counts["duplicated"] + verdict.counts["unexpected"] > 0
+        assert finished.failed_checks() >= {"taken back", "bars in DynamoDB", "bars through POST /bars"}
+
+
+def test_m25_a_retraction_that_is_not_done_is_seen(finished: Finished) -> None:
+    """The bars are right and the manifest says that it still goes on: that is not what was asked for."""
+    (ingest_id, *_) = finished.taken_back()
+    partition = {"S": keys.ingest_partition(ingest_id)}
+    manifest = next(item for item in finished.items() if item["symbol"] == partition and "retraction" in item)
+    with finished.replaced(put=[{**manifest, "retraction": {"S": "going"}}]):
+        assert finished.failed_checks() == {"taken back", "GET /ingest"}
+
+
+def _place(item: Item) -> tuple[str, int]:
+    found = hour_item_from(item)
+    return found.symbol, found.hour
 
 
 def test_a_dead_letter_is_seen(finished: Finished) -> None:

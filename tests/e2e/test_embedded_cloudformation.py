@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from bench.targets.embedded import EmbeddedTarget
-from generator.blocks.logs import ERROR_PATTERN
+from generator.blocks.logs import ERROR_PATTERNS
 from tests.e2e.function_bundles import zipped
 from tests.patience import wait_until, wait_until_true
 
@@ -193,7 +193,7 @@ def test_embedded_metric_filter_is_put_changed_and_deleted(target: EmbeddedTarge
 
 
 def test_m15_a_metric_filter_counts_the_matching_lines_of_its_own_group(target: EmbeddedTarget) -> None:
-    """`?ERROR ?Exception` counts both words, `[ERROR]` lines of one field; lines of another group never count."""
+    """The templates' patterns count levels and words, `[ERROR]` lines of one field; other groups' lines never count."""
     namespace = "embedded-counts"
 
     def of_group(group: str, metric: str, pattern: str) -> dict[str, Any]:
@@ -223,13 +223,13 @@ def test_m15_a_metric_filter_counts_the_matching_lines_of_its_own_group(target: 
     }
     stack = Stack(target, "embedded-counts")
     filters = {
-        "Words": of_group("One", "Words", ERROR_PATTERN),
+        **{end: of_group("One", "Errors", pattern) for end, pattern in ERROR_PATTERNS.items()},
         "Trap": of_group("One", "Trap", "[ERROR]"),
-        "OfOther": of_group("Other", "OfOther", ERROR_PATTERN),
+        "OfOther": of_group("Other", "OfOther", ERROR_PATTERNS["Count"]),
     }
     assert stack.create({**groups, **filters}) == "CREATE_COMPLETE"
-    errors = ['{"level": "ERROR", "message": "gone"}', "ValueException: no", "an ERROR within", r'{"x": "\"ERROR\""}']
-    lines = [*errors, "all is well", "an error in small letters", "alone"]
+    errors = ['{"level": "ERROR", "message": "gone"}', "ValueException: no", "an ERROR within"]
+    lines = [*errors, "all is well", "an error in small letters", "alone", r'{"x": "\"ERROR\""}']
     logs = target.client("logs")
     logs.create_log_stream(logGroupName="embedded-counts-one", logStreamName="a")
     now_ms = int(time.time() * 1000)
@@ -239,7 +239,7 @@ def test_m15_a_metric_filter_counts_the_matching_lines_of_its_own_group(target: 
         logEvents=[{"timestamp": now_ms, "message": line} for line in lines],
     )
 
-    assert (counted("Words"), counted("Trap"), counted("OfOther")) == (len(errors), 1.0, 0.0)
+    assert (counted("Errors"), counted("Trap"), counted("OfOther")) == (len(errors), 1.0, 0.0)
     assert stack.delete() == "DELETE_COMPLETE"
 
 

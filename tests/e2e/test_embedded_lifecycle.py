@@ -11,8 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
-from bench.errors import TargetError
+from bench.errors import DeploymentError, TargetError
+from bench.stack import deployment
 from bench.targets import instance
 from bench.targets.embedded import EmbeddedTarget
 from tests.e2e.function_bundles import zipped
@@ -283,3 +285,16 @@ def test_embedded_attached_forgets_the_dead(tmp_path: Path, monkeypatch: pytest.
 
     assert EmbeddedTarget.attached() is None
     assert not instance.detached_file().exists()
+
+
+def test_a10_the_emulator_can_let_the_names_of_deleted_queues_rest_as_aws_does(tmp_path: Path) -> None:
+    """By LocalStack's own setting a deleted name is refused for a minute: what the bench waits for on AWS."""
+    with EmbeddedTarget(tmp_path, overrides={"SQS_DELAY_RECENTLY_DELETED": "1"}) as other:
+        sqs = other.client("sqs")
+        sqs.delete_queue(QueueUrl=sqs.create_queue(QueueName="rests")["QueueUrl"])
+        with pytest.raises(ClientError, match="QueueDeletedRecently"):
+            sqs.create_queue(QueueName="rests")
+        body = {"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "rests"}}}}
+        other.client("cloudformation").create_stack(StackName="rests", TemplateBody=json.dumps(body))
+        with pytest.raises(DeploymentError, match="60 seconds"):
+            deployment.wait_for(other, "rests", wanted="CREATE_COMPLETE")

@@ -256,6 +256,19 @@ def test_delayed_answer_comes_after_the_request_was_carried_out(world: World) ->
     assert time.monotonic() - began >= 3.0
 
 
+def test_delayed_answer_is_held_no_longer_than_its_rule_applies(world: World) -> None:
+    """Whoever orders a delay can end it when what it was for was seen."""
+    name = world.fault("dynamodb", "PutItem", Action.DELAY, delay_s=3_600.0)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(world.ask, *world.put("released"))
+        wait_until("the request to be carried out", lambda: world.stored("released"), 20)
+        answered_meanwhile = call.done()
+        world.faults.remove(name)
+        assert call.result(20) == {}
+
+    assert not answered_meanwhile
+
+
 # Invocations ------------------------------------------------------------------------------------------------------
 
 

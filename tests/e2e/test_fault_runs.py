@@ -26,10 +26,10 @@ ENVIRONMENT = "faultrun"
 def test_the_books_balance_under_all_faults(target: Target, tmp_path: Path) -> None:
     """Killed, throttled, delivered twice, poisoned and redriven: every tick is in its bar or rejected, once."""
     # A day file that is large enough for an index when it is packed, and small objects for what befalls single ones.
-    workload = load("smoke", ticks=24_000, range_bytes=65_536, day_file="csv.gz")
+    workload = load("smoke", ticks=24_000, range_bytes=65_536, day_file="csv.gz", retracted_share=0.1)
     small = replace(workload.objects, at_least=40, jsonl_share=0.1, gzip_share=0.1, parquet_share=0.1)
     workload = replace(workload, objects=small)
-    plan = FaultPlan.of(["all"], workload.seed, index=True)
+    plan = FaultPlan.of(["all"], workload.seed, index=True, retractions=True)
     trial = MarketTrial(workload, {"RangeBytes": "65536", "CompactionThreshold": "4"}, faults=plan)
     trial.prepare(tmp_path)
     deployment.deploy(target, ENVIRONMENT, trial.parameters)
@@ -40,7 +40,8 @@ def test_the_books_balance_under_all_faults(target: Target, tmp_path: Path) -> N
 
     assert [check for check in verdict.checks if not check.passed] == []
     counts = verdict.counts
-    assert counts["ok"] + counts["rejected"] == counts["acknowledged"] == counts["attempted"]
+    assert counts["ok"] + counts["rejected"] + counts["retracted"] == counts["acknowledged"] == counts["attempted"]
+    assert counts["retracted"] > 0
     assert counts["lost"] == counts["duplicated"] == counts["unexpected"] == counts["dead-lettered"] == 0
     assert counts["dead letters"] == len(POISON_MESSAGES)
     assert {check.name for check in verdict.checks} >= {"faults injected", LATE_CHECK, "every range was announced"}

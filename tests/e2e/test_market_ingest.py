@@ -172,7 +172,8 @@ def test_i2_an_event_with_an_etag_that_is_no_digest_counts_once(market: MarketSt
     version = market.s3.head_object(Bucket=market.outputs["bucketName"], Key="kms/one.csv")["VersionId"]
     for digit in "ab":
         found = {"key": "kms/one.csv", "size": len(body), "eTag": digit * 32, "versionId": version, "sequencer": "1"}
-        record = {"s3": {"bucket": {"name": market.outputs["bucketName"]}, "object": found}}
+        put = {"bucket": {"name": market.outputs["bucketName"]}, "object": found}
+        record = {"eventTime": "2026-01-05T14:30:00.000Z", "s3": put}
         market.invoke("ingestionFunctionName", {"Records": [record]})
     market.wait_for_state(market.put("kms/after.csv", csv(trades("E2E.AFTER", 1))))
     assert market.bars("E2E.KMS") == expected_bars(rows)

@@ -118,7 +118,7 @@ def test_m22_an_index_that_is_deleted_between_two_ranges_is_made_again(market: M
     # Ranges cannot be read until the index is gone.
     held = FaultRule("held", "s3", "GetObject", processor, key, code="SlowDown", status=503)
     faults.add([held])
-    retry_soon(market.sqs, [market.outputs["queueUrl"]])
+    retry_soon(market.sqs, [market.outputs["largeRangeQueueUrl"]])
     try:
         ingest_id = market.put(key, gzip.compress(csv(trades)))
         bucket = {"Bucket": market.outputs["rejectedBucketName"]}
@@ -128,7 +128,7 @@ def test_m22_an_index_that_is_deleted_between_two_ranges_is_made_again(market: M
     finally:
         faults.remove("held")
     status = market.wait_for_state(ingest_id)
-    retry_as_deployed(market.sqs, [market.outputs["queueUrl"]])
+    retry_as_deployed(market.sqs, [market.outputs["largeRangeQueueUrl"]])
     assert (status["ticks"], status["rejected"]) == (TRADES, 0)
     assert market.bars(symbol) == expected_bars(trades)
     assert s3.list_objects_v2(**bucket, Prefix=f"index/{ingest_id}/")["KeyCount"] >= 1

@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 
 from bench.ledger.api_client import ApiClient
 from bench.ledger.sent import Ledger, Outcome, Sent
+from bench.ledger.truth import ObjectFile
+from bench.market_analytics.load import Deployed, push
 from bench.market_analytics.recording.recorder import Recorder
 from bench.measure.journal import read_journal
+from bench.stack import deployment
+from bench.synthetic.factory import Factory
+from bench.workloads import load
 from tests.e2e.market import MarketStack, csv, trades
 from tests.patience import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.ledger.truth import PostBody
     from bench.measure.journal import Journal
     from bench.targets.embedded import EmbeddedTarget
 
@@ -71,6 +79,34 @@ def test_requests_and_latencies_of_an_upload_are_measured(target: EmbeddedTarget
     assert items[aggregator, "dynamodb", "BatchWriteItem"] > 0
     assert items["localstack", "lambda", "Invoke"] > 0
     assert all(functions[name]["billed_ms"] > 0 for name in (processor, aggregator))
+
+
+def test_what_trickles_in_is_taken_off_the_list_round_by_round(
+    target: EmbeddedTarget, market: MarketStack, tmp_path: Path
+) -> None:
+    """Streams put an object a round; each round is committed before the next, and the list is as long as at first."""
+    workload = load("trickle", ticks=900, symbols=60, streams=60, rounds=3)
+    objects, truth = tmp_path / "objects", tmp_path / "truth"
+    objects.mkdir()
+    truth.mkdir()
+    pieces = tuple(Factory(workload, objects, truth).make())
+    api = ApiClient(target, target.api_url(market.outputs["restApiId"], "e2e"))
+    deployed = Deployed(target, deployment.outputs_of(target, "e2e"), api)
+    pushed = push(deployed, pieces, lambda *_: None, ticks_a_second=None, stall_s=60.0)
+    assert pushed.completion.complete, pushed.completion.explanation
+    assert len(pushed.rounds.facts()) == 3
+    (check,) = pushed.rounds.checks()
+    assert check.passed, check.detail
+    # No object was sent before all of the rounds before it had been answered.
+    sent = {entry.ordinal: (entry.sent_s, entry.acknowledged_s) for entry in pushed.ledger.entries()}
+    for piece in pieces:
+        before = [sent[one.ordinal][1] for one in pieces if _round_of(one) < _round_of(piece)]
+        assert sent[piece.ordinal][0] >= max(before, default=0.0)
+
+
+def _round_of(piece: ObjectFile | PostBody) -> int:
+    assert isinstance(piece, ObjectFile)
+    return piece.round
 
 
 def _journal(target: EmbeddedTarget) -> Journal:

@@ -18,6 +18,7 @@ from bench.__main__ import main
 from bench.faults import Action, FaultInjector, FaultRule
 from bench.faults.retries import retry_as_deployed, retry_soon
 from bench.faults.rules import INVOCATION
+from bench.faults.untold import untold
 from tests.e2e.market import csv, expected_bars, trades
 from tests.e2e.test_market_packed import trades_of
 from tests.patience import wait_until
@@ -32,12 +33,19 @@ if TYPE_CHECKING:
 _ROWS = 40
 _QUEUES = {
     "processing": "processingDeadLetterQueueUrl",
+    "large-ranges": "largeRangeDeadLetterQueueUrl",
     "index": "indexDeadLetterQueueUrl",
     "ingestion": "ingestionDeadLetterQueueUrl",
     "aggregator": "aggregatorDeadLetterQueueUrl",
+    "revision": "revisionDeadLetterQueueUrl",
     "rule": "ruleDeadLetterQueueUrl",
 }
-_WORKING = ("queueUrl", "indexQueueUrl")
+_WORKING = ("queueUrl", "largeRangeQueueUrl", "indexQueueUrl")
+#: Of an object that is cut into two ranges.
+_LARGE_ROWS = 2_000
+#: How many messages of each kind die; of a kind that is not named, one.
+_DEAD = {"processing": 2, "large-ranges": 2}
+_EMPTY = dict.fromkeys(_QUEUES, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +84,25 @@ def _bodies(market: MarketStack, queue: str) -> list[str]:
 
 def _body(market: MarketStack, queue: str, ingest_id: str) -> str:
     """Wait until a message about an ingest's object, or its event, is dead."""
+    names = (ingest_id, _key(queue), _entry(ingest_id))
 
     def look() -> str | None:
-        found = [body for body in _bodies(market, queue) if ingest_id in body or _key(queue) in body]
+        found = [body for body in _bodies(market, queue) if any(name in body for name in names)]
         return found[0] if found else None
 
     return wait_until(f"a dead letter in {queue}", look)
 
 
+def _entry(ingest_id: str) -> str:
+    """What an event calls an ingest by that is taken back: the end of the sort key under which it is listed."""
+    return f"{keys.range_id(ingest_id, 0):020}"
+
+
 def _trades(queue: str) -> list[Trade]:
     """What is to be indexed is larger."""
-    return trades_of(_symbol(queue)) if queue == "index" else trades(_symbol(queue), _ROWS)
+    if queue == "index":
+        return trades_of(_symbol(queue))
+    return trades(_symbol(queue), _LARGE_ROWS if queue == "large-ranges" else _ROWS)
 
 
 def _content(queue: str) -> bytes:
@@ -97,7 +113,7 @@ def _rule(market: MarketStack, queue: str) -> FaultRule:
     """What kills the messages of each queue."""
     name, outputs, key = f"redrive {queue}", market.outputs, _key(queue)
     match queue:
-        case "processing":
+        case "processing" | "large-ranges":
             return FaultRule(name, "s3", "GetObject", outputs["processorFunctionName"], key)
         case "index":
             return FaultRule(name, "s3", "GetObject", outputs["indexerFunctionName"], key)
@@ -107,26 +123,48 @@ def _rule(market: MarketStack, queue: str) -> FaultRule:
     # Known before it is put, so that no event comes before its rule.
     etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
     ingest_id = keys.object_ingest_id(outputs["bucketName"], key, etag, len(content))
+    if queue == "revision":
+        # The call by which it is asked for has the ingest's id and not this: it is answered.
+        return FaultRule(name, *INVOCATION, outputs["revisionFunctionName"], _entry(ingest_id))
     return FaultRule(name, *INVOCATION, outputs["aggregatorFunctionName"], ingest_id)
 
 
+def _send(market: MarketStack, queue: str, body: str) -> None:
+    """Send a message to a dead-letter queue; EventBridge's notes beside it, where it would be one of EventBridge's."""
+    noted = {}
+    if queue == "rule":
+        function = market.lambda_.get_function(FunctionName=market.outputs["aggregatorFunctionName"])
+        noted = {"ERROR_CODE": "NO_PERMISSIONS", "TARGET_ARN": function["Configuration"]["FunctionArn"]}
+    attributes: dict[str, Any] = {name: {"DataType": "String", "StringValue": text} for name, text in noted.items()}
+    market.sqs.send_message(QueueUrl=market.outputs[_QUEUES[queue]], MessageBody=body, MessageAttributes=attributes)
+
+
 @pytest.fixture(scope="module")
-def dead(market: MarketStack) -> Iterator[Dead]:
+def without_schedule(market: MarketStack) -> Iterator[None]:
+    """Keep DataRevision's schedule from taking back what an event is dead for."""
+    with untold(market.target, ["RevisionSchedule-e2e"]):
+        yield
+
+
+@pytest.fixture(scope="module")
+def dead(market: MarketStack, without_schedule: None) -> Iterator[Dead]:
     """Have messages of every kind die, put a foreign one among them, and cure the causes."""
     sqs, faults = market.sqs, FaultInjector(market.target)
     working = [market.outputs[queue] for queue in _WORKING]
     retry_soon(sqs, working)
-    failing = ("processing", "index", "ingestion", "aggregator")
+    failing = ("processing", "large-ranges", "index", "ingestion", "aggregator", "revision")
     faults.add([_rule(market, queue) for queue in failing])
     ingests = {queue: market.put(_key(queue), _content(queue)) for queue in failing}
+    market.wait_for_state(ingests["revision"])
+    assert market.take_back(ingests["revision"]).status == 200
     bodies = {queue: _body(market, queue, ingest_id) for queue, ingest_id in ingests.items()}
+    large = _QUEUES["large-ranges"]
+    wait_until("both ranges to be dead", lambda: market.waiting(large) == _DEAD["large-ranges"] or None)
     # EventBridge's own dead letters are not emulated: the event stands there as EventBridge would have left it.
     bodies["rule"], ingests["rule"] = bodies["aggregator"], ingests["aggregator"]
-    reason = {"ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"}}
-    rule_url = market.outputs[_QUEUES["rule"]]
-    sqs.send_message(QueueUrl=rule_url, MessageBody=bodies["rule"], MessageAttributes=reason)
+    _send(market, "rule", bodies["rule"])
     foreign = f"nobody's {uuid.uuid4().hex}"
-    sqs.send_message(QueueUrl=market.outputs[_QUEUES["processing"]], MessageBody=foreign)
+    _send(market, "processing", foreign)
     for queue in failing:
         faults.remove(f"redrive {queue}")
     yield Dead(ingests, bodies, foreign)
@@ -151,35 +189,44 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(
     assert dead.ingests["processing"] in said
     assert dead.ingests["ingestion"] in said
     assert "NO_PERMISSIONS" in said
+    assert "ingests that are taken back: 1" in said
     assert dead.foreign in said
-    assert _waiting(market) == {"processing": 2, "index": 1, "ingestion": 1, "aggregator": 1, "rule": 1}
+    assert "at most 20 a second" in said
+    assert _waiting(market) == dict.fromkeys(_QUEUES, 1) | _DEAD
     assert {queue: dead.bodies[queue] in _bodies(market, queue) for queue in _QUEUES} == dict.fromkeys(_QUEUES, True)
     assert market.ingest(dead.ingests["processing"]).body["state"] != "complete"
     assert market.ingest(dead.ingests["index"]).body["state"] == "indexing"
     assert market.ingest(dead.ingests["ingestion"]).status == 404
+    assert market.ingest(dead.ingests["revision"]).body["state"] == "retracting"
+    assert market.bars(_symbol("revision")) == expected_bars(_trades("revision"))
 
 
 def test_a_redrive_completes_what_had_died_and_leaves_the_foreign_message(
     market: MarketStack, dead: Dead, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A range from its queue, an event of S3 that no queue had; every tick counts once. What is foreign is named."""
+    """A range from its queue, an event of S3 that no queue had; every tick counts once, and none of what is taken back.
+
+    What is foreign is named.
+    """
     assert _redrive(market, "--go") == 1
     said = capsys.readouterr().out
     assert dead.foreign in said
-    for queue in ("processing", "index", "ingestion"):
+    for queue in ("processing", "large-ranges", "index", "ingestion"):
         status = market.wait_for_state(dead.ingests[queue])
         assert (status["ticks"], status["rejected"]) == (len(_trades(queue)), 0)
-    for queue in ("processing", "index", "ingestion", "aggregator"):
+    for queue in ("processing", "large-ranges", "index", "ingestion", "aggregator"):
         assert market.bars(_symbol(queue)) == expected_bars(_trades(queue))
+    market.wait_for_state(dead.ingests["revision"], "retracted")
+    assert market.bars(_symbol("revision")) == []
     assert _bodies(market, "processing") == [dead.foreign]
-    assert _waiting(market) == {"processing": 1, "index": 0, "ingestion": 0, "aggregator": 0, "rule": 0}
+    assert _waiting(market) == {**_EMPTY, "processing": 1}
 
 
 def test_the_same_again_changes_nothing(market: MarketStack, dead: Dead) -> None:
     """Messages that were put back, but not deleted before somebody died, are put back once more: each bar as before."""
     faults = FaultInjector(market.target)
     for queue in _QUEUES:
-        market.sqs.send_message(QueueUrl=market.outputs[_QUEUES[queue]], MessageBody=dead.bodies[queue])
+        _send(market, queue, dead.bodies[queue])
     # What each function does near its end, so that its end can be waited for; it is done and answered at once.
     seen = [
         _passing("processing", "s3", "GetObject", market.outputs["processorFunctionName"], _key("processing")),
@@ -199,10 +246,12 @@ def test_the_same_again_changes_nothing(market: MarketStack, dead: Dead) -> None
         faults.remove(rule.name)
     wait_until("the queues to be empty", lambda: None if any(map(market.waiting, _WORKING)) else True)
     market.aggregate()
-    for queue in ("processing", "index", "ingestion", "aggregator"):
+    for queue in ("processing", "large-ranges", "index", "ingestion", "aggregator"):
         assert market.wait_for_state(dead.ingests[queue])["ticks"] == len(_trades(queue))
         assert market.bars(_symbol(queue)) == expected_bars(_trades(queue))
-    assert _waiting(market) == {"processing": 1, "index": 0, "ingestion": 0, "aggregator": 0, "rule": 0}
+    assert market.ingest(dead.ingests["revision"]).body["state"] == "retracted"
+    assert market.bars(_symbol("revision")) == []
+    assert _waiting(market) == {**_EMPTY, "processing": 1}
 
 
 def _passing(queue: str, service: str, operation: str, function: str, contains: str) -> FaultRule:
@@ -237,7 +286,7 @@ def test_a_queue_or_stack_that_is_not_there_is_one_line(
 ) -> None:
     """A user's mistake: status 2, and what there is."""
     assert _redrive(market, "--queue", "parked") == 2
-    assert "there are processing, index, ingestion, aggregator, rule" in capsys.readouterr().err
+    assert "there are processing, large-ranges, index, ingestion, aggregator, revision, rule" in capsys.readouterr().err
     assert _redrive(market, "--env", "none") == 2
     assert "there is no stack market-analytics-none" in capsys.readouterr().err
 

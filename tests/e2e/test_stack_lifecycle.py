@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from bench.faults import Action, FaultRule
+from bench.faults.injector import FaultInjector
 from bench.stack import deployment
 from bench.stack.leftovers import inventory
-from tests.e2e.market import OPEN_NS, MarketStack, csv, expected_bars, trades
+from tests.e2e.market import OPEN_NS, Answer, MarketStack, csv, expected_bars, trades
+from tests.patience import wait_until, wait_until_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +66,41 @@ def own_stack(target: EmbeddedTarget) -> Iterator[MarketStack]:
     deployment.destroy(target, environment)
 
 
+def test_a6_what_comes_beyond_the_ceiling_waits_or_is_told_to_come_again(own_stack: MarketStack) -> None:
+    """While DataIngestion is at its ceiling an object's event waits and a POST is refused; neither is lost."""
+    function = own_stack.outputs["ingestionFunctionName"]
+    # By hand: of a template LocalStack sets no such thing.
+    own_stack.lambda_.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=1)
+    faults = FaultInjector(own_stack.target)
+    # Held until the POST was refused, however long that takes; the function's client asks again and is held again.
+    faults.add([FaultRule("busy", "dynamodb", "PutItem", function, action=Action.DELAY, delay_s=60.0)])
+    wanted, headers = trades("E2E.FLOOD", 6), {"Idempotency-Key": "flood-1"}
+    try:
+        first = own_stack.put("flood/1.csv", csv(wanted[:2]))
+        wait_until_true("the ceiling to be reached", lambda: faults.hits()["busy"])
+        second = own_stack.put("flood/2.csv", csv(wanted[2:4]))
+        ticks = {
+            "ticks": [
+                {"symbol": one.symbol, "timestamp": one.timestamp_ns, "price": one.price, "size": one.size}
+                for one in wanted[4:]
+            ]
+        }
+        refused = own_stack.post(ticks, headers)
+        assert refused.status == 429 or refused.status >= 500, "LocalStack says 504"
+        faults.remove("busy")
+        third = wait_until("the POST to be taken", lambda: taken(own_stack.post(ticks, headers)))
+        for ingest_id in (first, second, third):
+            own_stack.wait_for_state(ingest_id)
+    finally:
+        faults.remove("busy")
+    assert own_stack.bars("E2E.FLOOD") == expected_bars(wanted)
+
+
+def taken(answer: Answer) -> str | None:
+    """Return the ingest of a POST that was taken."""
+    return str(answer.body["ingestId"]) if answer.status == 200 else None
+
+
 def test_an_update_while_ticks_flow_loses_and_doubles_nothing(own_stack: MarketStack) -> None:
     """New code and another range size arrive while objects are put: every acknowledged tick is in its bar, once."""
     with Uploader(own_stack, "E2E.UPDATE") as uploader:
@@ -83,13 +122,17 @@ def test_m18_one_deletion_under_upload_load_leaves_nothing(target: EmbeddedTarge
     """Deleting the stack while objects still come succeeds, refuses what comes late, and leaves nothing behind."""
     before = inventory(target)
     environment = "deleted"
+    bounds = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    created = target.client("iam").create_policy(PolicyName="bounds-of-deleted", PolicyDocument=json.dumps(bounds))
     everything = {
+        "PermissionsBoundaryArn": created["Policy"]["Arn"],
         "Alarms": "ENABLED",
         "AlarmEmail": "oncall@example.com",
         "ApiLoggingLevel": "INFO",
         "ApiLoggingRole": "CREATE",
         "Dashboard": "ENABLED",
         "KmsKeyArn": target.client("kms").create_key()["KeyMetadata"]["Arn"],
+        "PreviousKmsKeyArns": ",".join(target.client("kms").create_key()["KeyMetadata"]["Arn"] for _ in range(2)),
     }
     deployment.deploy(target, environment, {"RangeBytes": "65536", **everything})
     assert {"alarm ProcessingQueueLateAlarm-deleted", "dashboard MarketAnalytics-deleted"} <= inventory(target) - before
@@ -98,6 +141,12 @@ def test_m18_one_deletion_under_upload_load_leaves_nothing(target: EmbeddedTarge
     # Of a key of one's own; LocalStack puts no bucket under one that CloudFormation names.
     queue = stack.sqs.get_queue_attributes(QueueUrl=stack.outputs["queueUrl"], AttributeNames=["KmsMasterKeyId"])
     assert queue["Attributes"]["KmsMasterKeyId"] == everything["KmsKeyArn"]
+    for role in ("DataQuery", "BucketEmptier", "MarketDataAPILoggingRole"):
+        made = target.client("iam").get_role(RoleName=f"{role}-{target.region}-deleted")["Role"]
+        assert made["PermissionsBoundary"]["PermissionsBoundaryArn"] == everything["PermissionsBoundaryArn"]
+    query = {"RoleName": f"DataQuery-{target.region}-deleted", "PolicyName": "DataQuery-deleted-previous-keys"}
+    (old,) = target.client("iam").get_role_policy(**query)["PolicyDocument"]["Statement"]
+    assert old["Resource"] == everything["PreviousKmsKeyArns"].split(",")
     # Two versions, a delete marker and an upload that nobody finishes: all of it is in the way of a deletion.
     bucket = stack.outputs["bucketName"]
     stack.put("first.csv", csv(trades("E2E.DELETED", 11)))

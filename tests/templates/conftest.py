@@ -35,20 +35,32 @@ def committed() -> Path:
 @pytest.fixture
 def template(committed: Path) -> dict[str, Any]:
     """Return market analytics' committed template without a key of one's own, fresh, so that a test may change it."""
-    return decided(parsed(committed), "WithOwnKey", holds=False)  # type: ignore[no-any-return]
+    return _with_keys(parsed(committed), own=False, previous=False)
 
 
 @pytest.fixture
 def files() -> dict[str, Any]:
     """Return file processing's committed template without a key of one's own, fresh, so that a test may change it."""
-    return decided(parsed(FILES), "WithOwnKey", holds=False)  # type: ignore[no-any-return]
+    return _with_keys(parsed(FILES), own=False, previous=False)
 
 
 @pytest.fixture
 def keyed(committed: Path) -> dict[str, dict[str, Any]]:
     """Return both committed templates, by pipeline, with a key of one's own."""
     found = {"market-analytics": parsed(committed), "file-processing": parsed(FILES)}
-    return {pipeline: decided(one, "WithOwnKey", holds=True) for pipeline, one in found.items()}
+    return {pipeline: _with_keys(one, own=True, previous=False) for pipeline, one in found.items()}
+
+
+@pytest.fixture
+def rekeyed(committed: Path) -> dict[str, dict[str, Any]]:
+    """Return both committed templates, by pipeline, with keys of before and none of today."""
+    found = {"market-analytics": parsed(committed), "file-processing": parsed(FILES)}
+    return {pipeline: _with_keys(one, own=False, previous=True) for pipeline, one in found.items()}
+
+
+def _with_keys(template: dict[str, Any], *, own: bool, previous: bool) -> dict[str, Any]:
+    of_today = decided(template, "WithOwnKey", holds=own)
+    return decided(of_today, "WithPreviousKeys", holds=previous)  # type: ignore[no-any-return]
 
 
 def parsed(path: Path) -> dict[str, Any]:

@@ -34,13 +34,16 @@ def f01_bucket(template: Template) -> None:
 def f02_table(template: Template) -> None:
     """Check keys, billing, recovery, expiry and encryption of the table."""
     keys = {"fileId": ("S", "HASH")}
-    resource_checks.table(template, "ProcessingStatus", f"processing-status-{ENV}", keys, expiry="expirationTime")
+    indexes = {"Arrivals": {"listed": ("S", "HASH"), "arrival": ("N", "RANGE")}}
+    name = f"processing-status-{ENV}"
+    resource_checks.table(template, "ProcessingStatus", name, keys, expiry="expirationTime", indexes=indexes)
 
 
 def f03_chain(template: Template) -> None:
     """Check the functions, and that each stage feeds the queue of the next one and no other."""
     resource_checks.functions(template, SYSTEM)
     resource_checks.notification(template, SYSTEM, "Files", "FileValidator")
+    resource_checks.ceiling(template, "FileValidator", "ValidatorMaxConcurrency")
     for queue, (feeder, consumer) in CHAIN.items():
         assert variables(template, feeder)["QUEUE_URL"] == ref(queue)
         # A file of the largest size takes most of an invocation, and whoever dies of one takes no other with it.
@@ -68,7 +71,8 @@ def f05_status(template: Template) -> None:
     """Check both routes of the status."""
     for title in SYSTEM.routes:
         resource_checks.route(template, SYSTEM, title)
-    assert variables(template, "StatusQuery") == {"TABLE_NAME": ref("ProcessingStatus")}
+    wanted = {"TABLE_NAME": ref("ProcessingStatus"), "DATA_BUCKET": ref("Files")}
+    assert variables(template, "StatusQuery") == wanted
 
 
 def f06_throttling(template: Template) -> None:
@@ -121,6 +125,17 @@ def f10_no_surroundings(template: Template) -> None:
         tags = resource.get("Properties", {}).get("Tags", [])
         assert not of_a_run & {tag["Key"] for tag in tags}, f"{title} changes with each run"
     assert not of_a_run & template["Parameters"].keys()
+
+
+def f12_fate(template: Template) -> None:
+    """Check that what became of files may be asked for, and that refused ones are counted and call."""
+    resource_checks.route(template, SYSTEM, "GetFiles")
+    asked = {name.rsplit(".", 1)[1] for name in at(properties(template, "GetFiles"), "RequestParameters")}
+    assert asked == {"bucket", "key", "state", "from", "to", "limit", "nextToken"}
+    alarm = properties(template, "FilesRefusedAlarm", "AWS::CloudWatch::Alarm")
+    assert (alarm["MetricName"], alarm["Dimensions"], alarm["Statistic"]) == ("FilesRefused", [], "Sum")
+    counted = [one["MetricTransformations"][0] for one in of_type(template, "AWS::Logs::MetricFilter").values()]
+    assert sum(one["MetricName"] == "FilesRefused" for one in counted) == 2
 
 
 def f11_work(template: Template) -> None:

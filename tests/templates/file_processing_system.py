@@ -45,6 +45,7 @@ SYSTEM = System(
     api_name=f"processing-api-{ENV}",
     routes={
         "GetStatusFileId": Route("GET", "/status/{fileId+}", "StatusQuery"),
+        "GetFiles": Route("GET", "/files", "StatusQuery"),
         "GetStatus": Route("GET", "/status", "StatusQuery"),
     },
     throttle=(1_000, 2_000),
@@ -77,8 +78,13 @@ SYSTEM = System(
         "ResultAggregatorDeadLetterQueueLateAlarm": Alarm([(_AGE, _DEAD_LETTERS[2])], 900),
         "FunctionErrorsAlarm": Alarm([("Errors", name) for name in _CALLED], 0),
         "FunctionThrottlesAlarm": Alarm([("Throttles", name) for name in _CALLED], 0),
+        "FilesRefusedAlarm": Alarm([("FilesRefused", "")], 0),
         "ProcessingApiFailingAlarm": Alarm([("5XXError", f"processing-api-{ENV}")], 0),
         "ProcessingApiSlowAlarm": Alarm([("Latency", f"processing-api-{ENV}")], 5_000),
+    },
+    counts={
+        f"{function}FilesRefused": (function, "FilesRefused", "file refused")
+        for function in ("FileValidator", "DataProcessor")
     },
     grants={
         "FileValidator": [
@@ -94,7 +100,7 @@ SYSTEM = System(
             use_table(_TABLE, "GetItem", "PutItem"),
         ],
         "ResultAggregator": [consume(_TO_AGGREGATE), use_table(_TABLE, "GetItem", "PutItem")],
-        "StatusQuery": [use_table(_TABLE, "GetItem")],
+        "StatusQuery": [use_table(_TABLE, "GetItem"), use_table(f"{_TABLE}/index/Arrivals", "Query")],
         "DeadLetterRecorder": [
             *map(consume, _DEAD_LETTERS),
             send(_PARKED),

@@ -53,7 +53,13 @@ def empty_buckets(*buckets: str) -> list[Grant]:
     """Return the rights of the function that empties buckets."""
     return [
         (
-            ("s3:GetBucketPolicy", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions", "s3:PutBucketPolicy"),
+            (
+                "s3:GetBucketPolicy",
+                "s3:ListBucketMultipartUploads",
+                "s3:ListBucketVersions",
+                "s3:PutBucketPolicy",
+                "s3:PutLifecycleConfiguration",
+            ),
             tuple(sub(bucket_arn(bucket)) for bucket in buckets),
         ),
         (

@@ -47,13 +47,27 @@ def buckets(template: Template, system: System) -> None:
         assert refusals[0]["Resource"] == [sub(whole), sub(f"{whole}/*")]
 
 
-def table(template: Template, title: str, name: str, keys: dict[str, tuple[str, str]], expiry: str) -> None:
-    """Check name, keys (attribute to its type and role), billing, recovery, encryption and expiry of a table."""
+type Keys = dict[str, tuple[str, str]]
+"""Of a table or an index: attribute to its type and role."""
+
+
+def table(  # noqa: PLR0917 - what a table is
+    template: Template, title: str, name: str, keys: Keys, expiry: str, indexes: dict[str, Keys] | None = None
+) -> None:
+    """Check name, keys, indexes, billing, recovery, encryption and expiry of a table."""
     found = properties(template, title, "AWS::DynamoDB::Table")
     assert found["TableName"] == name
     assert found["KeySchema"] == [{"AttributeName": key, "KeyType": role} for key, (_, role) in keys.items()]
     types = {one["AttributeName"]: one["AttributeType"] for one in found["AttributeDefinitions"]}
-    assert types == {key: kind for key, (kind, _) in keys.items()}
+    all_keys = keys | {key: kind for one in (indexes or {}).values() for key, kind in one.items()}
+    assert types == {key: kind for key, (kind, _) in all_keys.items()}
+    listed = {one["IndexName"]: one for one in found.get("GlobalSecondaryIndexes", [])}
+    assert listed.keys() == (indexes or {}).keys()
+    for index, of_index in (indexes or {}).items():
+        schema = [{"AttributeName": key, "KeyType": role} for key, (_, role) in of_index.items()]
+        assert listed[index]["KeySchema"] == schema
+        # Each attribute more would be written with every move of a status.
+        assert listed[index]["Projection"] == {"ProjectionType": "KEYS_ONLY"}
     assert found["BillingMode"] == "PAY_PER_REQUEST"
     assert at(found, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") is True
     assert at(found, "SSESpecification", "SSEEnabled") is True
@@ -78,6 +92,20 @@ def functions(template: Template, system: System) -> None:
     assert at(template, "Parameters", "Architecture", "Default") == "arm64"
 
 
+def ceiling(template: Template, function: str, parameter: str) -> None:
+    """Check that what S3 may flood takes as much concurrency as it is given, and that by default none is reserved."""
+    condition = f"With{parameter}"
+    reserved = properties(template, function)["ReservedConcurrentExecutions"]
+    assert reserved == {"Fn::If": [condition, ref(parameter), ref("AWS::NoValue")]}
+    assert template["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [ref(parameter), 0]}]}
+    assert (template["Parameters"][parameter]["Default"], template["Parameters"][parameter]["MinValue"]) == (0, 0)
+    # Events wait in Lambda for so long; then they are dead letters, and no less.
+    waits = properties(template, f"{function}AsyncConfig")
+    assert waits["MaximumEventAgeInSeconds"] == 6 * 3600
+    others = [title for title, one in of_type(template, "AWS::Lambda::Function").items() if title != function]
+    assert all("ReservedConcurrentExecutions" not in properties(template, title) for title in others)
+
+
 def notification(template: Template, system: System, bucket: str, function: str) -> None:
     """Check that a bucket's new objects reach a function, and that S3 may invoke it before the bucket says so."""
     configurations = at(properties(template, bucket), "NotificationConfiguration", "LambdaConfigurations")
@@ -92,6 +120,19 @@ def notification(template: Template, system: System, bucket: str, function: str)
         "SourceArn": sub(system.bucket_arn(bucket)),
         "SourceAccount": ref("AWS::AccountId"),
     }
+
+
+def invoked_by_rules(template: Template, function: str, *rules: str) -> None:
+    """Check that each of these rules reaches a function and no other, and that EventBridge may invoke it for them."""
+    for rule in rules:
+        targets = properties(template, rule, "AWS::Events::Rule")["Targets"]
+        assert [target["Arn"] for target in targets] == [arn_of(function)]
+        assert properties(template, f"{function}InvokedBy{rule}", "AWS::Lambda::Permission") == {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": ref(function),
+            "Principal": "events.amazonaws.com",
+            "SourceArn": arn_of(rule),
+        }
 
 
 def mapping(template: Template, function: str, queue: str, batch_size: int) -> Json:
@@ -204,7 +245,8 @@ def route(template: Template, system: System, title: str) -> None:
         "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
         f"${{{wanted.function}.Arn}}/invocations"
     )
-    assert properties(template, wanted.function)["Timeout"] * 1000 <= integration["TimeoutInMillis"]
+    outlived = properties(template, wanted.function)["Timeout"] * 1000 > integration["TimeoutInMillis"]
+    assert outlived is wanted.outlived, f"{wanted.function} may go on when the caller is told that it failed"
     called = re.sub(r"\{.+?\}", "*", wanted.path)
     allowed = properties(template, f"{wanted.function}InvokedBy{title}", "AWS::Lambda::Permission")
     assert allowed["FunctionName"] == ref(wanted.function)

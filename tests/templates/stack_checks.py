@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from generator.blocks.logs import ERROR_PATTERNS
 from tests.templates.permissions import CONDITION_KEYS, WITHOUT_RESOURCES, common, known_actions
 from tests.templates.reading import (
     ENV,
@@ -129,6 +130,8 @@ def roles(template: Template, system: System) -> None:
         destruction = at(denied, "DenyDestruction")
         assert destruction["Resource"] == ["*"]
         assert {"dynamodb:DeleteTable", "s3:DeleteBucket", "sqs:DeleteQueue"} <= set(destruction["Action"])
+        # When data expires is changed by who deletes it, and by nobody else.
+        assert ("s3:PutLifecycleConfiguration" in destruction["Action"]) is (function != "BucketEmptier")
 
 
 def api_logging_role(template: Template, system: System) -> None:
@@ -182,16 +185,24 @@ def log_groups(template: Template, system: System) -> None:
 
 
 def metric_filters(template: Template, system: System) -> None:
-    """Check that errors are counted in every function's log group, by a pattern that matches text."""
+    """Check that errors are counted in every function's log group, of JSON and of text (test_error_counts)."""
     filters = of_type(template, "AWS::Logs::MetricFilter")
-    assert len(filters) == len(system.functions)
-    for function in system.functions:
-        found = filters[f"{function}ErrorCount"]
+    assert len(filters) == len(system.functions) * len(ERROR_PATTERNS) + len(system.counts)
+    for title, (function, metric, message) in system.counts.items():
+        found = filters[title]
         assert found["LogGroupName"] == ref(f"{function}LogGroup")
-        assert found["FilterPattern"] == "?ERROR ?Exception"
+        assert found["FilterPattern"] == f'{{ $.message = "{message}" }}'
         (counted,) = found["MetricTransformations"]
+        assert (counted["MetricName"], counted["MetricNamespace"]) == (metric, system.namespace)
         assert counted["MetricValue"] == "1"
-        assert (counted["MetricName"], counted["MetricNamespace"]) == (f"{function}Errors", system.namespace)
+    for function in system.functions:
+        for end, pattern in ERROR_PATTERNS.items():
+            found = filters[f"{function}Error{end}"]
+            assert found["LogGroupName"] == ref(f"{function}LogGroup")
+            assert found["FilterPattern"] == pattern
+            (counted,) = found["MetricTransformations"]
+            assert counted["MetricValue"] == "1"
+            assert (counted["MetricName"], counted["MetricNamespace"]) == (f"{function}Errors", system.namespace)
 
 
 def tags(template: Template, system: System) -> None:
@@ -283,7 +294,13 @@ def cost(template: Template, system: System) -> None:
     for table in system.tables:
         assert at(properties(template, table), "BillingMode") == "PAY_PER_REQUEST"
     for function in of_type(template, "AWS::Lambda::Function").values():
-        assert not function.keys() & {"ReservedConcurrentExecutions", "SnapStart", "VpcConfig"}
+        assert not function.keys() & {"SnapStart", "VpcConfig"}
+        # Of an account's concurrency nothing is taken from others, unless somebody asks for it.
+        match function.get("ReservedConcurrentExecutions"):
+            case None | {"Fn::If": [_, _, {"Ref": "AWS::NoValue"}]}:
+                pass
+            case reserved:
+                raise AssertionError(f"{reserved} is reserved")
     for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
         assert "ProvisionedPollerConfig" not in mapping
     (stage,) = of_type(template, "AWS::ApiGateway::Stage").values()

@@ -47,11 +47,15 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method of the API: its verb, its path, and the logical id of the function that answers."""
+    """A method of the API: its verb, its path, and the logical id of the function that answers.
+
+    outlived: its function serves events as well, for longer than a call lasts. Whoever is answered 504 asks again.
+    """
 
     method: str
     path: str
     function: str
+    outlived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class System:
         outputs: value by key.
         address: output with the API's address.
         alarms: by logical id.
+        counts: filters beside those of errors, by logical id: the function whose log it is, metric, and message.
         grants: what each function's role allows beside its own logs and tracing.
 
     """
@@ -99,6 +104,7 @@ class System:
     outputs: Mapping[str, Json]
     address: str
     alarms: Mapping[str, Alarm]
+    counts: Mapping[str, tuple[str, str, str]]
     grants: Mapping[str, Sequence[Grant]]
 
     def bucket_arn(self, title: str) -> str:

@@ -14,9 +14,12 @@ from tests.templates import file_processing_system, market_analytics_system
 from tests.templates.permissions import consume, send
 from tests.templates.planting import plant
 from tests.templates.reading import ENV, Json, Template, at, of_type, properties
+from tickstream.messages import CALL_DETAIL_TYPE, CALL_SOURCE, EVENT_DETAIL_TYPE, EVENT_SOURCE
+from tickstream.revisions import ORDER_DETAIL_TYPE, ORDER_SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
+    from pathlib import Path
 
     from tests.templates.systems import System
 
@@ -34,19 +37,28 @@ functions"; API Gateway developer guide, "Amazon API Gateway dimensions and metr
 """
 
 TABLE = {
-    "add": "UpdateItem",
+    "change_if_equal": "UpdateItem",
+    "count": "UpdateItem",
     "batch_get": "BatchGetItem",
     "batch_write": "BatchWriteItem",
     "get": "GetItem",
     "put": "PutItem",
     "put_if_absent": "PutItem",
     "put_if_equal": "PutItem",
+    "put_in_order": "BatchWriteItem",
     "query": "Query",
     "query_each": "Query",
 }
 """Each method of `services.table.Table` and DynamoDB's action that it takes."""
 
-STATUS_TABLE = {"get": "GetItem", "replace": "PutItem"}
+STATUS_TABLE = {
+    "get": "GetItem",
+    "get_each": "GetItem",
+    "get_statistics": "GetItem",
+    "list_each": "Query",
+    "put_statistics": "PutItem",
+    "replace": "PutItem",
+}
 """Each method of `services.status_table.StatusTable` and DynamoDB's action that it takes."""
 
 _READ = {"s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"}
@@ -57,6 +69,7 @@ SERVICES = {
     "as_stored": _READ,
     "stored_checksum": _READ,
     "LineWriter": {"s3:PutObject", "s3:AbortMultipartUpload"},
+    "put_line": {"s3:PutObject"},
     "Queue": {"sqs:SendMessage"},
     "EventBus": {"events:PutEvents"},
     "IndexParts": {"s3:GetObject", "s3:ListBucket"},
@@ -70,18 +83,22 @@ HARMLESS = {
     "DynamoTable",
     "History",  # reads a record
     "MAX_MESSAGE_BYTES",
+    "PARALLEL_REQUESTS",
     "Metric",
     "answer_with",
     "body_of",
+    "parameters_of",
     "decode_apart",  # reads what it is given to read with
     "decode_pieces_apart",
     "failures_answer",
     "one_line",
+    "side_by_side",  # whatever it is given
     "process_created",
     "process_in_order",
     "publish",  # by way of the log
     "reading_ahead",  # through an ObjectReader
     "settings",
+    "url_of_source",
 }
 """What is imported from `services` and asks nothing of AWS by itself."""
 
@@ -206,6 +223,27 @@ def test_every_method_of_a_table_is_known(file: str, interface: str, known: dict
     assert methods == known.keys()
 
 
+def test_a8_dead_letters_have_the_days_that_the_docs_say(root: Path, templates: dict[str, Template]) -> None:
+    """A message of a standard queue is moved with its age: what is sure is what its source's retention leaves."""
+    day_s = 24 * 3600
+    sure_days = set()
+    for template in templates.values():
+        queues = of_type(template, "AWS::SQS::Queue")
+        for queue in queues.values():
+            if "RedrivePolicy" not in queue:
+                continue
+            dead = queues[queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]]
+            assert dead.get("FifoQueue", False) == queue.get("FifoQueue", False)
+            kept_s = int(dead["MessageRetentionPeriod"])
+            # Of FIFO queues the count begins anew.
+            used_s = 0 if queue.get("FifoQueue") else int(queue["MessageRetentionPeriod"])
+            sure_days.add((kept_s - used_s) // day_s)
+    assert sure_days == {4, 10, 14}
+    said = (root / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert "**10 to 14**" in said
+    assert "**4 to 14**" in said
+
+
 type Published = tuple[str, str, frozenset[tuple[str, str]]]
 """A metric: its namespace, its name, its dimensions."""
 
@@ -276,3 +314,18 @@ def test_an_alarm_on_what_nothing_publishes_is_noticed(
     plant(template, ["Resources", "OverdueIngestsAlarm", "Properties", *path], value)
     with pytest.raises(AssertionError):
         test_what_is_watched_is_published("market-analytics", templates)
+
+
+def test_m09_m25_m29_rules_hear_what_the_functions_say(templates: dict[str, Template]) -> None:
+    """An event that no rule captures is taken by the bus and lost: nothing else would show that nobody is called."""
+    template = templates["market-analytics"]
+    said = {
+        "MarketDataProcessed": (EVENT_SOURCE, EVENT_DETAIL_TYPE),
+        "LanesWaiting": (CALL_SOURCE, CALL_DETAIL_TYPE),
+        "RevisionWaiting": (ORDER_SOURCE, ORDER_DETAIL_TYPE),
+    }
+    patterns = {title for title, rule in of_type(template, "AWS::Events::Rule").items() if "EventPattern" in rule}
+    assert patterns == said.keys()
+    for title, (source, detail_type) in said.items():
+        pattern = of_type(template, "AWS::Events::Rule")[title]["EventPattern"]
+        assert pattern == {"source": [source], "detail-type": [detail_type]}

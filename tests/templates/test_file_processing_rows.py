@@ -60,6 +60,11 @@ def test_f10_no_surroundings(files: Template) -> None:
     checks.f10_no_surroundings(files)
 
 
+def test_f12_fate(files: Template) -> None:
+    """What became of files may be asked for, and refused ones are counted and call."""
+    checks.f12_fate(files)
+
+
 def test_f11_work(files: Template) -> None:
     """The stages may read files, and know how large one may be."""
     checks.f11_work(files)

@@ -66,7 +66,7 @@ def rule_dead_letters(template: Template) -> None:
 
 
 def ceilings(template: Template, system: System) -> None:
-    """Check that concurrency has a ceiling where work waits for it, and that none is reserved."""
+    """Check that concurrency has a ceiling where work waits for it, and that none is reserved by itself."""
     stack_checks.cost(template, system)
     for title, mapping in of_type(template, "AWS::Lambda::EventSourceMapping").items():
         # The recorder's queues are nearly always empty: without a ceiling Lambda polls them less.
@@ -89,7 +89,11 @@ def models(template: Template) -> None:
 
 
 def _permissions(template: Template) -> None:
-    permissions(template, _MARKET, {"MarketDataProcessed", "AggregationSchedule"})
+    permissions(
+        template,
+        _MARKET,
+        {"MarketDataProcessed", "LanesWaiting", "AggregationSchedule", "RevisionWaiting", "RevisionSchedule"},
+    )
 
 
 def _openings(template: Template) -> None:

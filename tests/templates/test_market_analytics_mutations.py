@@ -76,6 +76,13 @@ FAULTS = [
         ("DataProcessorFromProcessingQueue", "FunctionResponseTypes"),
         GONE,
     ),
+    Fault("large ranges by the batch", checks.m04_processor, ("DataProcessorFromLargeRangeQueue", "BatchSize"), 5),
+    Fault(
+        "large ranges take what small ones may",
+        checks.m04_processor,
+        ("DataProcessorFromLargeRangeQueue", "ScalingConfig", "MaximumConcurrency"),
+        ref("ProcessorMaxConcurrency"),
+    ),
     Fault("two objects in one life", checks.m04_processor, ("DataIndexerFromIndexQueue", "BatchSize"), 2),
     Fault("a life too short for a large object", checks.m04_processor, ("DataIndexer", "Timeout"), 50),
     Fault("the wrong handler", checks.m06_functions, ("DataQuery", "Handler"), "market_analytics.query.handler"),
@@ -115,6 +122,8 @@ FAULTS = [
     ),
     Fault("a batch shows up while in work", checks.m07_queue, ("DataProcessor", "Timeout"), 51),
     Fault("an order shows up while in work", checks.m07_queue, ("IndexQueue", "VisibilityTimeout"), 900),
+    Fault("a large range shows up while in work", checks.m07_queue, ("LargeRangeQueue", "VisibilityTimeout"), 299),
+    Fault("large ranges are tried for ever", checks.m07_queue, ("LargeRangeQueue", "RedrivePolicy"), GONE),
     Fault("orders are tried for ever", checks.m07_queue, ("IndexQueue", "RedrivePolicy"), GONE),
     # Rights.
     Fault(
@@ -161,6 +170,10 @@ FAULTS = [
         {"StringEquals": {"events:sources": "market.analytics.processor"}},
     ),
     Fault("events of any source", checks.m09_event_rule, ("DataProcessorRole", *_ROLE, "PutEvents", "Condition"), {}),
+    Fault("refusals of another name", checks.m24_fate, ("ObjectsRejectedAlarm", "MetricName"), "Rejected"),
+    Fault("another bucket's objects", checks.m24_fate, ("DataQuery", "Environment", "Variables", "DATA_BUCKET"), "x"),
+    Fault("calls of any source", checks.m29_lanes, ("DataAggregatorRole", *_ROLE, "PutEvents", "Condition"), {}),
+    Fault("calls that nobody hears", checks.m29_lanes, ("LanesWaiting", "EventPattern", "detail-type"), ["Lanes"]),
     Fault("a role allows no TLS", checks.m13_roles, ("DataQueryRole", *_ROLE, _TLS), GONE),
     Fault("the table may be deleted", checks.m13_roles, ("DataQueryRole", *_ROLE, "DenyDestruction"), GONE),
     Fault(
@@ -215,6 +228,12 @@ FAULTS = [
         ("MarketData", "PublicAccessBlockConfiguration", "BlockPublicPolicy"),
         value=False,
     ),
+    Fault(
+        "warm throughput that nobody asked for",
+        checks.m02_table,
+        ("MarketDataState", "WarmThroughput", "Fn::If", 2),
+        {},
+    ),
     Fault("provisioned capacity", checks.m02_table, ("MarketDataState", "BillingMode"), "PROVISIONED"),
     Fault("a text as sort key", checks.m02_table, ("MarketDataState", "AttributeDefinitions", 1, "AttributeType"), "S"),
     Fault(
@@ -231,6 +250,12 @@ FAULTS = [
         checks.m18_destroyable,
         ("MarketDataContents", "BucketName"),
         ref("RejectedMarketData"),
+    ),
+    Fault(
+        "S3 may take the account's whole concurrency",
+        checks.m03_ingestion,
+        ("DataIngestion", "ReservedConcurrentExecutions"),
+        GONE,
     ),
     # Logs, tags, names, outputs.
     Fault(
@@ -319,6 +344,7 @@ def test_a_planted_fault_is_noticed(template: Template, fault: Fault) -> None:
         ("MarketDataPolicy", "DependsOn", GONE),
         ("DataProcessor", "DependsOn", GONE),
         ("DataProcessorFromProcessingQueue", "DependsOn", GONE),
+        ("DataProcessorFromLargeRangeQueue", "DependsOn", GONE),
         ("DataIndexer", "DependsOn", GONE),
         ("DataIndexerFromIndexQueue", "DependsOn", GONE),
         ("RejectedMarketDataContents", "Type", "AWS::CloudFormation::WaitConditionHandle"),

@@ -55,6 +55,21 @@ def test_m09_event_rule(template: Template) -> None:
     checks.m09_event_rule(template)
 
 
+def test_m24_fate(template: Template) -> None:
+    """What came in may be asked for, and refused objects are counted and call."""
+    checks.m24_fate(template)
+
+
+def test_m25_retraction(template: Template) -> None:
+    """DELETE /ingest reaches DataRevision alone, which goes on by event and schedule, with what that takes."""
+    checks.m25_retraction(template)
+
+
+def test_m29_lanes(template: Template) -> None:
+    """DataAggregator calls others for help, by an event that it alone may put and it alone hears."""
+    checks.m29_lanes(template)
+
+
 def test_m10_schedule(template: Template) -> None:
     """DataAggregator runs every five minutes."""
     checks.m10_schedule(template)

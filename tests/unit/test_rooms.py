@@ -23,6 +23,7 @@ def house(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("results", "__pycache__"))
     for package in ("file_processing", "market_analytics", "operations", "services", "tickstream"):
         shutil.copytree(ROOT / "functions" / package, tmp_path / package)
+    shutil.copytree(ROOT / "client" / "tickstream_client", tmp_path / "tickstream_client")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -66,12 +67,22 @@ def test_every_room_imports_only_what_it_may(house: Path) -> None:
             "tickstream.keys -> services.clients",
             id="library knows what lies above",
         ),
+        pytest.param(
+            {"client/tickstream_client/records.py": "from tickstream import errors"},
+            "tickstream_client.records -> tickstream.errors",
+            id="client knows the functions",
+        ),
+        pytest.param(
+            {"client/tickstream_client/protocol/bars.py": "from tickstream_client.drivers import threads"},
+            "tickstream_client.protocol.bars -> tickstream_client.drivers.threads",
+            id="client's protocol does I/O",
+        ),
     ],
 )
 def test_an_import_that_does_not_belong_is_named(house: Path, planted: Mapping[str, str], named: str) -> None:
     """An arrow that is planted turns the check red, and its words say which import it is."""
     for name, line in planted.items():
-        path = house / name.removeprefix("functions/")
+        path = house / name.removeprefix("functions/").removeprefix("client/")
         path.write_text(path.read_text(encoding="utf-8") + f"\n{line}\n", encoding="utf-8")
     status, words = _contracts(house)
     assert status == 1

@@ -44,6 +44,8 @@ _CODES: Final = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403)}
 _USUAL: Final = ("AccessDeniedException", 400)
 _READS: Final = frozenset({("s3", "GetObject"), ("s3", "HeadObject")})
 _DELETES: Final = ("s3", "DeleteObjects")
+#: Of a boundary that was deleted: AWS lets nobody delete one that is in use.
+_NOTHING: Final = '{"Version": "2012-10-17", "Statement": []}'
 _AWS_MANAGED: Final = re.compile(r"arn:[^:]+:iam::aws:policy/")
 
 
@@ -123,12 +125,13 @@ class AccessCheck:
     def _messages(self, session: Session, needs: Needs, context: RequestContext) -> list[str]:
         """Decide on all that a request needs, and note it; return what is refused in AWS's words, else empty texts."""
         identity = _policies_of(session.caller, session.role_name)
+        boundary = _boundary_of(session.caller, session.role_name)
         policy = _resource_policy(context)
         messages = []
         for asked in needs:
             message = ""
             try:
-                decision = decide(session.caller, identity, policy, asked)
+                decision = decide(session.caller, identity, policy, asked, boundary)
                 if decision.allowed:
                     self._record.used(session, decision)
                 else:
@@ -187,6 +190,19 @@ def _policies_of(caller: Caller, role_name: str) -> tuple[str, ...]:
     # LocalStack keeps its own as IAM answers them: percent-encoded.
     own = [unquote(document) for document in (*inline, *_in_force(store.MANAGED_POLICIES, attached))]
     return (*own, *(_aws_managed(arn) for arn in attached if _AWS_MANAGED.match(arn)))
+
+
+def _boundary_of(caller: Caller, role_name: str) -> str | None:
+    """Return the document of a role's permissions boundary; one that allows nothing where the policy is gone."""
+    store = iam_stores[caller.account]["us-east-1"]
+    role = store.ROLES.get(role_name)
+    arn = ((role.role.get("PermissionsBoundary") or {}) if role else {}).get("PermissionsBoundaryArn")
+    if not arn:
+        return None
+    if _AWS_MANAGED.match(arn):
+        return _aws_managed(arn)
+    documents = _in_force(store.MANAGED_POLICIES, [arn])
+    return unquote(documents[0]) if documents else _NOTHING
 
 
 def _in_force(policies: Any, attached: Sequence[str]) -> list[str]:

@@ -8,7 +8,6 @@ run as they are deployed. Faults of invocations are carried out by `bench.emulat
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -135,7 +134,7 @@ def _after(_chain: HandlerChain, context: RequestContext, _response: Response) -
     if hit.rule.action is Action.KILL_AFTER:
         _kill(hit.rule, hit.kill)
     else:
-        time.sleep(hit.rule.delay_s)
+        FAULTS.hold(hit.rule)
 
 
 def _kill(rule: FaultRule, kill: Callable[[], bool] | None) -> None:

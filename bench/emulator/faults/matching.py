@@ -32,6 +32,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._rules: dict[str, FaultRule] = {}
         self._records: dict[str, _Record] = {}
         # Replaced as a whole, so that it can be asked without the lock.
@@ -57,6 +58,11 @@ class Faults:
             self._rules.clear()
             self._records.clear()
             self._note_operations()
+
+    def hold(self, rule: FaultRule) -> None:
+        """Return after a rule's `delay_s`, or as soon as the rule applies no more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._rules.get(rule.name) is not rule, rule.delay_s)
 
     def concern(self, service: str, operation: str) -> bool:
         """Say whether any rule is about an operation. Cheap: what no rule is about must cost nothing."""
@@ -116,6 +122,7 @@ class Faults:
 
     def _note_operations(self) -> None:
         self._operations = frozenset((rule.service, rule.operation) for rule in self._rules.values())
+        self._changed.notify_all()
 
 
 #: This LocalStack's rules.

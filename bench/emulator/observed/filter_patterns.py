@@ -2,12 +2,14 @@
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html: terms, optional
 (`?ERROR ?Exception`), excluded (`-Retry`) and quoted ones; and space-delimited patterns (`[ip, user, ...]`), which
-match lines of so many fields: `[ERROR]` means "a line of one field". JSON patterns are refused, not guessed.
+match lines of so many fields: `[ERROR]` means "a line of one field". JSON patterns: `json_patterns`.
 """
 
 import re
 from collections.abc import Callable
 from typing import Final
+
+from bench.emulator.observed import json_patterns
 
 type Matches = Callable[[str], bool]
 
@@ -21,7 +23,7 @@ def compiled(pattern: str) -> Matches:
     """Return what says whether a message matches. Raises ValueError for a pattern of a kind that is not emulated."""
     text = pattern.strip()
     if text.startswith("{"):
-        raise ValueError(f"JSON filter patterns are not emulated: {pattern}")
+        return json_patterns.compiled(text)
     if text.startswith("["):
         return _of_fields(text, pattern)
     return _of_terms(text)

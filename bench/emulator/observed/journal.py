@@ -120,7 +120,7 @@ class Journal:
                 times.announced_ms = times.announced_ms or now_ms
             for range_id in done.rolled_up:
                 times = record.ranges.setdefault(range_id, _Times())
-                times.rolled_up_ms = times.rolled_up_ms or now_ms
+                times.rolled_up_ms = now_ms  # the last of its lanes counts
 
     def note_invocation(self, function: str, log: str, *, failed: bool) -> None:
         """Count an invocation by the REPORT lines in its log, of which an event that ran twice has two."""

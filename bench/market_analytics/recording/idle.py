@@ -12,6 +12,7 @@ from bench.targets import Capability
 from bench.waiting import Patience, wait_for
 
 if TYPE_CHECKING:
+    from bench.measure.journal import FunctionUse, RequestCount
     from bench.stack.outputs import Outputs
     from bench.targets import Target
 
@@ -20,29 +21,35 @@ _POLL_S: Final = 0.05
 
 
 def idle_facts(target: Target, outputs: Outputs) -> dict[str, Any] | None:
-    """Call DataAggregator as its schedule does on a stack at rest, and return what it asked; None without a journal.
+    """Call functions as their schedules do on a stack at rest, and return what they asked; None without a journal.
 
-    Twice, and the second counts: a schedule of five minutes finds its function's environment warm. Resets the journal.
-    Raises TargetError where the function fails, or the journal does not show it.
+    Each twice, and the second counts: a schedule of five minutes finds its function's environment warm. Resets the
+    journal. Raises TargetError where a function fails, or the journal does not show it.
     """
     if Capability.JOURNAL not in target.capabilities:
         return None
-    name = outputs.aggregator_function_name
-    _call(target, name, outputs.schedule_rule_arn)
-    _ended(target, name)
-    reset_journal(target)
-    _call(target, name, outputs.schedule_rule_arn)
-    journal = _ended(target, name)
-    used = [use for use in journal.functions if use.function == name]
+    measured = [_measured(target, name) for name in (outputs.aggregator_function_name, outputs.revision_function_name)]
     return {
-        "invocations": sum(use.invocations for use in used),
-        "requests": [asdict(row) for row in journal.requests if row.caller == name],
-        "functions": [asdict(use) for use in used],
+        "invocations": sum(use.invocations for uses, _ in measured for use in uses),
+        "requests": [asdict(row) for _, rows in measured for row in rows],
+        "functions": [asdict(use) for uses, _ in measured for use in uses],
     }
 
 
-def _call(target: Target, name: str, rule_arn: str) -> None:
-    event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}, "resources": [rule_arn]}
+def _measured(target: Target, name: str) -> tuple[list[FunctionUse], list[RequestCount]]:
+    _call(target, name)
+    _ended(target, name)
+    reset_journal(target)
+    _call(target, name)
+    journal = _ended(target, name)
+    return (
+        [use for use in journal.functions if use.function == name],
+        [row for row in journal.requests if row.caller == name],
+    )
+
+
+def _call(target: Target, name: str) -> None:
+    event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
     answer = target.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
     if "FunctionError" in answer:
         raise TargetError(

@@ -25,6 +25,8 @@ WATCHED: Final = 4
 #: How late it may be found that an ingest is visible.
 RESOLUTION_S: Final = ASK_EVERY_S * WATCHED
 _DONE: Final = frozenset({"complete", "partly_rejected", "rejected"})
+#: Nobody will see these.
+_TAKEN_BACK: Final = frozenset({"retracting", "retracted", "replaced"})
 
 
 class Visibility:
@@ -84,11 +86,16 @@ class Visibility:
             self._watched.append(youngest.ingest_id)
 
     def look(self, ingest_id: str) -> None:
-        """Ask for one ingest that is watched; when it is done, note the time and watch it no more."""
+        """Ask for one ingest that is watched; when it is done, note the time and watch it no more.
+
+        One that is taken back is watched no more either.
+        """
         try:
             answer = self._api.get(f"/ingest/{ingest_id}")
         except ApiError:
             return
-        if answer.status == 200 and answer.body.get("state") in _DONE:
+        state = answer.body.get("state") if answer.status == 200 else None
+        if state in _DONE:
             self.visible_s[ingest_id] = self._elapsed_s()
+        if state in _DONE | _TAKEN_BACK:
             self._watched.remove(ingest_id)

@@ -27,14 +27,15 @@
     }
   };
 
-  // Charts over time move together: zooming into one shows the same seconds in the others.
+  // Charts over time move together, those of one group where there are several: zooming into one shows the same seconds
+  // in the others.
   const follow = (changed, event) => {
     const from = event["xaxis.range[0]"], to = event["xaxis.range[1]"];
     const whole = event["xaxis.autorange"] === true;
     if (from === undefined && !whole) return;
     for (const chart of overTime) {
       const [lower, upper] = chart.layout.xaxis.range;
-      if (chart === changed || (lower === from && upper === to)) continue;
+      if (chart === changed || chart.dataset.group !== changed.dataset.group || (lower === from && upper === to)) continue;
       Plotly.relayout(chart, whole ? { "xaxis.autorange": true } : { "xaxis.range": [from, to] });
     }
   };

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tickstream.errors import ObjectRejected, Reason, RowRejected
-from tickstream.feeds.documents import as_if_told, columns_of, lacking, required_columns_of, templates_of
+from tickstream.feeds.documents import as_if_told, columns_of, lacking, required_columns_of, templates_of, thawed
 from tickstream.feeds.heading import UTF8_BOM, heading_of, lines_of, looks_like, split_row
 from tickstream.feeds.readers import RowReader, column_key, facts_of
 from tickstream.feeds.rows import csv_rows, json_rows, json_text, json_values
 from tickstream.feeds.templates import take_apart
-from tickstream.ingests import Format
+from tickstream.ingests import FeedChoice, Format
 from tickstream.json_documents import rows_within, values_at_top
 from tickstream.rows import load_json
 from tickstream.ticks import Tick
@@ -93,6 +93,18 @@ def choose(candidate: Candidate, catalogue: Catalogue) -> Chosen | None:
     return _the_one(
         _fits((one for name, one in catalogue.built_in.items() if name not in hidden), candidate, is_own=False)
     )
+
+
+def chosen_by(key: str, feed: str, catalogue: Catalogue) -> FeedChoice:
+    """Say how it came that the object of a key is read by a feed. feed: as it is frozen; empty: none.
+
+    catalogue: the one that it was chosen from.
+    """
+    if _SEGMENT.search(key):
+        return FeedChoice.NAMED
+    if not feed:
+        return FeedChoice.NATIVE
+    return FeedChoice.OWN if thawed(feed).name in catalogue.own else FeedChoice.BUILT_IN
 
 
 def _fits(feeds: Iterable[Feed], candidate: Candidate, *, is_own: bool) -> Iterator[Chosen | _Misfit]:

@@ -210,6 +210,9 @@ class Feed(Part, frozen=True):
     schema: TableSchema = TableSchema()
     #: What the user has to say, because no file does: the key and a sentence.
     told: dict[Text, Text] = {}
+    #: Whether new bytes under an old key are added to what came under it before, or take its place; empty: as the
+    #: bucket has it.
+    same_key: Literal["", "add", "replace"] = ""
 
     @property
     def formats(self) -> tuple[str, ...]:

@@ -49,6 +49,10 @@ class Day:
         """Whether a minute belongs to it."""
         return any(first <= minute < end for first, end in self.parts)
 
+    def has_any(self, start: int, end: int) -> bool:
+        """Whether any minute from one to before another belongs to it."""
+        return any(max(first, start) < min(last, end) for first, last in self.parts)
+
 
 class Days(Protocol):
     """Days one after the other: none overlaps another."""

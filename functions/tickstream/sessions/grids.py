@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from tickstream.sessions.exchanges import MINUTES_PER_DAY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     from tickstream.sessions.days import Day, Days
@@ -17,6 +18,12 @@ class Grid(Protocol):
 
     def start_of(self, minute: int) -> int | None:
         """Return the start of the bar that a minute belongs to; None where it belongs to none."""
+
+    def end_of(self, start: int) -> int:
+        """Return the minute before which the bar ends that starts there."""
+
+    def starts(self, first: int, end: int) -> Iterator[int]:
+        """Yield the start of each bar that starts from one minute to before another, and that minutes belong to."""
 
     def settled(self, minute: int) -> int:
         """Return the first minute from this one on at which no bar is under way that started before."""
@@ -40,6 +47,14 @@ class UtcGrid:
     def start_of(self, minute: int) -> int:
         """See Grid."""
         return minute - minute % self._minutes
+
+    def end_of(self, start: int) -> int:
+        """See Grid."""
+        return start + self._minutes
+
+    def starts(self, first: int, end: int) -> Iterator[int]:
+        """See Grid."""
+        yield from range(self.settled(first), end, self._minutes)
 
     def settled(self, minute: int) -> int:
         """See Grid."""
@@ -72,6 +87,20 @@ class SessionGrid:
         """See Grid."""
         day = self._under_way(minute)
         return self._bar(day, minute)[0] if day is not None and day.has(minute) else None
+
+    def end_of(self, start: int) -> int:
+        """See Grid."""
+        day = self._under_way(start)
+        return start if day is None else self._bar(day, start)[1]
+
+    def starts(self, first: int, end: int) -> Iterator[int]:
+        """See Grid."""
+        minute = first
+        while minute < end and (day := self._days.ending_after(minute)) is not None:
+            for start in range(day.start, min(day.end, end), self._minutes or max(1, day.end - day.start)):
+                if start >= first and day.has_any(start, self._bar(day, start)[1]):
+                    yield start
+            minute = day.end
 
     def settled(self, minute: int) -> int:
         """See Grid."""

@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tickstream_client.trial import Trial, try_file
 
 from tests.vendor_samples import OWN_FEEDS, SAMPLES, UPDATES
 from tickstream.errors import ObjectRejected, Reason
 from tickstream.feeds.catalogue import Catalogue, catalogue_of
+from tickstream_client.feeds.trial import Trial, try_file
 
 if TYPE_CHECKING:
     from tests.vendor_samples import Sample

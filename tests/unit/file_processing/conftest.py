@@ -17,8 +17,9 @@ from tickstream.files import decode_pointer, encode_pointer
 from tickstream.notifications import object_created
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from tickstream.arrival_lists import Placed
     from tickstream.file_status import FileStatus
     from tickstream.files import FilePointer
     from tickstream.ingests import Read, Source
@@ -148,6 +149,24 @@ class Watched:
         written = self.world.statuses.replace(stored, status)
         self.world.after_effect("status")
         return written
+
+    def get_each(self, file_ids: Sequence[str]) -> list[FileStatus | None]:
+        """See StatusTable."""
+        return self.world.statuses.get_each(file_ids)
+
+    def list_each(self, shards: Sequence[str], limit_each: int, first: int, last: int) -> list[Placed]:
+        """See StatusTable."""
+        return self.world.statuses.list_each(shards, limit_each, first, last)
+
+    def get_statistics(self, pointer: FilePointer) -> bytes | None:
+        """See StatusTable."""
+        return self.world.statuses.get_statistics(pointer)
+
+    def put_statistics(self, pointer: FilePointer, packed: bytes) -> None:
+        """See StatusTable."""
+        self.world.before_effect("statistics")
+        self.world.statuses.put_statistics(pointer, packed)
+        self.world.after_effect("statistics")
 
 
 def again(work: Callable[[], object]) -> None:

@@ -62,9 +62,9 @@ def test_repeating_moves_changes_nothing(deliveries: list[Move], random: object)
 
 
 def test_a_new_upload_starts_over() -> None:
-    """A later version forgets reason, statistics, totals and history of the one before, even of a completed one."""
+    """A later version forgets reason, totals and history of the one before, even of a completed one."""
     done = FileStatus(
-        replace(move("A", 3, Status.COMPLETED), statistics=b"packed", rejected=2, bad_rows=(BadRow(0, "r", "d"),)),
+        replace(move("A", 3, Status.COMPLETED), rejected=2, bad_rows=(BadRow(0, "r", "d"),)),
         ("validator at some time",),
     )
     upload = move("B")
@@ -73,11 +73,10 @@ def test_a_new_upload_starts_over() -> None:
 
 
 def test_later_stages_keep_what_earlier_ones_found() -> None:
-    """Statistics, bad rows and the time of receipt survive moves that say nothing about them; a reason does not."""
+    """Bad rows, their number and the time of receipt survive moves that say nothing about them; a reason does not."""
     stored = FileStatus(
         replace(
             move(status=Status.FAILED),
-            statistics=b"packed",
             rejected=2,
             bad_rows=(),
             reason=Failure("dead_lettered", ""),
@@ -85,7 +84,7 @@ def test_later_stages_keep_what_earlier_ones_found() -> None:
         ("processor failed at 1970-01-01T00:00:00.000Z",),
     )
     after = advanced(stored, replace(move(attempt=1, status=Status.COMPLETED), received_ms=999_999))
-    assert (after.last.statistics, after.last.rejected, after.last.bad_rows) == (b"packed", 2, ())
+    assert (after.last.rejected, after.last.bad_rows) == (2, ())
     assert after.last.reason is None
     assert after.last.received_ms == 1_000
     assert after.history[-1] == "aggregator at 1970-01-01T00:00:00.000Z"
@@ -147,7 +146,6 @@ statuses = st.builds(
         st.none() | st.builds(Failure, texts, texts),
         st.none() | st.lists(st.builds(BadRow, st.integers(0, 10**12), texts, texts), max_size=3).map(tuple),
         st.none() | st.integers(0, 10**9),
-        st.none() | st.binary(max_size=9),
         st.none()
         | st.builds(
             Totals,
@@ -189,7 +187,6 @@ def test_f05_a_caller_sees_the_named_fields_and_no_internals() -> None:
     """The API's fields are there under their names; sequencer, versions, history and packed bytes are not."""
     known = replace(
         move(status=Status.COMPLETED, at_ms=1_767_623_400_123),
-        statistics=b"packed",
         rejected=1,
         bad_rows=(BadRow(28, "bad_price", "a plain decimal is wanted"),),
         totals=Totals(3, 1, 2, 2, 1_500_000_000, 10**36 + 1, 1_767_623_400_000_000_001, 1_767_623_460 * 10**9),

@@ -95,6 +95,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
         "TABLE_NAME": TABLE,
+        "DATA_BUCKET": BUCKET,
         "MAX_FILE_BYTES": "1000",
     }.items():
         monkeypatch.setenv(name, value)

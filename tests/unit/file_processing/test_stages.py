@@ -9,10 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.emulator.dynamodb.table import wire_size_bytes
 from file_processing import data_processor_files
 from tickstream.errors import MalformedItem, ServiceIncomplete
 from tickstream.file_status import Outcome, Status
 from tickstream.files import decode_pointer, encode_pointer, redriven
+from tickstream.status_items import status_item
+from tickstream.symbol_statistics import pack_statistics, unpack_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,12 +129,12 @@ def test_a_file_that_costs_too_much_fails_by_that_name(world: Any, monkeypatch: 
     assert (status.last.status, status.last.reason.code) == (Status.FAILED, "too_much_work")
 
 
-@pytest.mark.parametrize("point", range(5))
+@pytest.mark.parametrize("point", range(6))
 @pytest.mark.parametrize("side", ["before_effect", "after_effect"])
 def test_death_at_any_write_changes_nothing_in_the_end(
     make_world: Callable[[], Any], csv_file: Any, died: type[Exception], point: int, side: str
 ) -> None:
-    """Delivered again after a death around any of the five writes and sends, the status ends equal, history too."""
+    """Delivered again after a death around any of the six writes and sends, the status ends equal, history too."""
     content = csv_file(*TICKS) + b"bad\n"
     calm, deadly = make_world(), make_world()
     expected = calm.run(calm.upload(KEY, content))
@@ -144,7 +147,7 @@ def test_death_at_any_write_changes_nothing_in_the_end(
 
     setattr(deadly, side, die)
     assert deadly.run(deadly.upload(KEY, content)) == expected
-    assert len(seen) >= 5
+    assert len(seen) >= 6
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -220,6 +223,38 @@ def test_totals_need_the_statistics_of_the_same_upload(world: Any, csv_file: Any
     body = world.to_processor.pop()
     with pytest.raises(MalformedItem, match="no statistics"):
         world.complete(body)
+    world.statuses.put_statistics(decode_pointer(body), pack_statistics([]))
+    with pytest.raises(MalformedItem, match="no statistics"):  # nor before the processor's own move is on record
+        world.complete(body)
+
+
+def test_a12_what_a_status_weighs_does_not_grow_with_a_files_symbols(world: Any, csv_file: Any) -> None:
+    """Statistics are written once, beside the status: each move of a file of 500 symbols takes one write unit."""
+    content = csv_file(*((f"SYM{number}", number, "10.5", "2") for number in range(500)))
+    world.validate(world.upload(KEY, content))
+    (body,) = world.to_processor
+    pointer = decode_pointer(body)
+    written: list[str] = []
+    world.before_effect = written.append
+    world.process(body, 1 << 20)
+    assert written == ["statistics", "status", "send to aggregator"]
+    assert len(unpack_statistics(world.statuses.get_statistics(pointer))) == 500
+    (body,) = world.to_aggregator
+    world.complete(body)
+    assert written[3:] == ["status"]
+    assert wire_size_bytes(status_item(world.status(KEY))) <= 1024
+    assert world.status(KEY).last.totals.symbols == 500
+
+
+def test_a12_statistics_belong_to_an_upload_and_not_to_a_file_or_an_attempt(world: Any, csv_file: Any) -> None:
+    """Another attempt finds them, another upload does not: its totals are of its own bytes."""
+    world.validate(world.upload(KEY, csv_file(*TICKS), 1))
+    first = world.to_processor.pop()
+    world.validate(world.upload(KEY, csv_file(*TICKS[:1]), 2))
+    second = world.to_processor.pop()
+    world.process(second)
+    assert world.statuses.get_statistics(decode_pointer(first)) is None
+    assert world.statuses.get_statistics(redriven(decode_pointer(second))) is not None
 
 
 def test_a_file_with_a_header_alone_completes_empty(world: Any, csv_file: Any) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from file_processing import status_query
-from file_processing.status_query import file_id_from, respond
+from file_processing.status_query import Settings, file_id_from, respond
 from tickstream.errors import BadRequest
 
 KEY = "feeds/2026/nyse trades%201.csv"
@@ -21,7 +21,8 @@ NOW_S = 1_767_623_400
 
 def query(world: Any, sent: str | None, now_s: int = NOW_S) -> dict[str, Any]:
     """Ask for what stands in the path, as it stands there."""
-    return respond({"pathParameters": None if sent is None else {"fileId": sent}}, world.statuses, now_s)
+    event = {"pathParameters": None if sent is None else {"fileId": sent}}
+    return respond(event, world.statuses, Settings("table", BUCKET), now_s * 1000)
 
 
 def test_f05_a_known_file_is_shown(world: Any, csv_file: Any) -> None:

@@ -17,6 +17,7 @@ from file_processing import data_processor_files
 from tickstream.bars import bar_of
 from tickstream.decoding import Limits
 from tickstream.errors import MalformedItem, ObjectRejected
+from tickstream.files import decode_pointer
 from tickstream.symbol_statistics import (
     StatisticsFold,
     SymbolStatistics,
@@ -106,14 +107,16 @@ def test_f11_statistics_are_exact_for_any_cut_and_format(
         # Pieces so small that a gzipped file, or a row group, is several.
         patch.setattr(data_processor_files, "LIMITS", Limits(block_bytes=max(span_bytes, 64), parquet_rows=7))
         world.process(world.to_processor.pop(), span_bytes)
+    (body,) = world.to_aggregator
+    packed = world.statuses.get_statistics(decode_pointer(body))
     world.complete(world.to_aggregator.pop())
     last = world.status("file").last
     with localcontext(prec=100):
-        _compare(last, oracle(rows), len(rows))
+        _compare(last, packed, oracle(rows), len(rows))
 
 
-def _compare(last: Any, expected: dict[str, dict[str, Any]], rows: int) -> None:
-    assert {one.symbol: as_decimals(one) for one in unpack_statistics(last.statistics)} == expected
+def _compare(last: Any, packed: bytes, expected: dict[str, dict[str, Any]], rows: int) -> None:
+    assert {one.symbol: as_decimals(one) for one in unpack_statistics(packed)} == expected
     assert last.totals == Totals(
         ticks=rows,
         rejected=0,

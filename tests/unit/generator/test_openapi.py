@@ -11,18 +11,22 @@ from openapi_spec_validator import validate
 from generator.__main__ import main
 from generator.openapi import CONTRACTS, document
 from tickstream.file_status import Stage, Status
-from tickstream.ingests import IngestState
+from tickstream.ingests import FeedChoice, IngestState
+from tickstream.promises import ASKED_STATES
 
 ROOT = Path(__file__).resolve().parents[3]
 
+#: What both APIs ask lists by.
+LISTS = ["functions/tickstream/list_questions.py", "functions/tickstream/page_tokens.py"]
 #: The modules that refuse what a caller of each API sends.
 REFUSING = {
     "market-analytics": [
         "functions/market_analytics/*.py",
         "functions/services/api_requests.py",
         "functions/tickstream/sessions/*.py",
+        *LISTS,
     ],
-    "file-processing": ["functions/file_processing/*.py"],
+    "file-processing": ["functions/file_processing/*.py", *LISTS],
 }
 #: What no caller can see: the gateway routes nothing that the function does not know.
 UNREACHABLE = {"unknown_route"}
@@ -129,9 +133,14 @@ def test_states_are_the_functions_own() -> None:
     """The words that a caller may see are those that the functions have."""
 
     def words(name: str, path: str, field: str) -> list[str]:
-        answer: Any = document(CONTRACTS[name])["paths"][path]["get"]["responses"]["200"]
-        return list(answer["content"]["application/json"]["schema"]["properties"][field]["enum"])
+        described: Any = document(CONTRACTS[name])
+        answer = described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        if "$ref" in answer:
+            answer = described["components"]["schemas"][answer["$ref"].rpartition("/")[2]]
+        return list(answer["properties"][field]["enum"])
 
     assert words("market-analytics", "/ingest/{ingestId}", "state") == list(IngestState)
+    assert words("market-analytics", "/ingest/{ingestId}", "feedChosenBy") == list(FeedChoice)
+    assert sorted(ASKED_STATES) == sorted(IngestState)
     assert words("file-processing", "/status/{fileId}", "status") == list(Status)
     assert words("file-processing", "/status/{fileId}", "stage") == list(Stage)

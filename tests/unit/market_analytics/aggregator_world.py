@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
-from market_analytics.data_aggregator import Clock, Settings, on_processed, on_schedule
-from market_analytics.data_aggregator_election import PARTITION, ROLLING_UP
-from market_analytics.data_aggregator_hours import read_hour
-from market_analytics.data_aggregator_rollups import roll_up_pending
+from market_analytics.data_aggregator import Aggregator, Clock, Settings
+from market_analytics.data_aggregator_election import PARTITION, ROLLING_UP, Ended
+from market_analytics.data_aggregator_lists import roll_up_pending
+from market_analytics.data_aggregator_rollups import Rollups
+from market_analytics.data_revision import Revision
+from market_analytics.hour_reads import completed, read_hour
 from services.memory_table import MemoryTable
 from tickstream import keys
 from tickstream.bar_codec import encode_bars
 from tickstream.bars import Bar, bar_of, merge_bars
 from tickstream.hours import Rollup, Segment, Slice, current_bars
-from tickstream.ingests import Activity, Pending, Receipt
+from tickstream.ingests import Activity, Manifest, Pending, Receipt
 from tickstream.items import (
     activity_item,
     hour_item_from,
     key_of,
+    manifest_item,
     pending_item,
     receipt_items,
     slice_item,
 )
 from tickstream.messages import ProcessedRange, event_details
+from tickstream.symbol_lists import symbol_items
 from tickstream.ticks import Tick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from tickstream.items import Item
     from tickstream.keys import SymbolHour
@@ -47,13 +52,19 @@ class Died(Exception):
 
 @dataclass
 class World:
-    """A table, a clock, and what the bars must be: everything that was ever written as a slice, once."""
+    """A table, a clock, and what the bars must be: everything that was ever written as a slice, once.
+
+    written: of each range its bars. retracted: ingests that do not count any more.
+    """
 
     table: MemoryTable = field(default_factory=MemoryTable)
     now_ms: int = RECEIVED_MS
-    expected: dict[SymbolHour, list[Bar]] = field(default_factory=dict)
+    written: dict[tuple[str, int], list[tuple[SymbolHour, Bar]]] = field(default_factory=dict)
+    retracted: set[str] = field(default_factory=set)
     ranges: dict[tuple[str, int], tuple[Receipt, list[Item]]] = field(default_factory=dict)
     threshold: int = THRESHOLD
+    calls: list[str] = field(default_factory=list)
+    orders: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Have items expire by the world's clock."""
@@ -62,34 +73,98 @@ class World:
     @property
     def settings(self) -> Settings:
         """What the stack would set."""
-        return Settings("table", self.threshold, overdue_seconds=900)
+        return Settings("table", "default", self.threshold, overdue_seconds=900)
 
     @property
     def clock(self) -> Clock:
         """Plenty of time left."""
         return Clock(lambda: self.now_ms, lambda: 50.0, lambda _: None)
 
+    @property
+    def expected(self) -> dict[SymbolHour, list[Bar]]:
+        """By hour, the bars of what counts; of an hour that had some once there may be none."""
+        expected: dict[SymbolHour, list[Bar]] = {}
+        for (ingest, _), bars in self.written.items():
+            for symbol_hour, bar in bars:
+                counting = expected.setdefault(symbol_hour, [])
+                counting += [bar] if ingest not in self.retracted else []
+        return expected
+
+    def aggregator(self, clock: Clock | None = None) -> Aggregator:
+        """One invocation, whose calls are heard."""
+        return Aggregator(self.table, self.settings, clock or self.clock, self._heard(self.calls), self.put_orders)
+
+    def revision(self, remaining_s: Callable[[], float] = lambda: 900.0) -> Revision:
+        """One invocation of DataRevision, whose calls are heard."""
+        return Revision(self.table, lambda: self.now_ms, remaining_s, self.put_orders, self._heard(self.calls))
+
+    @property
+    def put_orders(self) -> Callable[[Sequence[str]], dict[int, str]]:
+        """Hears what DataRevision is asked for."""
+        return self._heard(self.orders)
+
+    @staticmethod
+    def _heard(details: list[str]) -> Callable[[Sequence[str]], dict[int, str]]:
+        def put(more: Sequence[str]) -> dict[int, str]:
+            details.extend(more)
+            return {}
+
+        return put
+
+    def serve_orders(self) -> None:
+        """Deliver what DataRevision is asked for, and what comes of it."""
+        while self.orders:
+            self.revision().on_order(json.loads(self.orders.pop(0)))
+        self.serve_calls()
+
+    def begin(self, ingest: str, ranges: int) -> None:
+        """The manifest of an ingest."""
+        self.table.put(manifest_item(Manifest(ingest_id_of(ingest), RECEIVED_MS, ranges)))
+
+    def delete(self, ingest: str) -> str:
+        """DELETE /ingest of it; returns the state of the answer."""
+        answer = self.revision().on_request({"pathParameters": {"ingestId": ingest_id_of(ingest)}})
+        return str(answer["state"])
+
+    def serve_calls(self) -> None:
+        """Deliver the calls for help, and those that come of them."""
+        while self.calls:
+            self.aggregator().on_called(json.loads(self.calls.pop(0)))
+
     def write(self, ingest: str, index: int, symbols: Iterable[str], *, hours: int = 1) -> None:
         """What DataProcessor writes of a new range before its receipt: one tick of its own a symbol and hour."""
         ingest_id, range_id = ingest_id_of(ingest), keys.range_id(ingest_id_of(ingest), index)
-        items = [pending_item(Pending(ingest_id, index, RECEIVED_MS))]
+        items: list[Item] = []
         touched: dict[str, tuple[int, ...]] = {}
         for symbol in symbols:
             for hour in range(HOUR, HOUR + hours):
-                offset = len(self.ranges) * 1_000 + len(items)
+                offset = len(self.ranges) * 1_000 + 1 + len(items)
                 timestamp_ns = hour * keys.NS_PER_HOUR + offset % 60 * keys.NS_PER_MINUTE
                 bar = bar_of(Tick(symbol, timestamp_ns, (1 + offset) * 10**9, 10**9), ingest_id, "", offset)
-                self.expected.setdefault((symbol, hour), []).append(bar)
+                self.written.setdefault((ingest, index), []).append(((symbol, hour), bar))
                 piece = Slice(symbol, hour, range_id, encode_bars([bar]))
                 items.append(slice_item(piece, ingest_id, index, RECEIVED_MS))
                 touched[symbol] = (*touched.get(symbol, ()), hour)
         self.table.batch_write(items)
-        receipt = Receipt(ingest_id, index, len(items) - 1, 1, self.now_ms, touched)
+        receipt = Receipt(ingest_id, index, len(items), 1, self.now_ms, touched)
         self.ranges[ingest, index] = (receipt, items)
 
     def commit(self, ingest: str, index: int) -> None:
-        """The receipt; after it the event."""
-        self.table.batch_write(receipt_items(self.ranges[ingest, index][0], RECEIVED_MS))
+        """The receipt and the entries; after them the event."""
+        receipt = self.ranges[ingest, index][0]
+        self.table.batch_write([*receipt_items(receipt, RECEIVED_MS), *self.entries(ingest, index)])
+
+    def lanes(self, ingest: str, index: int) -> tuple[int, ...]:
+        """The lanes of a range's symbols; of one that nobody wrote, any."""
+        if (ingest, index) not in self.ranges:
+            return (0,)
+        return tuple(sorted({keys.lane_of(symbol) for symbol in self.ranges[ingest, index][0].hours}))
+
+    def entries(self, ingest: str, index: int) -> list[Item]:
+        """Its entries in the lists of lanes."""
+        return [
+            pending_item(Pending(ingest_id_of(ingest), index, RECEIVED_MS, lane)) for lane in self.lanes(ingest, index)
+        ]
 
     def process(self, ingest: str, index: int, symbols: Iterable[str], *, hours: int = 1) -> None:
         """A whole range, committed."""
@@ -98,8 +173,8 @@ class World:
 
     def process_again(self, ingest: str, index: int) -> None:
         """The same range after a redelivery: the same slices, the entry, the receipt."""
-        receipt, items = self.ranges[ingest, index]
-        self.table.batch_write([*items, *receipt_items(receipt, RECEIVED_MS)])
+        self.table.batch_write(self.ranges[ingest, index][1])
+        self.commit(ingest, index)
 
     def open(self, ingest: str, ranges: int) -> None:
         """The entry in the list of open ingests."""
@@ -107,33 +182,40 @@ class World:
 
     def event(self, ingest: str, index: int) -> bool:
         """Deliver the event of a range."""
-        import json  # noqa: PLC0415 - EventBridge decodes the detail
-
-        (detail,) = event_details([ProcessedRange(ingest_id_of(ingest), index, 1, 0, RECEIVED_MS, RECEIVED_MS)])
-        return on_processed(json.loads(detail), self.table, self.settings, self.clock)
+        lanes = self.lanes(ingest, index)
+        (detail,) = event_details([ProcessedRange(ingest_id_of(ingest), index, 1, 0, RECEIVED_MS, RECEIVED_MS, lanes)])
+        return self.aggregator().on_processed(json.loads(detail))
 
     def announce(self, ingest: str, index: int) -> None:
-        """Have the event of a range find somebody at work: it counts itself and ends."""
-        shard = keys.pending_partition(keys.range_id(ingest_id_of(ingest), index))
-        self.table.add(key_of(PARTITION, ROLLING_UP), "count", 1, "shards", [shard])
+        """Have the event of a range find somebody at work: it names its lanes and ends."""
+        self.table.count(key_of(PARTITION, ROLLING_UP), ["v", *(f"w{lane}" for lane in self.lanes(ingest, index))])
 
     def rollups(self) -> dict[tuple[str, int], Item]:
         """All items but the lease."""
         return {key: item for key, item in self.table.contents().items() if key[0] != PARTITION}
 
     def roll_up(self) -> bool:
-        """One aggregator without any lease: what a paused or mistaken one may do."""
-        return roll_up_pending(self.table, keys.pending_partitions(), self.threshold, lambda: False)
+        """One aggregator that claims nothing: what a paused or mistaken one may do."""
+        return self.roll_up_until(lambda: False) is Ended.FINISHED
 
-    def schedule(self) -> dict[str, int]:
-        """The scheduled run: its metrics by name."""
-        return {metric.name: metric.value for metric in on_schedule(self.table, self.settings, self.clock)}
+    def roll_up_until(self, time_is_up: Callable[[], bool]) -> Ended:
+        """The same, with so much time."""
+        lanes = frozenset(range(keys.LANES))
+        return roll_up_pending(Rollups(self.table, self.threshold, time_is_up), lanes, lambda: frozenset({0}))
+
+    def schedule(self, clock: Clock | None = None) -> dict[str, int]:
+        """The scheduled run, and who is called by it: its metrics by name."""
+        metrics = {metric.name: metric.value for metric in self.aggregator(clock).on_schedule()}
+        self.serve_calls()
+        return metrics
 
     def check_readers(self) -> None:
-        """Every hour reads as its ticks say, whatever rollups are worth at the moment."""
+        """Every hour reads as its ticks say, whatever rollups are worth at the moment; who has one is listed."""
         for symbol_hour, bars in self.expected.items():
-            read = current_bars(read_hour(self.table, symbol_hour, max_slices=10**6))
-            assert read == merge_bars(bars), symbol_hour
+            read = completed(self.table, read_hour(self.table, symbol_hour, max_slices=10**6))
+            assert current_bars(read) == merge_bars(bars), symbol_hour
+            if read.rollup or read.segments:
+                assert all(map(self.table.get, symbol_items(symbol_hour[0])))
 
     def check_confirmed(self) -> None:
         """Rollups and segments alone have everything, and nothing waits."""
@@ -142,11 +224,12 @@ class World:
         for symbol_hour, bars in self.expected.items():
             hour = read_hour(self.table, symbol_hour, max_slices=10**6)
             assert not hour.loose_slices(), symbol_hour
-            assert current_bars(type(hour)(hour.symbol, hour.hour, hour.rollup, (), hour.segments)) == merge_bars(bars)
+            alone = type(hour)(hour.symbol, hour.hour, hour.rollup, (), hour.segments, hour.revisions)
+            assert current_bars(alone) == merge_bars(bars)
 
     def pending(self) -> int:
-        """Entries in the work list."""
-        return len(self.table.query_each(keys.pending_partitions()))
+        """Entries in the lists of lanes."""
+        return len(self.table.query_each(map(keys.pending_partition, range(keys.LANES))))
 
     def open_ingests(self) -> int:
         """Entries in the list of open ingests."""

@@ -6,31 +6,40 @@ import re
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
-from market_analytics.data_aggregator_election import PARTITION, ROLLING_UP, Election
+from market_analytics.data_aggregator_election import PARTITION, ROLLING_UP, Election, Ended
 from services.memory_table import MemoryTable
-from tests.unit.market_analytics.election_model import ALL_SHARDS, NOBODY, SCHEDULE, SHARD_OF, UNKNOWN, At
+from tests.unit.market_analytics.election_model import own_lanes
+from tests.unit.market_analytics.election_states import CALLED, EVENTS, LANES, NOBODY, NONE, SCHEDULE, At
 from tickstream.errors import ServiceIncomplete
 from tickstream.items import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
-    from tests.unit.market_analytics.election_model import State
+    from market_analytics.data_aggregator_election import Lanes, Share, Work
+    from tests.unit.market_analytics.election_states import State
     from tickstream.items import Item
 
 HOLD_MS: Final = 1_000
 #: What each place in the model does next, as the real one does it.
 _NEXT: Final = {
-    At.COUNTS: "add",
+    At.NAMES: "count",
+    At.BEGINS: "get",
     At.ASKS: "own",
-    At.TAKES: "put",
-    At.LOOKS: "get",
+    At.CLAIMS: "change",
+    At.LOOKS_WHO: "get",
     At.READS: "read",
+    At.SHARES: "change",
+    At.LOOKS_SHARED: "get",
+    At.CALLS: "call",
     At.WORKS: "work",
-    At.RELEASES: "put",
-    At.LOOKS_AGAIN: "get",
+    At.GOES_ON: "change",
+    At.LOOKS_WHAT: "get",
+    At.UNDOES: "change",
+    At.LOOKS_UNDONE: "get",
+    At.CALLS_NEXT: "call",
 }
 
 
@@ -40,63 +49,75 @@ class Real:
     def __init__(self) -> None:
         self.next: dict[int, str] = {}
         self._table = MemoryTable()
-        self._listed: set[int] = set()
+        self._listed: set[tuple[int, int]] = set()
+        self._calls: set[Lanes] = set()
         self._now_ms = 1
         self._lives: dict[int, greenlet] = {}
-        self._fault = ""
+        self._called_for: Lanes = NONE
+        self._until_ms: dict[int, int] = {}
+        self._what = ""
         self._begin_again = NOBODY
         # Each life is another holder, as in the functions.
         self._numbers = count()
 
     def do(self, step: str) -> None:
         """Do what the model did."""
-        who, what = re.fullmatch(r"(event \d|schedule) (.*)", step).groups()  # type: ignore[union-attr]
-        number = SCHEDULE if who == "schedule" else int(who[-1])
+        who, what = re.fullmatch(r"(event \d|schedule|called(?: for \[[\d, ]+\])?) (.*)", step).groups()  # type: ignore[union-attr]
+        names = {"schedule": SCHEDULE, "called": CALLED} | {f"event {event}": event for event in range(EVENTS)}
+        number = names[who.partition(" for")[0]]
         if what == "begins":
-            self._listed |= {number} - {SCHEDULE}
+            if number == CALLED:
+                self._called_for = frozenset(map(int, re.findall(r"\d+", who)))
+                self._calls.remove(self._called_for)
+            elif number < EVENTS:
+                self._listed |= {(number, lane) for lane in own_lanes(number)}
             self._begin(number)
         elif what == "comes again":
-            lease = self._item()
-            if _holder(lease) == number:
-                self._now_ms = max(self._now_ms, int(lease["untilMs"]["N"]))
+            self._now_ms = max(self._now_ms, self._until_ms[number])
             self._begin(number)
         elif what.startswith("dies"):
             self.next.pop(number)
             self._lives.pop(number)
         else:
-            self._fault = what
+            self._what = what
             self._go_on(number)
 
     def compare(self, state: State, step: str) -> None:
-        """Compare the item, the list, and what everybody is about to do."""
-        item, lease = self._item(), state.lease
-        is_held = int(item.get("untilMs", {"N": "0"})["N"]) > self._now_ms
-        assert (_holder(item) if is_held else NOBODY) == lease.holder, step
-        assert {int(shard) for shard in item.get("shards", {"SS": []})["SS"]} == lease.shards, step
-        assert ("served" in item) == (lease.served != UNKNOWN), step
-        assert (item.get("served") == item.get("count", {})) == (lease.served == lease.counter), step
+        """Compare the item, the lists, the calls, and what everybody is about to do."""
+        item, board = self._table.get(key_of(PARTITION, ROLLING_UP)) or {}, state.board
+        for lane in LANES:
+            assert int(item.get(f"w{lane}", {"N": "0"})["N"]) == board.named[lane], step
+            claim = item[f"c{lane}"]["S"] if f"c{lane}" in item else ""
+            works = bool(claim) and int(claim.partition(" ")[0]) > self._now_ms
+            assert (claim == "") == (board.claims[lane] == NOBODY), step
+            assert works == board.is_worked_on(lane), step
         assert self._listed == state.listed, step
+        assert self._calls == state.calls, step
         expected = {number: _NEXT[one.at] for number, one in enumerate(state.ones) if one.at in _NEXT}
         assert self.next == expected, step
 
-    def _item(self) -> Item:
-        return self._table.get(key_of(PARTITION, ROLLING_UP)) or {}
-
     def _begin(self, number: int) -> None:
-        shards = ALL_SHARDS if number == SCHEDULE else {SHARD_OF[number]}
         table: Any = _Stepping(self._table, self.pause)
-        election = Election(table, HOLD_MS, lambda: self._now_ms, holder=f"{number} of {next(self._numbers)}")
+        life = next(self._numbers)
+        # Claims expire in the order in which their lives began.
+        self._until_ms[number] = (life + 1) * HOLD_MS
+        hold_ms = self._until_ms[number] - self._now_ms
+        election = Election(
+            table, ROLLING_UP, hold_ms, lambda: self._now_ms, lambda: False, self._call, holder=f"{number} of {life}"
+        )
 
-        def own() -> Callable[[], bool] | None:
+        def own() -> Work | None:
             self.pause("own")
-            return (lambda: self._work(lambda: self._listed & {number})) if number in self._listed else None
-
-        def work(named: Collection[str]) -> bool:
-            return self._work(lambda: {one for one in self._listed if str(SHARD_OF[one]) in named})
+            is_listed = any(entry[0] == number for entry in self._listed)
+            return self._work({number}) if is_listed else None
 
         def run() -> None:
+            everything = self._work(range(EVENTS))
             try:
-                election.run({str(shard) for shard in shards}, work, None if number == SCHEDULE else own)
+                if number == CALLED:
+                    election.run_called(self._called_for, everything)
+                else:
+                    election.run(own_lanes(number), everything, None if number == SCHEDULE else own)
             except ServiceIncomplete:
                 # Lambda's retry begins at once: its first request is the next step.
                 self._begin_again = number
@@ -117,24 +138,35 @@ class Real:
         if self._begin_again == number:
             self._begin(number)
 
-    def _work(self, listed: Callable[[], set[int]]) -> bool:
-        self.pause("read")
-        todo = listed()
-        self.pause("work")
-        if "fails" in self._fault:
-            self._listed -= set(sorted(todo)[:1])
-            raise ServiceIncomplete("a read was throttled")
-        self._listed -= todo
-        return True
+    def _call(self, lanes: Lanes) -> None:
+        self.pause("call")
+        self._calls.add(lanes)
+
+    def _work(self, ranges: Collection[int]) -> Work:
+        def work(lanes: Lanes, share: Share) -> Ended:
+            while True:
+                self.pause("read")
+                if self._what != "shares":
+                    break
+                lanes = share()
+            todo = {entry for entry in self._listed if entry[0] in ranges and entry[1] in lanes}
+            self.pause("work")
+            if "after" in self._what:
+                self._listed -= set(sorted(todo)[:1])
+                if "fails" in self._what:
+                    raise ServiceIncomplete("a read was throttled")
+                return Ended.OUT_OF_TIME
+            self._listed -= todo
+            return Ended.FINISHED
+
+        return work
 
     def pause(self, before: str) -> bool:
         """Let others go on before a request; say whether its answer is to be lost."""
+        if getcurrent() not in self._lives.values():
+            raise GreenletExit  # dead, and collected now
         getcurrent().parent.switch(before)
-        return "lost" in self._fault
-
-
-def _holder(item: Item) -> int:
-    return int(item["holder"]["S"].partition(" ")[0]) if "holder" in item else NOBODY
+        return "lost" in self._what
 
 
 class _Stepping:
@@ -144,17 +176,20 @@ class _Stepping:
         self._table = table
         self._pause = pause
 
-    def add(self, key: Item, attribute: str, amount: int, names: str, more: Collection[str]) -> Item:
+    def count(self, key: Item, counters: Collection[str]) -> Item:
         """See Table."""
-        self._pause("add")
-        return self._table.add(key, attribute, amount, names, more)
+        self._pause("count")
+        return self._table.count(key, counters)
 
     def get(self, key: Item) -> Item | None:
         """See Table."""
         self._pause("get")
         return self._table.get(key)
 
-    def put_if_equal(self, item: Item, attribute: str, expected: Item) -> bool:
+    def change_if_equal(
+        self, key: Item, changes: Mapping[str, Item | None], expected: Mapping[str, Item | None]
+    ) -> Item | None:
         """See Table. The answer is lost where the client tries again and meets itself."""
-        is_lost = self._pause("put")
-        return self._table.put_if_equal(item, attribute, expected) and not is_lost
+        is_lost = self._pause("change")
+        before = self._table.change_if_equal(key, changes, expected)
+        return None if is_lost else before

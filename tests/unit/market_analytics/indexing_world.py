@@ -143,6 +143,7 @@ class Bench:
     parts: MemoryParts = field(default_factory=MemoryParts)
     orders: deque[IndexOrder] = field(default_factory=deque)
     ranges: deque[RangePointer] = field(default_factory=deque)
+    refusals: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make the world around it."""
@@ -175,6 +176,7 @@ class Bench:
             table=self.world.table,
             read=self.read,
             send=self.send,
+            send_large=self.send,
             order_index=self.order,
         )
         return ingested.manifest.ingest_id
@@ -188,6 +190,7 @@ class Bench:
             send=self.send,
             check=check,
             now_ms=lambda: NOW_MS,
+            keep_refusal=self.refusals.__setitem__,
         )
         index_object(self.orders[0], RANGE_BYTES, stores)
         self.orders.popleft()

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from services.memory_table import MemoryTable
 
-CONFIG = Settings("table", overdue_seconds=900)
+BUCKET = "market-data-test"
+CONFIG = Settings("table", overdue_seconds=900, data_bucket=BUCKET)
 DAY_NS = 1_381_104_000 * 10**9  # 2013-10-07T00:00:00Z
 NOW_NS = DAY_NS + 24 * keys.NS_PER_HOUR
 INGEST = "0123456789abcdef" * 2
@@ -54,16 +55,36 @@ def get(table: MemoryTable, symbol: str, **parameters: str) -> dict[str, Any]:
     return respond(event, table, CONFIG, NOW_NS)
 
 
-def post(table: MemoryTable, body: Any) -> dict[str, Any]:
+def post(table: MemoryTable, body: Any, now_ns: int = NOW_NS) -> dict[str, Any]:
     """`POST /bars`: the fields of the answer."""
     text = body if isinstance(body, str) else json.dumps(body)
-    return respond({"httpMethod": "POST", "resource": "/bars", "body": text}, table, CONFIG, NOW_NS)
+    return respond({"httpMethod": "POST", "resource": "/bars", "body": text}, table, CONFIG, now_ns)
 
 
 def status(table: MemoryTable, ingest_id: str, now_ms: int = 1_000) -> dict[str, Any]:
     """`GET /ingest/{ingestId}`: the fields of the answer."""
     event = {"httpMethod": "GET", "resource": "/ingest/{ingestId}", "pathParameters": {"ingestId": ingest_id}}
     return respond(event, table, CONFIG, now_ms * 10**6)
+
+
+def ingests(table: MemoryTable, now_ms: int, /, **parameters: str) -> dict[str, Any]:
+    """`GET /ingests`: the fields of the answer. `from_`, because Python has the other word."""
+    event = {
+        "httpMethod": "GET",
+        "resource": "/ingests",
+        "multiValueQueryStringParameters": {name.rstrip("_"): [value] for name, value in parameters.items()} or None,
+    }
+    return respond(event, table, CONFIG, now_ms * 10**6)
+
+
+def symbols(table: MemoryTable, **parameters: str) -> dict[str, Any]:
+    """`GET /symbols`: the fields of the answer."""
+    event = {
+        "httpMethod": "GET",
+        "resource": "/symbols",
+        "multiValueQueryStringParameters": {name: [value] for name, value in parameters.items()} or None,
+    }
+    return respond(event, table, CONFIG, NOW_NS)
 
 
 def invoke(event: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """A model of `market_analytics.data_aggregator_confirmation`: what is confirmed is never taken away again.
 
-One hour, three ranges. Aggregators roll up one after the other, because the lease lets one work at a time; two
+One hour, three ranges. Aggregators roll up one after the other, because one at a time has claimed the hour's lane; two
 settlings come meanwhile. Each step is one request, and everybody may die before each of his. How old a receipt is plays
-no part: it keeps a settling from repairing what is just being rolled up, and what is confirmed does not rest on it.
+no part: it keeps a settling from listing again what is just being rolled up, and what is confirmed does not rest on it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ class Mistake(StrEnum):
     """What may be planted, to see that the search finds it."""
 
     NONE = "none"
-    REPAIR_BELIEVED = "a range is confirmed in an hour that the same settling has repaired"
-    TOO_OFTEN = "a settling begins while somebody lives who saw the one before"
+    LISTED_AGAIN_BELIEVED = "a range that was listed again is confirmed with the others"
+    TWO_AT_ONCE = "somebody claims a lane while the one before is still at work"
+    SETTLING_WRITES = "a settling repairs the rollup by itself"
 
 
 class At(StrEnum):
@@ -37,36 +38,35 @@ class At(StrEnum):
     WRITES = "writes the rollup"
     TAKES_OFF = "takes what it rolled up off the list"
     LOOKS = "looks at the rollup"
-    READS_ALL = "reads all slices, to repair the hour"
-    REPAIRS = "writes the repaired rollup"
+    REPAIRS = "repairs the rollup"
+    LISTS = "lists what is missing again"
     CONFIRMS = "confirms"
 
 
 class Somebody(NamedTuple):
-    """Who is at work. has: the ranges in what it is about to write, or confirm. todo: what it takes off the list."""
+    """Who is at work. has: the ranges in what it is about to write. todo: what it takes off, lists or confirms."""
 
     at: At = At.AWAY
     has: Ranges = NONE
     todo: Ranges = NONE
+    sure: Ranges = NONE
 
 
 class State(NamedTuple):
     """Everything.
 
-    committed, listed, rolled_up, confirmed: ranges, in the table. roller, settler: who rolls up, who settles.
+    committed, listed, rolled_up, confirmed: ranges, in the table. rollers, settler: who rolls up, who settles.
     rollings_up, settlings: how many may still begin.
-    saw: whether the roller lives since before the last settling ended.
     """
 
     committed: Ranges = NONE
     listed: Ranges = NONE
     rolled_up: Ranges = NONE
     confirmed: Ranges = NONE
-    roller: Somebody = Somebody()
+    rollers: tuple[Somebody, Somebody] = (Somebody(), Somebody())
     settler: Somebody = Somebody()
     rollings_up: int = ROLLINGS_UP
     settlings: int = SETTLINGS
-    saw: bool = False
 
 
 def wrong(state: State, at_rest: bool) -> str:  # noqa: FBT001 - as `exploring.explore` calls it
@@ -78,43 +78,48 @@ def wrong(state: State, at_rest: bool) -> str:  # noqa: FBT001 - as `exploring.e
 
 def steps_with(mistake: Mistake) -> Callable[[State], Iterator[tuple[str, State]]]:
     """Return what may happen in a state."""
+    at_once = 2 if mistake is Mistake.TWO_AT_ONCE else 1
 
     def steps(state: State) -> Iterator[tuple[str, State]]:
         if len(state.committed) < RANGES:
             new = frozenset({len(state.committed)})
             yield "a range is committed", state._replace(committed=state.committed | new, listed=state.listed | new)
-        if state.roller.at is At.AWAY:
-            if state.rollings_up:
-                begun = Somebody(At.READS)
-                yield "a rolling up begins", state._replace(roller=begun, rollings_up=state.rollings_up - 1, saw=False)
-        else:
-            yield from _rolled_up(state)
-            yield "who rolls up dies", state._replace(roller=Somebody(), saw=False)
-        if state.settler.at is At.AWAY:
-            if state.settlings and (not state.saw or mistake is Mistake.TOO_OFTEN):
-                yield "a settling begins", state._replace(settler=Somebody(At.LOOKS), settlings=state.settlings - 1)
-        else:
+        for number, one in enumerate(state.rollers[:at_once]):
+            if one.at is not At.AWAY:
+                yield from _rolled_up(state, number, one)
+                yield f"roller {number} dies", _roller(state, number, Somebody())
+            elif state.rollings_up:
+                begun = _roller(state, number, Somebody(At.READS))
+                yield f"roller {number} claims the lane", begun._replace(rollings_up=state.rollings_up - 1)
+        if state.settler.at is not At.AWAY:
             yield from _settled(mistake, state)
-            yield "who settles dies", _gone(state)
+            yield "who settles dies", state._replace(settler=Somebody())
+        elif state.settlings:
+            yield "a settling begins", state._replace(settler=Somebody(At.LOOKS), settlings=state.settlings - 1)
 
     return steps
 
 
-def _rolled_up(state: State) -> Iterator[tuple[str, State]]:
-    one = state.roller
-    name = f"who rolls up {one.at}"
+def _roller(state: State, number: int, one: Somebody) -> State:
+    rollers = (one, state.rollers[1]) if number == 0 else (state.rollers[0], one)
+    return state._replace(rollers=rollers)
+
+
+def _rolled_up(state: State, number: int, one: Somebody) -> Iterator[tuple[str, State]]:
+    name = f"roller {number} {one.at}"
     if one.at is At.READS:
-        # All that is listed, or a part of it: its own range alone, or what its shards have.
+        # All that is listed, or a part of it: its own range alone, or what its lanes have.
         for todo in {state.listed, *(frozenset({listed}) for listed in state.listed)}:
             at_work = Somebody(At.WRITES, state.rolled_up | todo, todo)
-            yield f"{name} for {sorted(todo)}", state._replace(roller=at_work)
+            yield f"{name} for {sorted(todo)}", _roller(state, number, at_work)
     elif one.at is At.WRITES:
-        yield name, state._replace(rolled_up=one.has, roller=Somebody(At.TAKES_OFF, NONE, one.todo))
+        taken = Somebody(At.TAKES_OFF, NONE, one.todo)
+        yield name, _roller(state._replace(rolled_up=one.has), number, taken)
     else:
         # It goes on where there is something new, or ends.
-        listed = state.listed - one.todo
-        yield f"{name}, and goes on", state._replace(listed=listed, roller=Somebody(At.READS))
-        yield f"{name}, and ends", state._replace(listed=listed, roller=Somebody(), saw=False)
+        after = state._replace(listed=state.listed - one.todo)
+        yield f"{name}, and goes on", _roller(after, number, Somebody(At.READS))
+        yield f"{name}, and ends", _roller(after, number, Somebody())
 
 
 def _settled(mistake: Mistake, state: State) -> Iterator[tuple[str, State]]:
@@ -122,20 +127,19 @@ def _settled(mistake: Mistake, state: State) -> Iterator[tuple[str, State]]:
     name = f"who settles {one.at}"
     if one.at is At.LOOKS:
         wanted = state.committed - state.confirmed
-        if wanted - state.rolled_up:
-            # Everything of an hour that must be repaired is doubtful.
-            believed = wanted if mistake is Mistake.REPAIR_BELIEVED else NONE
-            yield name, state._replace(settler=Somebody(At.READS_ALL, NONE, believed))
+        missing = wanted - state.rolled_up
+        believed = wanted if mistake in {Mistake.LISTED_AGAIN_BELIEVED, Mistake.SETTLING_WRITES} else wanted - missing
+        if missing and mistake is Mistake.SETTLING_WRITES:
+            repaired = Somebody(At.REPAIRS, state.rolled_up | wanted, sure=believed)
+            yield name, state._replace(settler=repaired)
+        elif missing:
+            yield name, state._replace(settler=Somebody(At.LISTS, todo=missing, sure=believed))
         else:
-            yield name, state._replace(settler=Somebody(At.CONFIRMS, NONE, wanted))
-    elif one.at is At.READS_ALL:
-        yield name, state._replace(settler=Somebody(At.REPAIRS, state.rolled_up | state.committed, one.todo))
+            yield name, state._replace(settler=Somebody(At.CONFIRMS, sure=believed))
     elif one.at is At.REPAIRS:
-        yield name, state._replace(rolled_up=one.has, settler=Somebody(At.CONFIRMS, NONE, one.todo))
+        yield name, state._replace(rolled_up=one.has, settler=Somebody(At.CONFIRMS, sure=one.sure))
+    elif one.at is At.LISTS:
+        confirms = Somebody(At.CONFIRMS, sure=one.sure)
+        yield name, state._replace(listed=state.listed | one.todo, settler=confirms)
     else:
-        yield name, _gone(state._replace(confirmed=state.confirmed | one.todo))
-
-
-def _gone(state: State) -> State:
-    """Have the one who settles be gone; whoever rolls up now may have seen what he wrote."""
-    return state._replace(settler=Somebody(), saw=state.roller.at is not At.AWAY)
+        yield name, state._replace(confirmed=state.confirmed | one.sure, settler=Somebody())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from market_analytics import data_aggregator_check as check
 from market_analytics import data_aggregator_confirmation as confirmation
-from market_analytics.data_aggregator import Clock, on_schedule
+from market_analytics.data_aggregator import Clock
 from market_analytics.data_aggregator_election import PARTITION
-from market_analytics.data_aggregator_hours import read_hour
+from market_analytics.hour_reads import read_hour
 from tests.unit.market_analytics.aggregator_world import (
     HOUR,
     PASS_MS,
@@ -59,7 +61,7 @@ def test_a_paused_aggregator_that_writes_an_old_rollup_harms_no_reader(meanwhile
     assert len(hour.loose_slices()) == lost
 
     world.now_ms += 101_000
-    assert world.schedule()["OpenIngests"] == (1 if lost else 0)  # what was repaired just now is not believed yet
+    assert world.schedule()["OpenIngests"] == (1 if lost else 0)  # what was listed again was not there
     world.check_confirmed()
     world.now_ms += 300_000
     assert world.schedule()["OpenIngests"] == 0
@@ -128,19 +130,68 @@ def test_ingests_are_confirmed_once_and_counted_once() -> None:
     assert world.schedule()["TicksProcessed"] == 0
 
 
-def test_confirmation_is_not_done_twice_within_two_timeouts() -> None:
-    """However often the schedule is triggered: what one confirming repaired is looked at by another, later one."""
+def test_two_schedules_at_once_survey_each_ingest_once() -> None:
+    """EventBridge delivers at least once: whoever comes second finds the lanes taken, and ends."""
     world = World()
-    world.process("file", 0, ["A"])
-    world.now_ms += 50_000
-    world.schedule()
-    world.open("file", 1)
-    world.now_ms += 99_000
-    world.schedule()
-    assert world.open_ingests() == 1
-    world.now_ms += 1_000
-    world.schedule()
+    for number in range(5):
+        world.open(f"file-{number}", 1)
+        world.process(f"file-{number}", 0, ["A"])
+    world.roll_up()
+    world.now_ms += PASS_MS
+    other: list[dict[str, int]] = []
+
+    def overtake(identity: tuple[str, int]) -> None:
+        if identity[0].startswith("activity#"):
+            world.table.before_write = None
+            other.append(world.schedule())
+
+    world.table.before_write = overtake
+    assert world.schedule()["TicksProcessed"] == 5
+    assert other == [{"RollupLagSeconds": 0}]
     assert world.open_ingests() == 0
+
+
+def test_m29_a_survey_that_is_out_of_time_goes_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one with more than it looks at together shares its lanes: nobody waits five minutes."""
+    monkeypatch.setattr(confirmation, "RANGES_A_GROUP", 4)
+    world = World()
+    for number in range(60):
+        world.open(f"file-{number}", 1)
+        world.process(f"file-{number}", 0, ["A"])
+    world.roll_up()
+    world.now_ms += PASS_MS
+    left = [30]
+
+    def remaining_s() -> float:
+        left[0] -= 1
+        return 50.0 if left[0] >= 0 else 0.0
+
+    world.aggregator(Clock(lambda: world.now_ms, remaining_s, lambda _: None)).on_schedule()
+    assert {json.loads(call)["work"] for call in world.calls} == {"survey"}
+    assert 0 < world.open_ingests() < 60
+    world.serve_calls()
+    assert world.open_ingests() == 0
+
+
+def test_m29_a_survey_that_confirms_nothing_does_not_go_on_at_once() -> None:
+    """What stays open would be looked at again and again, at the owner's cost."""
+    world = World()
+    for number in range(300):
+        world.open(f"dead-{number}", 2)
+    world.now_ms += PASS_MS
+    assert len(passes_of(world, looks=6)) == 0
+
+
+def passes_of(world: World, looks: int) -> list[str]:
+    """Call the schedule once, with time for so many looks at the clock; return who is called by it."""
+    left = [looks]
+
+    def remaining_s() -> float:
+        left[0] -= 1
+        return 50.0 if left[0] >= 0 else 0.0
+
+    world.aggregator(Clock(lambda: world.now_ms, remaining_s, lambda _: None)).on_schedule()
+    return world.calls
 
 
 def test_a_late_receipt_delays_confirmation() -> None:
@@ -234,13 +285,14 @@ def passes(world: World, looks: int, most: int) -> list[dict[str, int]]:
             return 50.0 if left[0] >= 0 else 0.0
 
         clock = Clock(lambda: world.now_ms, remaining_s, lambda _: None)
-        metrics.append({one.name: one.value for one in on_schedule(world.table, world.settings, clock)})
+        metrics.append({one.name: one.value for one in world.aggregator(clock).on_schedule()})
+        world.calls.clear()  # lost
     return metrics
 
 
 def test_confirming_goes_on_where_the_last_pass_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """An ingest of more ranges than one pass can look at is confirmed in several, and counted once."""
-    monkeypatch.setattr(confirmation, "RANGES_A_CHECK", 3)
+    monkeypatch.setattr(check, "RANGES_A_CHECK", 3)
     monkeypatch.setattr(confirmation, "RANGES_A_TURN", 7)
     monkeypatch.setattr(confirmation, "RANGES_A_GROUP", 10)
     world = World()
@@ -259,7 +311,7 @@ def test_confirming_goes_on_where_the_last_pass_ended(monkeypatch: pytest.Monkey
 
 def test_i5_an_ingest_that_cannot_be_confirmed_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its ranges are looked at in turns with those of others, whatever shard it is in."""
-    monkeypatch.setattr(confirmation, "RANGES_A_CHECK", 1)
+    monkeypatch.setattr(check, "RANGES_A_CHECK", 1)
     monkeypatch.setattr(confirmation, "RANGES_A_TURN", 2)
     monkeypatch.setattr(confirmation, "RANGES_A_GROUP", 2)
     world = World()
@@ -279,7 +331,7 @@ def test_i5_an_ingest_that_cannot_be_confirmed_holds_up_no_other(monkeypatch: py
             left[0] -= 1
             return 50.0 if left[0] >= 0 else 0.0
 
-        on_schedule(world.table, world.settings, Clock(lambda: world.now_ms, remaining_s, lambda _: None))
+        world.schedule(Clock(lambda: world.now_ms, remaining_s, lambda _: None))
     (entry,) = open_ones(world).values()
     assert entry["ingest"] == {"S": ingest_id_of("damaged")}
     assert int.from_bytes(entry["confirmed"]["B"], "little") == 1 << 39
@@ -292,19 +344,19 @@ def open_ones(world: World) -> dict[tuple[str, int], Item]:
 
 def test_i6_a_range_of_very_many_hours_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """No read is of more hours than are to be in memory, and one piece that misses the range is enough to doubt it."""
-    monkeypatch.setattr(confirmation, "HOURS_A_LOOK", 4)
+    monkeypatch.setattr(check, "HOURS_A_LOOK", 4)
     world = World()
     world.open("file", 1)
     world.process("file", 0, [f"S{number}" for number in range(11)])
     world.roll_up()
     asked: list[int] = []
-    look = confirmation._not_rolled_up
+    look = check._not_rolled_up
 
     def counted(table: object, wanted: dict[tuple[str, int], set[int]]) -> dict[tuple[str, int], set[int]]:
         asked.append(len(wanted))
         return look(table, wanted)  # type: ignore[arg-type]  # the table that it is
 
-    monkeypatch.setattr(confirmation, "_not_rolled_up", counted)
+    monkeypatch.setattr(check, "_not_rolled_up", counted)
     world.table.batch_write((), [key_of("S7", keys.sort_key(HOUR, 0))])
     world.now_ms += PASS_MS
     assert world.schedule()["OpenIngests"] == 1

@@ -7,27 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from market_analytics.data_aggregator_election import COALESCE_LOOKS, CONFIRMING, PARTITION, ROLLING_UP, Election, Lease
+from market_analytics.data_aggregator_election import COALESCE_LOOKS, Ended
 from services.memory_table import MemoryTable
+from tests.unit.market_analytics.board_world import HOLD_MS, Clock, election, never, run
 from tickstream.errors import ServiceIncomplete
 from tickstream.items import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from market_analytics.data_aggregator_election import Lanes, Share
     from tickstream.items import Item
-
-HOLD_MS = 60_000
-
-
-class Clock:
-    """A wall clock that tests turn."""
-
-    ms = 1_000_000
-
-    def now_ms(self) -> int:
-        """Milliseconds since 1970."""
-        return self.ms
 
 
 @pytest.fixture
@@ -36,66 +26,25 @@ def clock() -> Clock:
     return Clock()
 
 
-def lease(table: MemoryTable, clock: Clock) -> Lease:
-    """A new competitor."""
-    return Lease(table, CONFIRMING, HOLD_MS, clock.now_ms)
-
-
-def run(
-    table: MemoryTable,
-    clock: Clock,
-    work: Callable[[], bool],
-    own: Callable[[], Callable[[], bool] | None] | None = None,
-) -> bool:
-    """An event, of a range in one shard, that waits for nobody."""
-    return Election(table, HOLD_MS, clock.now_ms).run({"pending#1"}, lambda _: work(), own)
-
-
-def test_the_lease_of_a_dead_holder_expires(clock: Clock) -> None:
+def test_the_lanes_of_a_dead_holder_come_free_in_time(clock: Clock) -> None:
     """Not a moment too early."""
     table = MemoryTable()
-    dead, other = lease(table, clock), lease(table, clock)
-    assert dead.acquire()
+
+    def die() -> None:
+        table.before_write = _dead
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(table, clock, die)
+    table.before_write = None
     clock.ms += HOLD_MS - 1
-    assert not other.acquire()
+    assert not run(table, clock, never)
     clock.ms += 1
-    assert other.acquire()
+    assert run(table, clock, lambda: None)
 
 
-@pytest.mark.parametrize("expired", [False, True])
-def test_of_two_who_find_it_free_one_gets_it(clock: Clock, *, expired: bool) -> None:
-    """Both read before either writes: the condition of the write decides."""
-    table = MemoryTable()
-    if expired:
-        assert lease(table, clock).acquire()
-        clock.ms += HOLD_MS
-    one, other = lease(table, clock), lease(table, clock)
-    won: list[bool] = []
-
-    def overtake(_: object) -> None:
-        table.before_write = None
-        won.append(other.acquire())
-
-    table.before_write = overtake
-    assert not one.acquire()
-    assert won == [True]
-
-
-class AnswerLost(MemoryTable):
-    """A table whose conditional puts succeed, are retried by the client, and then fail on themselves."""
-
-    def put_if_absent(self, item: Item) -> bool:
-        """Write twice."""
-        super().put_if_absent(item)
-        return super().put_if_absent(item)
-
-
-def test_a_lease_taken_by_a_write_whose_answer_was_lost_is_held(clock: Clock) -> None:
-    """Otherwise nobody would work until it expires."""
-    table = AnswerLost()
-    one = lease(table, clock)
-    assert one.acquire()
-    assert not lease(table, clock).acquire()
+def _dead(_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_who_comes_while_another_works_ends_at_once_and_is_served(clock: Clock) -> None:
@@ -148,28 +97,11 @@ def test_no_event_is_lost_at_any_moment_of_the_holders_life(clock: Clock) -> Non
     assert arrivals >= 3  # its wake-up, its lease, its release
 
 
-def test_work_that_ran_out_of_time_is_not_begun_again(clock: Clock) -> None:
-    """What is left waits for the next event or the schedule; the lease is free for them."""
-    table = MemoryTable()
-    runs: list[frozenset[str]] = []
-
-    def work(shards: frozenset[str]) -> bool:
-        runs.append(shards)
-        if len(runs) == 1:
-            table.add(key_of(PARTITION, ROLLING_UP), "count", 1, "shards", ["pending#2"])
-        return len(runs) > 1
-
-    assert Election(table, HOLD_MS, clock.now_ms).run(["pending#1"], work)
-    assert runs == [{"pending#1"}]
-    assert Election(table, HOLD_MS, clock.now_ms).run(["pending#3"], work)
-    assert runs[1:] == [{"pending#1", "pending#2", "pending#3"}]
-
-
 def test_work_that_fails_releases_the_lease(clock: Clock) -> None:
     """The retry of its event need not wait for it to expire."""
     table = MemoryTable()
 
-    def work() -> bool:
+    def work() -> None:
         raise ServiceIncomplete("DynamoDB")
 
     with pytest.raises(ServiceIncomplete):
@@ -214,11 +146,11 @@ class WorkList:
 
 
 def test_an_event_that_nobody_waits_beside_does_its_own_alone(clock: Clock) -> None:
-    """The whole list is read once; while events come one after the other nobody reads it again."""
+    """While events come one after the other nobody reads the lists."""
     work = WorkList(clock)
     assert [work.event(name) for name in "abcd"] == [True] * 4
     assert work.waiting == set()
-    assert work.lists == 1
+    assert work.lists == 0
 
 
 def test_whoever_comes_when_nothing_is_left_waiting(clock: Clock) -> None:
@@ -265,7 +197,7 @@ def test_after_one_that_failed_or_died_the_list_is_read(clock: Clock, *, dead: b
     clock.ms += HOLD_MS
     assert work.event("next")
     assert work.waiting == set()
-    assert work.lists == 2
+    assert work.lists == 1
 
 
 def _nothing(_: object) -> None:
@@ -296,39 +228,37 @@ def test_a_pass_waits_for_those_who_come_and_for_nobody_else(clock: Clock) -> No
     for others in range(COALESCE_LOOKS + 3):
         table = MemoryTable()
         looks: list[float] = []
-        passes: list[frozenset[str]] = []
+        passes: list[Lanes] = []
 
         def wait(seconds: float, table: MemoryTable = table, looks: list[float] = looks, others: int = others) -> None:
             looks.append(seconds)
             if len(looks) <= others:
-                Election(table, HOLD_MS, clock.now_ms).run([f"pending#{len(looks)}"], _never)
+                assert not run(table, clock, never, lanes=[len(looks)])
 
-        def work(shards: frozenset[str], passes: list[frozenset[str]] = passes) -> bool:
-            passes.append(shards)
-            return True
+        def work(lanes: Lanes, _: Share, passes: list[Lanes] = passes) -> Ended:
+            passes.append(lanes)
+            return Ended.FINISHED
 
-        assert Election(table, HOLD_MS, clock.now_ms, wait).run(["pending#0"], work)
+        assert election(table, clock, wait=wait).run([0], work)
         came = min(others, COALESCE_LOOKS)
-        assert passes == [frozenset(f"pending#{shard}" for shard in range(came + 1))]
+        assert passes == [frozenset(range(came + 1))]
         assert len(looks) == min(others + 1, COALESCE_LOOKS)
-
-
-def _never(_: object) -> bool:
-    raise AssertionError("worked beside a holder")
 
 
 def test_a_lease_released_with_the_answer_lost_is_released(clock: Clock) -> None:
     """The second try of the client meets the first one; nothing is done twice, and the next event works."""
 
     class AnswersLost(MemoryTable):
-        def put_if_equal(self, item: Item, attribute: str, expected: Item) -> bool:
-            super().put_if_equal(item, attribute, expected)
-            return super().put_if_equal(item, attribute, expected)
+        def change_if_equal(
+            self, key: Item, changes: Mapping[str, Item | None], expected: Mapping[str, Item | None]
+        ) -> Item | None:
+            super().change_if_equal(key, changes, expected)
+            return super().change_if_equal(key, changes, expected)
 
     table = AnswersLost()
     runs: list[int] = []
     for number in (1, 2):
-        assert run(table, clock, lambda number=number: runs.append(number) is None)  # type: ignore[misc,func-returns-value]
+        assert run(table, clock, lambda number=number: runs.append(number))  # type: ignore[misc]
     assert runs == [1, 2]
 
 
@@ -336,15 +266,15 @@ def test_one_that_fails_beside_others_releases_the_lease_all_the_same(clock: Clo
     """The event that came meanwhile has ended; the next one works, on the shards of both."""
     table = MemoryTable()
 
-    def work() -> bool:
-        Election(table, HOLD_MS, clock.now_ms).run(["pending#2"], _never)
+    def work() -> None:
+        assert not run(table, clock, never, lanes=[2])
         raise ServiceIncomplete("DynamoDB")
 
     with pytest.raises(ServiceIncomplete):
         run(table, clock, work)
-    seen: list[frozenset[str]] = []
-    assert Election(table, HOLD_MS, clock.now_ms).run(["pending#3"], lambda shards: seen.append(shards) is None)  # type: ignore[func-returns-value]
-    assert seen == [{"pending#1", "pending#2", "pending#3"}]
+    seen: list[Lanes] = []
+    assert election(table, clock).run([3], lambda lanes, _: seen.append(lanes) or Ended.FINISHED)  # type: ignore[func-returns-value]
+    assert seen == [{1, 2, 3}]
 
 
 def test_a_retry_whose_own_ranges_are_done_finishes_what_its_failed_pass_left(clock: Clock) -> None:

@@ -34,6 +34,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     for name, value in {
         "TABLE_NAME": "table",
+        "EVENT_BUS_NAME": "default",
         "POWERTOOLS_METRICS_NAMESPACE": "MarketAnalytics/dev",
         "POWERTOOLS_SERVICE_NAME": "DataAggregator",
         "COMPACTION_THRESHOLD": "4",
@@ -52,7 +53,9 @@ def invoke(event: dict[str, Any]) -> None:
 def test_m09_a_processed_event_rolls_up(world: World) -> None:
     """The event as EventBridge delivers it."""
     world.process("file", 0, ["A"])
-    (detail,) = event_details([ProcessedRange(ingest_id_of("file"), 0, 1, 0, RECEIVED_MS, RECEIVED_MS)])
+    (detail,) = event_details(
+        [ProcessedRange(ingest_id_of("file"), 0, 1, 0, RECEIVED_MS, RECEIVED_MS, world.lanes("file", 0))]
+    )
     invoke({"detail-type": EVENT_DETAIL_TYPE, "source": "market.analytics.processor", "detail": json.loads(detail)})
     world.check_confirmed()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from market_analytics import data_aggregator_check as check
 from market_analytics import data_aggregator_confirmation as confirmation
 from tests.unit.market_analytics.aggregator_world import (
     HOUR,
@@ -24,20 +25,21 @@ from tickstream import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 ROLLUP_OF_A = ("A", keys.sort_key(HOUR, 0))
 
 
 @pytest.mark.parametrize("redelivered", [0, 1, 2])
-@pytest.mark.parametrize("name", ["RANGES_A_CHECK", "RANGES_A_GROUP"])
-def test_i1_a_repair_is_no_evidence_for_other_ranges_of_the_same_pass(
-    monkeypatch: pytest.MonkeyPatch, name: str, redelivered: int
+@pytest.mark.parametrize("bound", [(check, "RANGES_A_CHECK"), (confirmation, "RANGES_A_GROUP")], ids=["check", "group"])
+def test_i1_what_is_listed_again_is_not_confirmed_in_the_same_pass(
+    monkeypatch: pytest.MonkeyPatch, bound: tuple[ModuleType, str], redelivered: int
 ) -> None:
-    """A rollup that this pass wrote may be overwritten by an aggregator that sleeps with an older one in hand.
+    """An aggregator that sleeps with an older rollup in hand may write it over what is repaired meanwhile.
 
     Leases are honoured, clocks are equal, nobody outlives its timeout; one range comes twice.
     """
-    monkeypatch.setattr(confirmation, name, 1)
+    monkeypatch.setattr(*bound, 1)
     world = World(threshold=100)
     world.process("first", 0, ["A"])
     world.roll_up()
@@ -54,7 +56,7 @@ def test_i1_a_repair_is_no_evidence_for_other_ranges_of_the_same_pass(
         if identity == ROLLUP_OF_A:
             world.table.before_write = None
             world.now_ms += 1_000
-            world.schedule()  # it finds the lease taken, repairs the hour for one file and looks for the others
+            world.schedule()  # it finds the lane taken, and lists the files again
 
     world.table.before_write = sleep
     assert world.event(f"file-{redelivered}", 0)  # it writes the first range and the redelivered one
@@ -136,7 +138,7 @@ def test_i1_whoever_sleeps_before_whatever_write_no_confirmed_tick_is_lost(
     monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """However they overtake each other, the bars of 60 days later have every tick."""
-    monkeypatch.setattr(confirmation, "RANGES_A_CHECK", 1)
+    monkeypatch.setattr(check, "RANGES_A_CHECK", 1)
     rng = random.Random(seed)  # noqa: S311 - no secret
     world = World(threshold=rng.choice([3, 100, 100]))
     simulation = Simulation(rng, world)

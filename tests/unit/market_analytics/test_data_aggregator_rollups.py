@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market_analytics import data_aggregator_hours, data_aggregator_rollups
-from market_analytics.data_aggregator import on_processed
-from market_analytics.data_aggregator_hours import read_hour
-from market_analytics.data_aggregator_rollups import roll_up_pending
+from market_analytics.data_aggregator_election import Ended
+from market_analytics.hour_reads import read_hour
 from tests.unit.market_analytics.aggregator_world import (
     HOUR,
     RECEIVED_MS,
@@ -74,6 +73,7 @@ def test_a_range_without_a_receipt_waits_for_it() -> None:
     """Its slices are read already, but its entry stays until the receipt says that it is whole."""
     world = World()
     world.write("file", 0, ["A"])
+    world.table.batch_write(world.entries("file", 0))
     world.process("file", 1, ["A"])
     world.event("file", 1)
     world.check_readers()
@@ -116,7 +116,7 @@ def test_i2_dying_before_any_write_costs_time_and_no_number() -> None:
         return world
 
     writes = die_everywhere(build, lambda world: world.event("file", 0))
-    assert writes == 4 + 3 + 3  # rollups, entries, and wake-up, lease and release
+    assert writes == 2 + 4 + 6 + 3  # symbols, rollups, entries of two lanes, and naming, claiming and leaving these
 
 
 def test_i2_dying_before_any_write_of_a_compaction() -> None:
@@ -207,7 +207,7 @@ def test_i5_one_damaged_item_holds_up_nobody_else(symbol: str) -> None:
     world.process("good", 0, ["B"])
     bad_id, range_id = ingest_id_of("bad"), keys.range_id(ingest_id_of("bad"), 0)
     key = {
-        "pending": key_of_pending(Pending(bad_id, 0, RECEIVED_MS)),
+        "pending": key_of_pending(Pending(bad_id, 0, RECEIVED_MS, keys.lane_of("A"))),
         "receipt": key_of(keys.ingest_partition(bad_id), keys.receipt_sort_key(0, 0)),
         "slice": key_of("A", keys.sort_key(HOUR, range_id)),
     }[symbol]
@@ -237,10 +237,10 @@ def test_time_that_runs_out_leaves_the_rest_for_the_next(monkeypatch: pytest.Mon
 
     def time_is_up() -> bool:
         asked.append(1)
-        return len(asked) > 1
+        return len(asked) > 2
 
     monkeypatch.setattr(data_aggregator_rollups, "SLICES_A_CHUNK", 1)
-    assert not roll_up_pending(world.table, keys.pending_partitions(), world.threshold, time_is_up)
+    assert world.roll_up_until(time_is_up) is Ended.OUT_OF_TIME
     assert world.pending() == 4
     world.check_readers()
     assert world.roll_up()
@@ -251,7 +251,7 @@ def test_events_that_are_not_ours_are_refused() -> None:
     """They end in the dead-letter queue, where somebody looks at them."""
     world = World()
     with pytest.raises(MalformedItem):
-        on_processed({"ingest": "x"}, world.table, world.settings, world.clock)
+        world.aggregator().on_processed({"ingest": "x"})
 
 
 STEPS = st.lists(

@@ -14,7 +14,7 @@ from tickstream import keys
 from tickstream.errors import ConfigurationError, MalformedItem, ServiceIncomplete
 
 if TYPE_CHECKING:
-    from tickstream.ingests import Source
+    from tickstream.notifications import ObjectCreated
 
 
 @dataclass
@@ -47,7 +47,8 @@ def handle(event: dict[str, Any]) -> Any:
 
 def record(key: str) -> dict[str, Any]:
     """A record of an S3 event."""
-    return {"s3": {"bucket": {"name": "bucket"}, "object": {"key": key, "size": 7, "eTag": "e", "versionId": "v"}}}
+    found = {"key": key, "size": 7, "eTag": "e", "versionId": "v"}
+    return {"eventTime": "2026-01-05T14:30:00.000Z", "s3": {"bucket": {"name": "bucket"}, "object": found}}
 
 
 POST = {"requestContext": {"accountId": "1"}, "headers": {}, "body": '{"symbol":"A","price":1,"size":1}'}
@@ -70,7 +71,7 @@ def test_m08_an_event_of_nobody_fails(event: dict[str, Any]) -> None:
 def test_a_folder_is_no_ingest(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
     """What S3's console puts for a folder is passed over; an empty object, or a name like a folder's, is not."""
     ingested: list[str] = []
-    monkeypatch.setattr(data_ingestion, "_ingest_one", lambda source, _: ingested.append(source.key))
+    monkeypatch.setattr(data_ingestion, "_ingest_one", lambda created, _: ingested.append(created.source.key))
     records = [record("feeds/2026/"), record("feeds/2026/"), record("empty")]
     for empty in (records[0], records[2]):
         empty["s3"]["object"]["size"] = 0
@@ -83,9 +84,9 @@ def test_m03_a_failing_object_stops_no_other_of_its_event(monkeypatch: pytest.Mo
     """All objects of an event are tried; the failure comes out at the end, so that the event is delivered again."""
     tried: list[str] = []
 
-    def ingest(source: Source, _: Any) -> None:
-        tried.append(source.key)
-        if source.key == "bad":
+    def ingest(created: ObjectCreated, _: Any) -> None:
+        tried.append(created.source.key)
+        if created.source.key == "bad":
             raise ServiceIncomplete("throttled")
 
     monkeypatch.setattr(data_ingestion, "_ingest_one", ingest)
@@ -129,9 +130,18 @@ def test_m21_a_failure_is_answered_without_its_inside(
 def test_m21_refused_ticks_beyond_a_hundred_are_counted(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
     """An answer lists the first hundred reasons and says how many more there are; a caller's mistake is no error."""
     # No service is asked, but the clients are made.
-    for name in ("TABLE_NAME", "QUEUE_URL", "INDEX_QUEUE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+    for name in (
+        "TABLE_NAME",
+        "QUEUE_URL",
+        "LARGE_RANGE_QUEUE_URL",
+        "INDEX_QUEUE_URL",
+        "REJECTED_BUCKET",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ):
         monkeypatch.setenv(name, "none")
     monkeypatch.setenv("RANGE_BYTES", "1024")
+    monkeypatch.setenv("SAME_KEY", "add")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     answer = handle({**POST, "body": json.dumps({"ticks": [{"symbol": "A\nERROR forged"}] * 105})})
     fault = json.loads(answer["body"])["error"]

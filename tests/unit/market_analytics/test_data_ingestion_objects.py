@@ -3,94 +3,33 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from market_analytics.data_ingestion_objects import Ingested, ingest_object
+from market_analytics.data_ingestion_objects import ingest_object
 from services.memory_table import MemoryTable
+from tests.unit.market_analytics.ingestion_world import (
+    BODY,
+    HEADER,
+    LONG_BODY,
+    NOW_MS,
+    RANGE_BYTES,
+    SIXTY_DAYS_MS,
+    Died,
+    Outbox,
+    commit,
+    ingest,
+    source_for,
+)
 from tickstream import keys
-from tickstream.errors import ObjectRejected, Reason
-from tickstream.ingests import Activity, Receipt, Refusal, Source
+from tickstream.errors import Reason
+from tickstream.ingests import Activity, Receipt, Refusal
 from tickstream.items import activity_item, key_of, receipt_items
-from tickstream.messages import RangePointer, decode_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from services.memory_table import Identity
-
-HEADER = b"symbol,timestamp,price,size\n"
-BODY = HEADER + b"AAPL,1767623400000000000,187.5,100\n" * 40
-NOW_MS = 1_767_623_400_123
-RANGE_BYTES = 100
-SIXTY_DAYS_MS = 60 * 24 * 3600 * 1000
-LONG_BODY = BODY * 50  # longer than what is looked at of an object's beginning
-
-
-class Died(Exception):
-    """The process is gone."""
-
-
-class Outbox:
-    """A queue that dies when it has taken so many messages."""
-
-    def __init__(self, dies_after: int | None = None) -> None:
-        self.sent: list[RangePointer] = []
-        self.dies_after = dies_after
-
-    def __call__(self, bodies: Iterable[str]) -> int:
-        """Take the bodies one by one."""
-        for count, body in enumerate(bodies):
-            if count == self.dies_after:
-                raise Died
-            message = decode_message(body)
-            assert isinstance(message, RangePointer)
-            self.sent.append(message)
-        return len(self.sent)
-
-
-def source_for(body: bytes, version: str = "v1") -> Source:
-    """A version with that content, uploaded at once and stored as it is."""
-    etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    return Source("bucket", "day one/ticks.csv", version, etag, len(body))
-
-
-def ingest(  # noqa: PLR0917 - a short name for what every test here does
-    table: MemoryTable,
-    outbox: Outbox,
-    body: bytes | None = BODY,
-    source: Source | None = None,
-    now_ms: int = NOW_MS,
-    range_bytes: int = RANGE_BYTES,
-    checksum: str = "",
-) -> Ingested:
-    """Deliver the event of an object; `body` None means that its version is gone. checksum: what S3 keeps of it."""
-
-    def read(start: int, end: int) -> bytes:
-        if body is None:
-            raise ObjectRejected(Reason.OBJECT_GONE, "gone")
-        return body[start:end]
-
-    source = source or source_for(body or BODY)
-    return ingest_object(
-        source,
-        now_ms,
-        range_bytes,
-        table=table,
-        read=read,
-        send=outbox,
-        order_index=Outbox(),
-        checksum=lambda: checksum,
-    )
-
-
-def commit(table: MemoryTable, pointer: RangePointer) -> None:
-    """Write the receipt of a range."""
-    for item in receipt_items(Receipt(pointer.ingest_id, pointer.span.index, 1, 0, NOW_MS, {}), NOW_MS):
-        table.put(item)
 
 
 def test_an_object_is_cut_frozen_and_sent() -> None:
@@ -171,7 +110,10 @@ def test_new_bytes_under_the_key_are_another_ingest() -> None:
     assert first.manifest.ingest_id != other.manifest.ingest_id
 
 
-@pytest.mark.parametrize("dies_at", ["claim", "manifest", "activity", "first message", "later message"])
+@pytest.mark.parametrize(
+    "dies_at",
+    ["claim", "manifest", "list of the hour", "list of the key", "activity", "first message", "later message"],
+)
 def test_i1_a_death_at_any_write_and_another_delivery_send_every_range(dies_at: str) -> None:
     """Wherever the function dies, the next delivery of the event leads to every range in the queue."""
     whole_table, whole_outbox = MemoryTable(), Outbox()
@@ -182,7 +124,9 @@ def test_i1_a_death_at_any_write_and_another_delivery_send_every_range(dies_at: 
     def die(_: Identity) -> None:
         nonlocal writes
         writes += 1
-        if writes == {"claim": 1, "manifest": 2, "activity": 3}.get(dies_at):
+        if writes == {"claim": 1, "manifest": 2, "list of the hour": 3, "list of the key": 4, "activity": 5}.get(
+            dies_at
+        ):
             raise Died
 
     table, outbox = MemoryTable(before_write=die), Outbox({"first message": 0, "later message": 5}.get(dies_at))
@@ -210,11 +154,11 @@ def test_the_entry_is_there_before_the_first_message() -> None:
 
 @pytest.mark.parametrize("body", [b"", HEADER, HEADER.rstrip()])
 def test_an_object_without_rows_is_complete_at_once(body: bytes) -> None:
-    """Nothing to count: a manifest without ranges, no message, no entry."""
+    """Nothing to count: a manifest without ranges, no message, no entry but those by which it is found."""
     table, outbox = MemoryTable(), Outbox()
     manifest = ingest(table, outbox, body, source_for(body)).manifest
     assert (manifest.ranges, manifest.rejected) == (0, None)
-    assert len(table.contents()) == 1
+    assert {partition.partition("#")[0] for partition, _ in table.contents()} == {"ingest", "arrived", "key"}
     assert outbox.sent == []
 
 
@@ -284,7 +228,6 @@ def test_i2_the_same_bytes_after_60_days_are_nothing_whatever_the_size_of_ranges
         commit(table, pointer)
     clock_ms[0] += SIXTY_DAYS_MS
     expired = [item for item in table.contents().values() if "expiresAt" in item]
-    assert expired
     gone = {"nothing": [], "some": expired[::2], "everything": expired}[deleted]
     table.batch_write((), [key_of(item["symbol"]["S"], int(item["timestamp"]["N"])) for item in gone])
     before, sent = table.contents(), len(outbox.sent)
@@ -394,5 +337,8 @@ def test_the_beginning_of_an_object_is_read_once() -> None:
         return gzip.compress(BODY)[start:end]
 
     source = source_for(gzip.compress(BODY))
-    ingest_object(source, NOW_MS, RANGE_BYTES, table=table, read=read, send=Outbox(), order_index=Outbox())
+    nobody = Outbox()
+    ingest_object(
+        source, NOW_MS, RANGE_BYTES, table=table, read=read, send=nobody, send_large=nobody, order_index=nobody
+    )
     assert reads == [(0, source.size_bytes)]

@@ -10,6 +10,7 @@ import pytest
 from market_analytics.data_aggregator_confirmation import survey_ingests
 from market_analytics.data_ingestion_posts import Taken, take_ticks
 from market_analytics.data_ingestion_requests import read_request
+from market_analytics.data_revision_orders import order_retraction
 from services.memory_table import MemoryTable
 from tickstream import keys
 from tickstream.errors import BadRequest
@@ -17,6 +18,7 @@ from tickstream.ingests import Receipt
 from tickstream.items import activity_from, key_of, manifest_from, receipt_items
 from tickstream.messages import InlineTicks, Message, decode_message, encode_message
 from tickstream.promises import MAX_MESSAGE_BYTES, MAX_TICKS
+from tickstream.revisions import Cause, is_taken_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -181,6 +183,17 @@ def test_i6_two_first_uses_at_once_are_one_ingest() -> None:
     assert outbox.sent[0] == outbox.sent[1]
 
 
+def test_m25_a_retry_does_not_unsay_that_the_ticks_are_taken_back() -> None:
+    """Somebody took the ingest back before its caller was answered, and its ticks are still under way."""
+    table, outbox = MemoryTable(), Outbox()
+    first = take(table, outbox, BARE)
+    order_retraction(table, first.ingest_id, Cause.ASKED, NOW_NS // 10**6, lambda _: {})
+    assert take(table, outbox, BARE, request="retry", now_ns=NOW_NS + HOUR_NS) == first
+    manifest = table.get(key_of(keys.ingest_partition(first.ingest_id), keys.MANIFEST_SORT_KEY))
+    assert manifest is not None
+    assert is_taken_back(manifest)
+
+
 def test_i2_a_retry_after_the_ticks_are_confirmed_reports_them_no_second_time() -> None:
     """Its ticks are in the bars, and its list entry is gone: the answer is the same, and nothing begins again."""
     table, outbox = MemoryTable(), Outbox()
@@ -188,9 +201,17 @@ def test_i2_a_retry_after_the_ticks_are_confirmed_reports_them_no_second_time() 
     now_ms = NOW_NS // 10**6
     table.batch_write(receipt_items(Receipt(first.ingest_id, 0, 1, 0, now_ms, {}), now_ms))
 
+    lanes = frozenset(range(keys.LANES))
+
     def confirm(at_ms: int) -> int:
         survey = survey_ingests(
-            table, now_ms=at_ms, overdue_ms=900_000, confirming=True, compaction_threshold=9, time_is_up=lambda: False
+            table,
+            lanes,
+            lambda: lanes,
+            now_ms=at_ms,
+            overdue_ms=900_000,
+            time_is_up=lambda: False,
+            take_back=lambda ingests: pytest.fail(str(list(ingests))) if list(ingests) else None,
         )
         assert survey.open_ingests == 0
         return survey.ticks

@@ -28,7 +28,7 @@ from tickstream.bars import bar_of
 from tickstream.decoding import LIMITS
 from tickstream.errors import Reason, ServiceIncomplete
 from tickstream.hours import Slice
-from tickstream.ingests import Container, Format, Layout, Refusal, Source, Span
+from tickstream.ingests import Container, Format, Layout, Pending, Refusal, Source, Span
 from tickstream.items import hour_item_from, pending_from
 from tickstream.messages import InlineTicks, RangePointer
 from tickstream.ticks import RejectedRow, Tick
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def test_a_range_becomes_slices_a_receipt_and_an_event() -> None:
-    """A range ends as one slice a symbol and hour, a receipt that lists them, a pending entry and its event."""
+    """A range ends as one slice a symbol and hour, a receipt that lists them, an entry in each lane and its event."""
     world = World(GOOD)
     event = commit_range(pointer(GOOD), world.stores())
     receipt = world.receipt()
@@ -47,9 +47,10 @@ def test_a_range_becomes_slices_a_receipt_and_an_event() -> None:
     assert (receipt.ticks, receipt.rejected) == (event.ticks, event.rejected) == (3, 0)
     assert receipt.hours == {"AAPL": (491006, 491007), "MSFT": (491006,)}
     assert [bar.ticks for bar in world.bars("AAPL")] == [1, 1]
-    suffix = keys.range_id(INGEST, 0)
-    [entry] = world.table.query(keys.pending_partition(suffix))
-    assert pending_from(entry).index == 0
+    assert event.lanes == tuple(sorted({keys.lane_of("AAPL"), keys.lane_of("MSFT")}))
+    for lane in event.lanes:
+        [entry] = world.table.query(keys.pending_partition(lane))
+        assert pending_from(entry) == Pending(INGEST, 0, event.received_ms, lane)
     assert isinstance(hour_item_from(next(world.table.query("AAPL"))), Slice)
     assert world.rejects == {}
 
@@ -115,7 +116,10 @@ def test_the_receipt_is_the_last_write_and_its_part_0_the_last_of_it() -> None:
     partition = keys.ingest_partition(INGEST)
     parts = [sort_key for name, sort_key in order if name == partition]
     assert len(parts) > 1
-    assert [name for name, _ in order[-len(parts) :]] == [partition] * len(parts)
+    # The entries go with part 0; a batch has no order.
+    slices = [position for position, (name, _) in enumerate(order) if "#" not in name]
+    assert slices[-1] < order.index((partition, parts[0]))
+    assert order[-1][0] == partition
     assert keys.receipt_index_and_part(parts[-1]) == (0, 0)
 
 

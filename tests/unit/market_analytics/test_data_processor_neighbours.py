@@ -114,13 +114,14 @@ class MemoryQueue:
             )
         return records
 
-    def put_back(self, records: Iterable[Mapping[str, Any]], delay_s: int = 0) -> Mapping[str, str]:
+    def put_back(self, records: Iterable[Mapping[str, Any]], delay_s: int = 0, done: str = "") -> Mapping[str, str]:
         """Send again, then delete."""
         undone = {}
         for record in records:
             history = History.of(record)
-            if history.may_be_put_back:
-                self.send(record["body"], history.attributes())
+            if history.may_be_finished_later if done else history.may_be_put_back:
+                copy = history.left_unfinished(done) if done else history.put_back()
+                self.send(record["body"], copy.attributes())
                 self._in_flight.pop(record["messageId"])
                 self.copies += 1
                 self.delays.append(delay_s)

@@ -73,6 +73,7 @@ def queued(world: World, source: Source) -> list[RangePointer]:
         read=lambda start, end: (world.body or b"")[start:end],
         table=world.table,
         send=send,
+        send_large=send,
         order_index=send,
     )
     messages = [decode_message(one) for one in bodies]

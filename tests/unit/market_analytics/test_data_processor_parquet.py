@@ -72,7 +72,14 @@ def test_i5_a_file_that_ends_its_decoder_costs_itself_only() -> None:
 
 def test_the_handler_decodes_parquet_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Lambda calls gives the batch a decoder of its own process, and the invocation's deadline."""
-    for name in ("TABLE_NAME", "REJECTED_BUCKET", "EVENT_BUS_NAME", "QUEUE_URL", "INDEX_QUEUE_URL"):
+    for name in (
+        "TABLE_NAME",
+        "REJECTED_BUCKET",
+        "EVENT_BUS_NAME",
+        "QUEUE_URL",
+        "LARGE_RANGE_QUEUE_URL",
+        "INDEX_QUEUE_URL",
+    ):
         monkeypatch.setenv(name, "x")
     for name in ("DynamoTable", "EventBus", "Queue"):
         monkeypatch.setattr(data_processor, name, lambda *_: type("Nothing", (), {"put": None})())

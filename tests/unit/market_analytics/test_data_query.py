@@ -60,6 +60,7 @@ def test_m12_bars_have_every_field_as_exact_text(table: MemoryTable) -> None:
                 "ticks": 3,
                 "notional": "404",
                 "vwap": "101",
+                "closed": False,
             }
         ],
     }

@@ -28,12 +28,16 @@ def test_ingest_status_follows_the_receipts() -> None:
         "ingestId": INGEST,
         "state": "processing",
         "ranges": {"total": 2, "done": 0},
+        "rows": 0,
         "ticks": 0,
         "rejected": 0,
         "skipped": 0,
         "cancelled": 0,
         "receivedAt": "1970-01-01T00:00:01Z",
         "source": "day/ü.csv",
+        "bucket": "bucket-name",
+        "versionId": "v1",
+        "sizeBytes": 100,
     }
     table.batch_write(receipt_items(Receipt(INGEST, 0, 70, 3, 1_500, {"A": (1, 2)}), 1_000))
     assert status(table, INGEST, 901_001)["state"] == "overdue"
@@ -74,7 +78,8 @@ def test_ingest_status_of_an_object_refused_in_reading_it_names_the_reason() -> 
     table.batch_write(receipt_items(Receipt(INGEST, 1, 0, 1, 10, {}, refusal), 0))
     assert status(table, INGEST)["state"] != "rejected"
     table.batch_write(receipt_items(Receipt(INGEST, 0, 7, 0, 10, {"A": (1,)}), 0))
-    answer = status(table, INGEST)
+    assert status(table, INGEST)["state"] == "retracting"  # the other range is about to be taken back
+    answer = status(table, INGEST, 900_001)
     assert (answer["state"], answer["ticks"], answer["rejected"]) == ("partly_rejected", 7, 1)
     assert answer["reason"] == {"code": "object_gone", "message": "deleted"}
 
@@ -89,7 +94,7 @@ def test_m12_an_ingest_with_ticks_in_bars_is_not_called_rejected(ticks: tuple[in
     for index, count in enumerate(ticks):
         refusal = Refusal(Reason.CORRUPT_PARQUET, "damaged") if count is None else None
         table.batch_write(receipt_items(Receipt(INGEST, index, count or 0, 1, 10, {}, refusal), 0))
-    answer = status(table, INGEST)
+    answer = status(table, INGEST, 900_001)
     assert (answer["state"], answer["ticks"]) == (state, sum(count or 0 for count in ticks))
     assert ("reason" in answer) == (None in ticks)
 
@@ -148,6 +153,7 @@ def test_the_handler_answers_whatever_happens(monkeypatch: pytest.MonkeyPatch) -
     """400, 404, 503 and 500 are answers in one form; none tells of the inside."""
     monkeypatch.setenv("TABLE_NAME", "arn:aws:dynamodb:secret")
     monkeypatch.setenv("OVERDUE_SECONDS", "900")
+    monkeypatch.setenv("DATA_BUCKET", "market-data-test")
     monkeypatch.setattr(data_query, "DynamoTable", lambda *_: None)
     event = {"httpMethod": "GET", "resource": "/bars/{symbol+}", "pathParameters": {"symbol": "a b"}}
 

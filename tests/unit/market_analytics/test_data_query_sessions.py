@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_analytics.data_query_request import _checksum, _digest_of
+from market_analytics.data_query_request import _digest_of
 from services.memory_table import MemoryTable
 from tests.unit.market_analytics.query_world import DAY_NS, INGEST, get, post, put_ticks, tick
 from tickstream import keys
 from tickstream.bars import bar_of, merge_bars, resample
 from tickstream.errors import BadRequest
+from tickstream.page_tokens import _checksum
 from tickstream.sessions.spec import grid_of, hours_of
 
 #: Monday, 7 October 2013: New York trades from 13:30 to 20:00 UTC.
@@ -217,12 +218,12 @@ WINDOW = (DAY_NS, DAY_NS + 24 * keys.NS_PER_HOUR)
 
 
 def test_m12_a_token_of_the_release_before_is_of_another_version(table: MemoryTable) -> None:
-    """Tokens of version 1 had no session: they are refused, as before, and never guessed around."""
+    """Tokens of version 2 knew no gaps that are filled: they are refused, and never guessed around."""
     with pytest.raises(BadRequest, match="another version"):
-        get(table, "AAPL", nextToken=forged(1, "1d", *WINDOW, 0, MINUTE))
+        get(table, "AAPL", nextToken=forged(2, "1d", None, None, *WINDOW, 0, MINUTE))
     with pytest.raises(BadRequest, match="another version"):
-        get(table, "AAPL", nextToken=forged(1, "1d", None, None, *WINDOW, 0, MINUTE))
-    assert len(get(table, "AAPL", nextToken=forged(2, "1d", None, None, *WINDOW, 0, MINUTE))["bars"]) == 1
+        get(table, "AAPL", nextToken=forged(2, "1d", None, None, None, *WINDOW, 0, MINUTE, None))
+    assert len(get(table, "AAPL", nextToken=forged(3, "1d", None, None, None, *WINDOW, 0, MINUTE, None))["bars"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_m12_a_token_of_the_release_before_is_of_another_version(table: MemoryTa
 def test_m12_a_forged_token_of_a_session_is_refused(table: MemoryTable, fields: tuple[Any, ...]) -> None:
     """What no page of a question could have had is a 400, never a 500."""
     with pytest.raises(BadRequest) as refused:
-        get(table, "AAPL", nextToken=forged(2, *fields))
+        get(table, "AAPL", nextToken=forged(3, *fields[:3], None, *fields[3:], None))
     assert refused.value.code == "bad_token"
 
 

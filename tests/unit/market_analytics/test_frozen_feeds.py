@@ -83,7 +83,7 @@ def delivered(table: MemoryTable, now_ms: int, dies_after: int | None = None) ->
         return len(queued)
 
     with suppress(Died):
-        ingest_object(SOURCE, now_ms, 100, table=table, read=read, send=send, order_index=send)
+        ingest_object(SOURCE, now_ms, 100, table=table, read=read, send=send, send_large=send, order_index=send)
     messages = [decode_message(one) for one in queued]
     return [one for one in messages if isinstance(one, RangePointer)]
 

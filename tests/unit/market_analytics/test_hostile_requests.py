@@ -12,12 +12,13 @@ from botocore.exceptions import ClientError
 
 from market_analytics import data_ingestion, data_query
 from market_analytics.data_ingestion_requests import check_ticks, read_request
-from market_analytics.data_query_request import _checksum, _digest_of
+from market_analytics.data_query_request import _digest_of
 from services import clients
 from services.memory_table import MemoryTable
 from tests.unit.market_analytics.query_world import DAY_NS, INGEST, Context, get, post, put_ticks, tick
 from tickstream import keys
 from tickstream.errors import BadRequest, Reason
+from tickstream.page_tokens import _checksum
 from tickstream.promises import MAX_INGEST_BYTES
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def test_an_ingest_id_is_nothing_else(table: MemoryTable, ingest_id: str) -> Non
     """What is no ingest id is refused before anything is read."""
     event = {"httpMethod": "GET", "resource": "/ingest/{ingestId}", "pathParameters": {"ingestId": ingest_id}}
     with pytest.raises(BadRequest) as refused:
-        data_query.respond(event, table, data_query.Settings("table", 900), DAY_NS)
+        data_query.respond(event, table, data_query.Settings("table", 900, "bucket"), DAY_NS)
     assert refused.value.code == "bad_ingest_id"
 
 
@@ -99,7 +100,7 @@ MINUTE = DAY_NS // keys.NS_PER_MINUTE
 
 def test_a_forged_token_may_ask_what_its_maker_may_ask(table: MemoryTable) -> None:
     """The checksum is no secret: a token like the API's own is as good as one."""
-    token = forged(2, _digest_of(("AAPL",)), "1m", None, None, *WINDOW, 0, MINUTE + 1)
+    token = forged(3, _digest_of(("AAPL",)), "1m", None, None, None, *WINDOW, 0, MINUTE + 1, None)
     assert len(get(table, "AAPL", nextToken=token)["bars"]) == 2
 
 
@@ -130,7 +131,7 @@ def test_a_forged_token_that_points_elsewhere_is_refused(
     table: MemoryTable, interval: Any, figures: tuple[Any, ...]
 ) -> None:
     """Nothing in a token is trusted: what no page of this question could have had is a 400, never a 500."""
-    token = forged(2, _digest_of(("AAPL",)), interval, None, None, *figures)
+    token = forged(3, _digest_of(("AAPL",)), interval, None, None, None, *figures, None)
     with pytest.raises(BadRequest) as refused:
         get(table, "AAPL", nextToken=token)
     assert refused.value.code == "bad_token"
@@ -147,7 +148,7 @@ def test_a_forged_token_of_another_shape_is_refused(table: MemoryTable, payload:
 
 def test_a_token_of_one_symbol_gives_no_page_of_another(table: MemoryTable) -> None:
     """A token is bound to its symbols: neither those of others nor internal partitions can be put in."""
-    token = forged(2, _digest_of(("ingest#" + INGEST,)), "1m", None, None, *WINDOW, 0, MINUTE)
+    token = forged(3, _digest_of(("ingest#" + INGEST,)), "1m", None, None, None, *WINDOW, 0, MINUTE, None)
     with pytest.raises(BadRequest, match="other symbols"):
         get(table, "AAPL", nextToken=token)
 
@@ -201,8 +202,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "TABLE_NAME": "MarketDataState-secret",
         "QUEUE_URL": "https://sqs/secret",
+        "LARGE_RANGE_QUEUE_URL": "https://sqs/secret-large",
         "INDEX_QUEUE_URL": "https://sqs/secret-index",
         "RANGE_BYTES": "1024",
+        "SAME_KEY": "add",
+        "REJECTED_BUCKET": "secret-rejects",
+        "DATA_BUCKET": "secret-data",
         "OVERDUE_SECONDS": "900",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "none",

@@ -44,9 +44,11 @@ def _stack(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "TABLE_NAME",
         "QUEUE_URL",
+        "LARGE_RANGE_QUEUE_URL",
         "INDEX_QUEUE_URL",
         "REJECTED_BUCKET",
         "EVENT_BUS_NAME",
+        "SAME_KEY",
         "AWS_ACCESS_KEY_ID",
     ):
         monkeypatch.setenv(name, "none")
@@ -104,7 +106,7 @@ def test_m21_a_failed_pass_names_the_event_that_began_it(monkeypatch: pytest.Mon
             raise ServiceRefused("no")
 
     monkeypatch.setattr(data_aggregator, "DynamoTable", lambda *_: Refusing())
-    (detail,) = event_details([ProcessedRange(INGEST, 0, 1, 0, 1, 1)])
+    (detail,) = event_details([ProcessedRange(INGEST, 0, 1, 0, 1, 1, (0,))])
     context: Any = Context("request-1")
     with pytest.raises(ServiceRefused):
         data_aggregator.handler({"detail-type": EVENT_DETAIL_TYPE, "detail": json.loads(detail)}, context)

@@ -19,7 +19,7 @@ def test_in_every_order_what_is_confirmed_stays_rolled_up() -> None:
 
 @pytest.mark.parametrize("mistake", [mistake for mistake in Mistake if mistake is not Mistake.NONE])
 def test_the_search_finds_what_is_planted_in_settling(mistake: Mistake) -> None:
-    """Each of the two conditions is needed: without it, a confirmed range is overwritten by an older rollup."""
+    """Each of them confirms a range that is in no rollup, or is overwritten by an older one."""
     found = explore(State(), steps_with(mistake), wrong)
     assert found.broken
     assert "confirmed, and in no rollup" in found.broken[-1]

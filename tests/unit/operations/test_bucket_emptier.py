@@ -18,7 +18,12 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 
 from operations import bucket_emptier
-from operations.bucket_contents import BucketGone, BucketNotEmptied, closed_policy, empty_bucket
+from operations.bucket_contents import (
+    DELETIONS_AT_A_TIME,
+    BucketGone,
+    BucketNotEmptied,
+    empty_bucket,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -264,6 +269,9 @@ class OddS3:
     def put_bucket_policy(self, **_: Any) -> None:
         """Forget it."""
 
+    def put_bucket_lifecycle_configuration(self, **_: Any) -> None:
+        """Forget it."""
+
     def get_paginator(self, _: str) -> OddS3:
         """Of versions."""
         return self
@@ -320,6 +328,63 @@ def test_m18_an_upload_of_an_odd_key_is_aborted(monkeypatch: pytest.MonkeyPatch,
     assert uploads == {}
 
 
+def test_a9_deletions_go_side_by_side_and_not_without_end(s3: S3Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many requests delete at a time as are allowed, no more, whatever is listed; and everything is deleted."""
+    monkeypatch.setattr("operations.bucket_contents.DELETE_BATCH", 1)
+    for number in range(3 * DELETIONS_AT_A_TIME):
+        s3.put_object(Bucket=BUCKET, Key=f"{number:03d}", Body=b"")
+    together = threading.Barrier(DELETIONS_AT_A_TIME)
+    delete, lock = s3.delete_objects, threading.Lock()
+    at_work: set[int] = set()
+    most = 0
+
+    def delete_objects(**request: Any) -> Any:
+        nonlocal most
+        with lock:
+            at_work.add(threading.get_ident())
+            most = max(most, len(at_work))
+        together.wait(30)  # breaks where fewer are at work at a time
+        answer = delete(**request)
+        with lock:
+            at_work.discard(threading.get_ident())
+        return answer
+
+    monkeypatch.setattr(s3, "delete_objects", delete_objects)
+    assert empty_bucket(s3, BUCKET, time.monotonic() + 60).versions == 3 * DELETIONS_AT_A_TIME
+    assert most == DELETIONS_AT_A_TIME
+    assert contents(s3) == 0
+
+
+def test_a9_a_request_that_is_refused_for_its_rate_comes_again(s3: S3Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Side by side S3 is asked for more than a bucket bears at first: that costs another walk, not the deletion."""
+    fill(s3)
+    delete, answers = s3.delete_objects, iter(["SlowDown", "ServiceUnavailable"])
+
+    def delete_objects(**request: Any) -> Any:
+        for code in answers:
+            raise ClientError({"Error": {"Code": code}}, "DeleteObjects")
+        return delete(**request)
+
+    monkeypatch.setattr(s3, "delete_objects", delete_objects)
+    empty_bucket(s3, BUCKET, time.monotonic() + 60)
+    assert contents(s3) == 0
+
+
+def test_a9_what_no_deletion_gets_to_expires(s3: S3Client, cloudformation: CloudFormation) -> None:
+    """Whoever runs out of time has let S3 expire all of it: versions, older ones, markers, parts; and says so."""
+    fill(s3)
+    with pytest.raises(BucketNotEmptied, match="in three days"):
+        empty_bucket(s3, BUCKET, time.monotonic() - 1)
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    assert all((rule["Status"], rule["Filter"]) == ("Enabled", {"Prefix": ""}) for rule in rules)
+    said = {name: value for rule in rules for name, value in rule.items() if name not in {"ID", "Status", "Filter"}}
+    assert said["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert said["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert [rule["Expiration"] for rule in rules] == [{"Days": 1}, {"ExpiredObjectDeleteMarker": True}]
+    run(request(cloudformation.url, "Delete"))  # the next deletion goes on
+    assert contents(s3) == 0
+
+
 def test_no_time_left_is_said(s3: S3Client) -> None:
     """The failure says what was still there and that a second deletion goes on."""
     fill(s3)
@@ -340,12 +405,3 @@ def test_a_bucket_that_never_was(s3: S3Client) -> None:
     """Gone is what the caller wants: told apart from failures."""
     with pytest.raises(BucketGone):
         empty_bucket(s3, "no-such-bucket", time.monotonic() + 60)
-
-
-def test_closing_keeps_the_statements_of_others_and_is_idempotent() -> None:
-    """The stack's own denial of unencrypted transport stays; closing twice adds nothing."""
-    theirs = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
-    once = closed_policy({"Version": "2012-10-17", "Statement": theirs}, "arn:aws:s3:::b")
-    assert theirs in once["Statement"]
-    assert {"Theirs", "DenyOutsideTls", "DenyWritesWhileEmptying"} == {one["Sid"] for one in once["Statement"]}
-    assert closed_policy(once, "arn:aws:s3:::b") == once

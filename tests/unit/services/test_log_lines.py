@@ -12,7 +12,14 @@ from aws_lambda_powertools import Logger
 
 from file_processing import data_processor as file_processor
 from file_processing import file_validator, result_aggregator, status_query
-from market_analytics import data_aggregator, data_indexer, data_ingestion, data_processor, data_query
+from market_analytics import (
+    data_aggregator,
+    data_indexer,
+    data_ingestion,
+    data_processor,
+    data_query,
+    data_revision,
+)
 from operations import bucket_emptier, dead_letter_recorder
 from services.log_lines import one_line
 
@@ -27,6 +34,7 @@ MODULES = [
     data_ingestion,
     data_processor,
     data_query,
+    data_revision,
     dead_letter_recorder,
     file_processor,
     file_validator,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tickstream.promises import INTERVALS
 from tickstream.sessions.days import Day, RolledDays, Wanted
 from tickstream.sessions.exchanges import TABLE, exchange_of
 from tickstream.sessions.grids import Grid, SessionGrid, UtcGrid
@@ -67,6 +68,26 @@ def test_bars_of_utc_start_at_multiples_since_1970(minute: int, length: int) -> 
     assert of.settled(start) == start
     assert of.settled(start + length) == start + length
     assert of.settled(minute) == (minute if minute == start else start + length)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.one_of(st.tuples(GRIDS, st.sampled_from(["4h", "1d"])), st.tuples(st.none(), st.sampled_from([*INTERVALS]))),
+    MINUTES,
+    st.integers(0, 9000),
+)
+def test_the_bars_of_a_stretch_are_those_that_its_minutes_belong_to(
+    which: tuple[tuple[str, str | None] | None, str], first: int, length: int
+) -> None:
+    """Each start once, in order, whether anybody asked for its minutes or not; each ends where the next may begin."""
+    of_session, interval = which
+    of = UtcGrid(INTERVALS[interval]) if of_session is None else grid(*of_session, interval)
+    end = first + length
+    starts = list(of.starts(first, end))
+    belonging = {start for minute in range(first, end + 3 * 1440) if (start := of.start_of(minute)) is not None}
+    assert starts == sorted(start for start in belonging if first <= start < end)
+    for start in starts:
+        assert of.end_of(start) == of.settled(start + 1) > start
 
 
 @settings(deadline=None)

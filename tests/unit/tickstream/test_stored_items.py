@@ -82,11 +82,12 @@ MESSAGES = st.one_of(
 )
 
 
-@given(st.builds(Slice, SYMBOLS, HOURS, RANGE_IDS, st.binary(max_size=20)), INGESTS, COUNTS, TIMES_MS)
+@given(st.builds(Slice, SYMBOLS, HOURS, RANGE_IDS, st.binary(max_size=20), st.booleans()), INGESTS, COUNTS, TIMES_MS)
 def test_a_slice_is_read_back(piece: Slice, ingest_id: str, index: int, received_ms: int) -> None:
     """A slice's key alone tells symbol, hour and range; it expires 60 days after its ingest, not after its ticks."""
     item = items.slice_item(piece, ingest_id, index, received_ms)
     assert items.hour_item_from(item) == piece
+    assert items.set_aside_from(items.set_aside(item)) == piece
     assert int(item[items.EXPIRY_ATTRIBUTE]["N"]) == received_ms // 1000 + RETENTION_SECONDS
 
 
@@ -98,7 +99,7 @@ def test_a_rollup_is_read_back_and_never_expires(rollup: Rollup) -> None:
     assert items.EXPIRY_ATTRIBUTE not in item
 
 
-@given(st.builds(Segment, SYMBOLS, HOURS, st.integers(1, 10**6), RANGE_SETS, st.binary(max_size=20)))
+@given(st.builds(Segment, SYMBOLS, HOURS, st.integers(1, 10**6), RANGE_SETS, st.binary(max_size=20), RANGE_SETS))
 def test_a_segment_is_read_back_and_never_expires(segment: Segment) -> None:
     """A segment outlives the slices that it was made of."""
     item = items.segment_item(segment)
@@ -153,14 +154,22 @@ def test_a_large_receipt_comes_in_parts_and_commits_with_part_0() -> None:
             items.receipt_from(part for index, part in enumerate(parts) if index != missing)
 
 
-@given(st.builds(Activity, INGESTS, TIMES_MS, COUNTS), st.builds(Pending, INGESTS, st.integers(0, 9_999), TIMES_MS))
+LANE_NUMBERS = st.integers(0, keys.LANES - 1)
+
+
+@given(
+    st.builds(Activity, INGESTS, TIMES_MS, COUNTS),
+    st.builds(Pending, INGESTS, st.integers(0, 9_999), TIMES_MS, LANE_NUMBERS, st.booleans()),
+)
 def test_list_entries_are_read_back(activity: Activity, pending: Pending) -> None:
-    """Entries of the two lists, each in a shard that the schedule looks at."""
+    """Entries of the two lists, each where the schedule looks, and until it is done with them."""
     activity_item, pending_item = items.activity_item(activity), items.pending_item(pending)
     assert items.activity_from(activity_item) == activity
     assert items.pending_from(pending_item) == pending
     assert activity_item["symbol"]["S"] in keys.activity_partitions()
-    assert pending_item["symbol"]["S"] in keys.pending_partitions()
+    assert pending_item["symbol"]["S"] == keys.pending_partition(pending.lane)
+    assert "expiresAt" not in activity_item
+    assert "expiresAt" not in pending_item
 
 
 @pytest.mark.parametrize(
@@ -189,7 +198,8 @@ def test_a_message_survives_json_that_rewrites_numbers(message: RangePointer | I
     assert decode_message(json.dumps(json.loads(body))) == message
 
 
-PROCESSED = st.builds(ProcessedRange, INGESTS, COUNTS, COUNTS, COUNTS, TIMES_MS, TIMES_MS)
+SOME_LANES = st.sets(st.integers(0, keys.LANES - 1)).map(sorted).map(tuple)
+PROCESSED = st.builds(ProcessedRange, INGESTS, COUNTS, COUNTS, COUNTS, TIMES_MS, TIMES_MS, SOME_LANES)
 
 
 @given(st.lists(PROCESSED, min_size=1, max_size=10))
@@ -201,7 +211,7 @@ def test_an_event_is_read_back(ranges: list[ProcessedRange]) -> None:
 
 def test_i6_an_event_has_a_bound() -> None:
     """More ranges than one event may tell of are told by several, in order; no ranges by none."""
-    ranges = [ProcessedRange("i" * 32, index, 10**6, 10**6, 10**13, 10**13) for index in range(201)]
+    ranges = [ProcessedRange("i" * 32, index, 10**6, 10**6, 10**13, 10**13, tuple(range(16))) for index in range(201)]
     details = event_details(ranges)
     assert [len(ranges_from_detail(json.loads(detail))) for detail in details] == [100, 100, 1]
     assert [one for detail in details for one in ranges_from_detail(json.loads(detail))] == ranges

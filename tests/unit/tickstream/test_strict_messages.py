@@ -35,7 +35,7 @@ LAYOUT = Layout(Format.CSV, columns=("symbol", "timestamp"), data_start=28)
 RANGE = encode_message(RangePointer(INGEST, 1_767_623_400_000, Span(0, 28, 1000), SOURCE, LAYOUT))
 TICKS = encode_message(InlineTicks(INGEST, 1_767_623_400_000, ((0, Tick("A", 1, 1, 1)), (1, Tick("B", 1, 1, 1)))))
 POINTER = encode_pointer(FilePointer(SOURCE, "00AB", 0, 1_767_623_400_000, LAYOUT))
-(DETAIL,) = event_details([ProcessedRange(INGEST, 0, 1, 0, 1, 1)])
+(DETAIL,) = event_details([ProcessedRange(INGEST, 0, 1, 0, 1, 1, (0, 15))])
 RECORD = json.dumps(
     {
         "eventTime": "2026-01-05T14:30:00.123Z",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         ["run", "--pipeline", "file-processing", "--faults", "all"],
         ["run", "--results", "/dev/null/results"],
         ["down", "--surplus"],
+        ["redrive", "--per-second", "0"],
         ["fuzz-text", "--inputs", "0"],
         ["fuzz-parquet", "--inputs", "0"],
         ["run", "--pipeline", "no-such"],

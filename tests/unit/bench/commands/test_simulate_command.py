@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         (["--first", "-1"], "seeds are"),
         (["--pipeline", "aggregators", "--seed", "1", "--schedules", "2"], "one schedule"),
         (["--trace"], "--trace needs --seed"),
-        (["--only", "repair-believed"], "--only is of --planted"),
+        (["--only", "wake-up-forgotten"], "--only is of --planted"),
         (["--planted", "--only", "nothing"], "no planted fault 'nothing'"),
         (["--planted", "--schedules", "5"], "choose with --only"),
         (["--pipeline", "postal"], "--pipeline"),
@@ -46,9 +46,9 @@ def test_options_that_mean_nothing_are_refused(
 
 
 def test_schedules_without_violation_pass(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of all three parts, in processes of their own."""
+    """Of all four parts, in processes of their own."""
     assert main(["simulate", "--schedules", "3", "--jobs", "1"]) == 0
-    assert "PASSED 9 schedules" in capsys.readouterr().out
+    assert "PASSED 12 schedules" in capsys.readouterr().out
 
 
 def test_a_violation_fails_and_says_how_to_replay_it(
@@ -85,7 +85,7 @@ def test_a_seed_is_the_same_history_in_every_process(
         assert main(["simulate", "--pipeline", "market-analytics", "--seed", "6", "--trace"]) == 0
         said.append(capsys.readouterr().out)
     assert said[0] == said[1]
-    assert "DataAggregator 1, call 1: UpdateItem aggregator#lease" in said[0]
+    assert "DataAggregator 1, call 1: Count aggregator#lease" in said[0]
 
 
 @pytest.mark.parametrize(("seeds", "status"), [(1_000, 0), (1, 1)])
@@ -93,10 +93,10 @@ def test_a_planted_fault_must_be_found_within_its_seeds(
     seeds: int, status: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is not makes the command fail: the simulation is too weak then."""
-    few: Callable[[str], bool] = lambda name: name == "lease-given-back-blindly"  # noqa: E731
+    few: Callable[[str], bool] = lambda name: name == "wake-up-forgotten"  # noqa: E731
     planted = tuple(replace(one, seeds=seeds) for one in bench.simulation.planted.PLANTED if few(one.name))
     monkeypatch.setattr(bench.simulation.planted, "PLANTED", planted)
     assert main(["simulate", "--planted"]) == status
     said = capsys.readouterr().out
-    assert ("not found: lease-given-back-blindly" in said) == bool(status)
+    assert ("not found: wake-up-forgotten" in said) == bool(status)
     assert ("found by seed" in said) != bool(status)

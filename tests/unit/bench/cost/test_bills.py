@@ -122,34 +122,65 @@ def test_a_day_is_its_ticks_in_proportion_and_an_idle_day() -> None:
     assert day["xray_traces"] == 23_400 + (40 * 5_000 - 23_400) / 20 + 288
 
 
+def test_a_day_of_streams_is_the_rounds_of_24_hours() -> None:
+    """Ten rounds of a minute are a 144th of the day; invocations are sampled over 24 hours, not over a session."""
+    workload = {"streams": 2, "rounds": 10, "round_s": 60.0}
+    account = account_of(_result(workload=market_result()["workload"] | workload, objects=20))
+    assert account.streams is not None
+    numbers = {line.price.unit: line.quantity for line in account.streams.bill.lines}
+    assert (account.streams.streams, account.streams.objects) == (2, 2_880)
+    assert numbers["write request units"] == 250 * 144
+    assert numbers["requests of 64 KB"] == 21 * 144 + 64_800
+    assert numbers["traces recorded"] == 40 * 144
+    assert account.facts()["day_of_streams"]["objects"] == 2_880
+    assert account_of(_result()).streams is None
+
+
 def test_what_polls_and_what_is_watched_is_counted_in_the_template() -> None:
-    """README: about 650,000 requests a month for each consumer with a ceiling, 20 and 18 metrics of alarms."""
+    """README: about 650,000 requests a month for each consumer with a ceiling, 27 and 19 metrics of alarms."""
     market = standing_of(PIPELINES["market-analytics"](Environment("dev")).to_dict())
     files = standing_of(PIPELINES["file-processing"](Environment("dev")).to_dict())
-    assert (market.polls * 30, market.fifo_polls, market.scheduled_invocations) == (2 * 648_000, 0, 288)
+    assert (market.polls * 30, market.fifo_polls) == (3 * 648_000, 0)
+    assert market.scheduled == {"DataAggregator": 288, "DataRevision": 288}
+    assert files.scheduled == {}
     assert files.fifo_polls * 30 >= 2 * 648_000
-    assert (market.alarm_metrics, files.alarm_metrics) == (21, 18)
+    assert (market.alarm_metrics, files.alarm_metrics) == (27, 19)
     assert market.is_recoverable
 
 
-def test_an_idle_day_is_288_measured_invocations_and_the_polls() -> None:
-    """Two measured invocations with 3 write units between them are 432 units a day; without a measure it says so."""
+def test_an_idle_day_is_288_measured_invocations_of_each_schedule_and_the_polls() -> None:
+    """Two measured invocations with 3 write units between them are 432 units a day; the other's are its own."""
     idle = {
-        "invocations": 2,
-        "requests": [_row("dynamodb:PutItem", "DataAggregator-bench", 3, write_units=3)],
-        "functions": [_use("DataAggregator-bench", 2, 400)],
+        "invocations": 3,
+        "requests": [
+            _row("dynamodb:PutItem", "DataAggregator-bench", 3, write_units=3),
+            _row("dynamodb:Query", "DataRevision-bench", 16, read_half_units=16),
+        ],
+        "functions": [_use("DataAggregator-bench", 2, 400), _use("DataRevision-bench", 1, 100)],
     }
     day = idle_day(_result(idle=idle))
     assert _numbers(day.quantities) == {
-        "sqs_requests": 43_200,
+        "sqs_requests": 64_800,
         "dynamodb_write_units": 432,
-        "lambda_requests": 288,
-        "lambda_gb_seconds": Decimal("172.8"),
-        "xray_traces": 288,
+        "dynamodb_read_units": 288 * 8,
+        "lambda_requests": 2 * 288,
+        "lambda_gb_seconds": Decimal("172.8") + Decimal("86.4"),
+        "xray_traces": 2 * 288,
     }
-    unmeasured = idle_day(_result())
-    assert unmeasured.schedule is None
-    assert _numbers(unmeasured.quantities) == {"sqs_requests": 43_200}
+    assert day.unmeasured == ()
+
+
+@pytest.mark.parametrize(
+    ("measured", "missing"),
+    [(None, ("DataAggregator", "DataRevision")), ("DataAggregator-bench", ("DataRevision",))],
+)
+def test_what_of_an_idle_day_nobody_measured_is_said(measured: str | None, missing: tuple[str, ...]) -> None:
+    """A result of before there was a second schedule has the first one's part, and is no less for it."""
+    functions = [_use(measured, 2, 400)] if measured else []
+    day = idle_day(_result(idle={"invocations": 2, "requests": [], "functions": functions} if measured else None))
+    assert day.unmeasured == missing
+    assert day.quantities.get("lambda_requests", 0) == (288 if measured else 0)
+    assert day.quantities["sqs_requests"] == 64_800
 
 
 def test_what_has_no_price_is_refused() -> None:

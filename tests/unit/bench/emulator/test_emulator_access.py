@@ -122,6 +122,19 @@ def test_m13_policies_count_as_they_are_now(world: World) -> None:
     assert world.ask("Scan", {"TableName": "t"}) == "AccessDeniedException"
 
 
+def test_m13_a_boundary_counts_as_it_is_now(world: World) -> None:
+    """What a role's permissions boundary leaves out is refused; of one that is gone everything."""
+    world.grant(allow("dynamodb:*"))
+    arn = world.iam.create_policy(world.context, "unit-access-bounds", allow("dynamodb:Query"))["Policy"]["Arn"]
+    world.iam.put_role_permissions_boundary(world.context, NAME, arn)
+    assert world.ask("Query", {"TableName": "t"}) == ""
+    assert world.ask("GetItem", {"TableName": "t"}) == "AccessDeniedException"
+    world.iam.delete_policy(world.context, arn)
+    assert world.ask("Query", {"TableName": "t"}) == "AccessDeniedException"
+    world.iam.delete_role_permissions_boundary(world.context, NAME)
+    assert world.ask("GetItem", {"TableName": "t"}) == ""
+
+
 def test_m13_each_table_of_a_batch_is_asked_for(world: World) -> None:
     """One forbidden table refuses the whole request."""
     world.grant(allow("dynamodb:BatchWriteItem"))

@@ -46,11 +46,11 @@ def _put_events(*details: str, source: str = EVENT_SOURCE) -> dict[str, Any]:
 
 
 def _delete_pending(*indexes: int) -> dict[str, Any]:
-    deletes = [{"DeleteRequest": {"Key": key_of_pending(Pending(INGEST, index, 5))}} for index in indexes]
+    deletes = [{"DeleteRequest": {"Key": key_of_pending(Pending(INGEST, index, 5, 3))}} for index in indexes]
     return {"table": deletes}
 
 
-(DETAIL,) = event_details([ProcessedRange(INGEST, 3, 1, 0, 5, 6)])
+(DETAIL,) = event_details([ProcessedRange(INGEST, 3, 1, 0, 5, 6, (1,))])
 
 
 def test_requests_are_counted_by_service_operation_and_caller() -> None:

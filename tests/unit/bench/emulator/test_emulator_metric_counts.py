@@ -26,6 +26,19 @@ from bench.emulator.observed.metric_counts import counts
         ("ERROR -Retry", "ERROR Retry", False),
         ("ERROR ?gone", "ERROR", True),
         ("", "anything", True),
+        ('{ $.level = "ERROR" }', '{"level": "ERROR"}', True),
+        ('{ $.level = "ERROR" }', '{"message": "ERROR", "level": "INFO"}', False),
+        ('{ $.level = "ERROR" }', '{"message": "no level: ERROR"}', False),
+        ('{ $.level = "ERROR" }', "level ERROR", False),
+        ('{ $.level = "ERROR" }', '"ERROR"', False),
+        ('{ $.level != "ERROR" }', '{"level": "INFO"}', True),
+        ('{ $.level != "ERROR" }', "{}", False),
+        ('{ $.a.b = "x*z" }', '{"a": {"b": "xyyz"}}', True),
+        ('{ $.a.b = "x*z" }', '{"a": "xyz"}', False),
+        ('{ $.a = "1" && $.b = "2" || $.c = "3" }', '{"a": "1", "c": "3"}', True),
+        ('{ $.a = "1" && ($.b = "2" || $.c = "3") }', '{"b": "2", "c": "3"}', False),
+        ('ERROR -"{"', "ERROR gone", True),
+        ('ERROR -"{"', '{"message": "ERROR"}', False),
     ],
 )
 def test_a_pattern_matches_as_cloudwatch_documents_it(pattern: str, message: str, *, matches: bool) -> None:
@@ -33,10 +46,20 @@ def test_a_pattern_matches_as_cloudwatch_documents_it(pattern: str, message: str
     assert compiled(pattern)(message) is matches
 
 
-@pytest.mark.parametrize("pattern", ['{ $.level = "ERROR" }', "[level = ERROR]", "[level"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{ $.level = 1 }",
+        '{ $.level = "ERROR" ',
+        "{ $.level IS NULL }",
+        '{ $.a = "1" $.b }',
+        "[level = ERROR]",
+        "[level",
+    ],
+)
 def test_a_pattern_that_is_not_emulated_is_refused(pattern: str) -> None:
     """Better no stack than a count that means nothing."""
-    with pytest.raises(ValueError, match=r"emulated|bracket"):
+    with pytest.raises(ValueError, match=r"emulated|brace|bracket"):
         compiled(pattern)
 
 

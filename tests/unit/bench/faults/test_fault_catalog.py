@@ -38,6 +38,9 @@ WANTED = {
     "unseen-object",
     "hostile-objects",
     "lost-index",
+    "kill-revision",
+    "two-revisions",
+    "lost-orders",
 }
 #: These send something of their own, and have no rules.
 WITHOUT_RULES = {"poison-messages", "hostile-objects"}
@@ -144,3 +147,12 @@ def test_an_index_is_lost_only_where_there_is_one() -> None:
     with pytest.raises(BenchError, match="no large packed object"):
         faults_of(["lost-index"], index=False)
     assert main(["run", "--workload", "smoke", "--day-file", "csv", "--faults", "lost-index"]) == 2
+
+
+def test_nothing_befalls_retractions_where_there_are_none() -> None:
+    """`all` leaves these out where nothing is taken back; by name that is told before anything runs."""
+    of_retractions = {"kill-revision", "two-revisions", "lost-orders"}
+    assert set(names()) - set(names(retractions=False)) == of_retractions
+    with pytest.raises(BenchError, match="takes nothing back"):
+        faults_of(["two-revisions"], retractions=False)
+    assert main(["run", "--workload", "smoke", "--faults", "two-revisions"]) == 2

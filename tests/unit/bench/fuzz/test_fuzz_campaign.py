@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -28,7 +29,12 @@ REFUSED = next(one for one in REFUSALS if one.kind == "MISSING_AUTHENTICATION_TO
 
 def real(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the function answers, of no file."""
-    return answer_with(lambda: status_query.respond(event, MemoryStatusTable(), 0), status_query.logger, "request-1")
+    config = status_query.Settings("processing-status-test", "file-processing-test")
+
+    def fields() -> dict[str, Any]:
+        return status_query.respond(event, MemoryStatusTable(), config, 1_767_623_400_000)
+
+    return answer_with(fields, status_query.logger, "request-1")
 
 
 @contextmanager
@@ -37,9 +43,10 @@ def served(function: Function) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
+            path, _, query = self.path.partition("?")
             given = {"fileId": path.removeprefix("/status/")} if path.startswith("/status/") else None
-            made = function({"pathParameters": given})
+            asked = parse_qs(query, keep_blank_values=True) or None
+            made = function({"resource": path, "pathParameters": given, "multiValueQueryStringParameters": asked})
             self.give(int(made["statusCode"]), made["headers"], made["body"])
 
         def refuse(self) -> None:

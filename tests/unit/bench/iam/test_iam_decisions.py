@@ -56,6 +56,23 @@ def test_m13_a_deny_wins_wherever_it_stands() -> None:
     assert outcome(QUERY, ALLOW, on_resource=on_resource) is Outcome.DENIED_BY_RESOURCE
 
 
+@pytest.mark.parametrize(
+    ("bounds", "wanted"),
+    [
+        ([{**ALLOW, "Action": "*", "Resource": "*"}], Outcome.ALLOWED),
+        ([{**ALLOW, "Action": "s3:*", "Resource": "*"}], Outcome.NOT_WITHIN_BOUNDARY),
+        ([{**ALLOW, "Action": "*", "Resource": "*"}, DENY], Outcome.DENIED_BY_BOUNDARY),
+        ([], Outcome.NOT_WITHIN_BOUNDARY),
+    ],
+)
+def test_m13_a_boundary_bounds_and_grants_nothing(bounds: list[dict[str, Any]], wanted: Outcome) -> None:
+    """Both the role's policies and its permissions boundary have to allow; a boundary alone allows nothing."""
+    assert decide(CALLER, (document(ALLOW),), None, QUERY, document(*bounds)).outcome is wanted
+    assert not decide(CALLER, (), None, QUERY, document(*bounds)).allowed
+    on_resource = document({**ALLOW, "Principal": {"AWS": ROLE}})
+    assert decide(CALLER, (), on_resource, QUERY, document(*bounds)).outcome is wanted
+
+
 def test_m13_a_policy_of_the_resource_may_allow_within_the_account() -> None:
     """Either side's allow is enough; one for a service or for somebody else is none for this role."""
     for principal in ("*", {"AWS": ROLE}, {"AWS": ["x", CALLER.session_arn]}):

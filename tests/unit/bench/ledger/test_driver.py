@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -234,6 +235,36 @@ def test_an_interrupt_ends_the_tries_of_a_piece(objects: Callable[[int], list[Ob
     driver = Driver(script, "bucket", script, ledger)  # type: ignore[arg-type]  # a script in place of the client
     driver.send(objects(1))
     assert [entry.outcome for entry in ledger.entries()] == [Outcome.INDETERMINATE]
+
+
+class Gatekeeper:
+    """Lets a round begin at the second time of asking, up to a last one; notes what was sent by the first."""
+
+    def __init__(self, script: Script, last: int) -> None:
+        self._script = script
+        self._last = last
+        self.sent_before: dict[int, int] = {}
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the round that was asked for last is beyond the last."""
+        return max(self.sent_before, default=0) > self._last
+
+    def may_begin(self, round_: int) -> bool:
+        """Say so."""
+        first = round_ not in self.sent_before
+        self.sent_before.setdefault(round_, len(self._script.keys))
+        return not first and round_ <= self._last
+
+
+def test_a_round_waits_until_the_gate_lets_it_begin(objects: Callable[[int], list[ObjectFile]]) -> None:
+    """All of the rounds before it was answered when it asks, and where no other will begin the sending ends."""
+    script = Script(*[stored()] * 4)
+    pieces = [replace(piece, round=number // 2) for number, piece in enumerate(objects(6))]
+    gate = Gatekeeper(script, last=1)
+    entries = drive(script, pieces, gate=gate)
+    assert gate.sent_before == {1: 2, 2: 4}
+    assert [entry.ordinal for entry in entries] == [0, 1, 2, 3]
 
 
 def test_an_unforeseen_error_ends_the_sending_at_once() -> None:

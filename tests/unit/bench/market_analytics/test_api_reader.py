@@ -19,6 +19,7 @@ BAR = {
     "ticks": 3,
     "notional": "123456789012345678.123456789012345678",
     "vwap": "187.5",
+    "closed": True,
 }
 MINUTE = 29_460_390
 WINDOW = Window(MINUTE, MINUTE + 2)

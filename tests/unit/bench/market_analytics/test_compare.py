@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,8 @@ def test_m26_a_bar_without_prices_is_equal_to_one_without_them() -> None:
 @pytest.mark.parametrize("field", ["open_e9", "high_e9", "low_e9", "close_e9", "volume_e9", "vwap_e9"])
 def test_m26_a_price_where_none_may_be_set_fails(field: str) -> None:
     """A print that may not set a price and did is a wrong bar."""
-    found = compare_bars({"A": {10: PRICELESS}}, {"A": {10: replace(answered(PRICELESS), **{field: 100})}})
+    changed: Any = {field: 100}
+    found = compare_bars({"A": {10: PRICELESS}}, {"A": {10: replace(answered(PRICELESS), **changed)}})
     assert not found.passed
     assert [(one.field, one.got) for one in found.examples] == [(field, "100")]
 

@@ -16,6 +16,7 @@ from bench.market_analytics.table_reader import TableState
 from bench.market_analytics.whole_refusals import judge_feeds, judge_refused, of_ingests_but, refused_in
 from tickstream.errors import Reason
 from tickstream.ingests import Format, Layout, Manifest, Receipt, Refusal
+from tickstream.revisions import Cause, Retraction, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,26 @@ def test_m25_only_an_object_of_which_every_range_was_refused_is_refused_as_a_who
     two, one = Manifest("i0", 0, 2), Manifest("i0", 0, 1)
     assert refused_in(state(two, {("i0", 0): taken, ("i0", 1): bad}), [sent()]) == {}
     assert refused_in(state(one, {("i0", 0): bad}), [sent()]) == {0: ("corrupt_gzip", "cut off")}
+
+
+@pytest.mark.parametrize(
+    ("step", "cause", "refused"),
+    [
+        (Step.DONE, Cause.REFUSED, True),
+        (Step.GOING, Cause.REFUSED, False),
+        (Step.REFUSED, Cause.REFUSED, False),
+        (Step.DONE, Cause.ASKED, False),
+    ],
+)
+def test_m25_an_object_whose_other_ranges_are_taken_back_is_refused_as_a_whole(
+    step: Step, cause: Cause, *, refused: bool
+) -> None:
+    """It counts as a whole or not at all: not before that is done, and not because somebody asked for it."""
+    taken = Receipt("i0", 0, 5, 0, 0, {})
+    bad = Receipt("i0", 1, 0, 1, 0, {}, Refusal(Reason.CORRUPT_GZIP, "cut off"))
+    table = state(Manifest("i0", 0, 2), {("i0", 0): taken, ("i0", 1): bad})
+    table = replace(table, retractions={"i0": Retraction(step, cause, 1)})
+    assert refused_in(table, [sent()]) == ({0: ("corrupt_gzip", "cut off")} if refused else {})
 
 
 def test_m25_nothing_is_said_where_nothing_is_refused() -> None:
@@ -141,7 +162,7 @@ def test_m26_the_api_says_how_many_rows_were_cancelled(counts: dict[str, int], *
 
 def test_m26_cancelled_rows_have_a_place() -> None:
     """Acknowledged rows that nobody finds anywhere are missed, and cancelled ones are found."""
-    counts = dict.fromkeys(("lost", "rejected", "skipped", "refused", "dead-lettered"), 0)
+    counts = dict.fromkeys(("lost", "rejected", "skipped", "refused", "retracted", "dead-lettered"), 0)
     assert _account({**counts, "ok": 3, "cancelled": 2, "acknowledged": 5}).passed
     assert not _account({**counts, "ok": 3, "cancelled": 0, "acknowledged": 5}).passed
 
@@ -156,6 +177,7 @@ def test_m25_refused_and_skipped_rows_have_a_place(refused: int, *, passed: bool
         "skipped": 1,
         "cancelled": 0,
         "refused": refused,
+        "retracted": 0,
         "dead-lettered": 0,
         "acknowledged": 9,
     }

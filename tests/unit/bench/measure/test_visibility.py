@@ -83,3 +83,14 @@ def test_leaving_after_an_error_asks_nothing() -> None:
     with pytest.raises(KeyboardInterrupt), visibility:
         raise KeyboardInterrupt
     assert api.asked == []
+
+
+@pytest.mark.parametrize("state", ["retracting", "retracted", "replaced"])
+def test_what_is_taken_back_is_never_seen_and_not_asked_for_for_ever(state: str) -> None:
+    """It has no moment at which it was visible, and leaves its place to another."""
+    visibility, api = _visibility([Answer(200, {"state": state})], SENT)
+    visibility.take_youngest()
+    visibility.look("first")
+    with visibility:
+        pass
+    assert (visibility.visible_s, len(api.asked)) == ({}, 1)

@@ -14,11 +14,11 @@ from unittest.mock import patch
 import polars as pl
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from tickstream_client.trial import try_file
 
 from bench.ledger.truth import HIGH_LOW, OPEN_CLOSE, VOLUME
 from bench.own_file.taking import take_in
 from tickstream.errors import ObjectRejected
+from tickstream_client.feeds.trial import try_file
 
 if TYPE_CHECKING:
     from tickstream.feeds.catalogue import Catalogue
@@ -41,7 +41,7 @@ def both(content: bytes, key: str, catalogue: Catalogue, *, range_bytes: int = 1
         truth.mkdir()
         path = folder / "file"
         path.write_bytes(content)
-        with patch("tickstream_client.trial._RANGE_BYTES", range_bytes):
+        with patch("tickstream_client.feeds.trial._RANGE_BYTES", range_bytes):
             pipeline = _pipeline(path, key, catalogue)
         return pipeline, _bench(path, key, catalogue, truth)
 

@@ -19,13 +19,25 @@ from bench.redrive.dead_letters import (
     parked_reader,
     pointer_reader,
     range_reader,
+    revision_reader,
+    undelivered_reader,
     why,
 )
 from tickstream.errors import MalformedItem
 from tickstream.files import FilePointer, encode_pointer, group_of
 from tickstream.ingests import Format, Layout, Source, Span
 from tickstream.keys import object_ingest_id
-from tickstream.messages import IndexOrder, ProcessedRange, RangePointer, encode_message, encode_order, event_details
+from tickstream.messages import (
+    CalledFor,
+    IndexOrder,
+    ProcessedRange,
+    RangePointer,
+    call_detail,
+    encode_message,
+    encode_order,
+    event_details,
+)
+from tickstream.revisions import key_of_revising, order_detail
 
 if TYPE_CHECKING:
     from bench.redrive.dead_letters import Reader
@@ -37,7 +49,9 @@ LAYOUT = Layout(Format.CSV, columns=("symbol", "timestamp", "price", "size"), da
 RANGE = encode_message(RangePointer("i" * 32, 1, Span(4, 0, 25), SOURCE, LAYOUT))
 ORDER = encode_order(IndexOrder("i" * 32, 1, SOURCE, LAYOUT))
 POINTER = FilePointer(SOURCE, "0A", 2, 1, LAYOUT)
-(DETAIL,) = event_details([ProcessedRange("i" * 32, 4, 10, 0, 1, 2)])
+(DETAIL,) = event_details([ProcessedRange("i" * 32, 4, 10, 0, 1, 2, (1,))])
+CALL = call_detail(CalledFor.SURVEY, (3, 1))
+TAKEN_BACK = order_detail([key_of_revising("a" * 32, 1_000), key_of_revising("b" * 32, 2_000)])
 
 
 def event(bucket: str = SOURCE.bucket) -> str:
@@ -46,9 +60,9 @@ def event(bucket: str = SOURCE.bucket) -> str:
     return json.dumps({"Records": [{"s3": {"bucket": {"name": bucket}, "object": found}}]})
 
 
-def delivered(detail_type: str) -> str:
+def delivered(detail_type: str, detail: str = DETAIL) -> str:
     """An event as EventBridge delivers it."""
-    return json.dumps({"detail-type": detail_type, "detail": json.loads(DETAIL)})
+    return json.dumps({"detail-type": detail_type, "detail": json.loads(detail)})
 
 
 def message(body: str, **attributes: str) -> dict[str, Any]:
@@ -60,6 +74,14 @@ PARKED = parked_reader(
     {
         ("validator", "file-validator-dev"): file_event_reader("file-validator-dev", SOURCE.bucket),
         ("processor", "data-processor-dev.fifo"): pointer_reader(FIFO),
+    }
+)
+
+
+UNDELIVERED = undelivered_reader(
+    {
+        "DataAggregator-dev": event_reader("DataAggregator-dev"),
+        "DataRevision-dev": revision_reader("DataRevision-dev"),
     }
 )
 
@@ -87,12 +109,48 @@ def test_an_object_event_goes_to_the_function_verbatim() -> None:
     assert letter.ids == (object_ingest_id(SOURCE.bucket, SOURCE.key, SOURCE.etag, 25),)
 
 
-@pytest.mark.parametrize(("kind", "ids"), [("MarketDataProcessed", ("i" * 32,)), ("Scheduled Event", ())])
-def test_an_event_goes_to_the_aggregator_verbatim(kind: str, ids: tuple[str, ...]) -> None:
-    """A range's event and the schedule's alike."""
-    letter = event_reader("DataAggregator-dev")(message(delivered(kind)))
-    assert letter.way == ToFunction("DataAggregator-dev", delivered(kind))
-    assert letter.ids == ids
+@pytest.mark.parametrize(
+    ("body", "ids", "about"),
+    [
+        (delivered("MarketDataProcessed"), ("i" * 32,), f"ingest {'i' * 32}, range 4"),
+        (delivered("LanesWaiting", CALL), (), "a call for help with survey, lanes 1, 3"),
+        (delivered("Scheduled Event", "{}"), (), "the schedule"),
+    ],
+)
+def test_an_event_goes_to_the_aggregator_verbatim(body: str, ids: tuple[str, ...], about: str) -> None:
+    """A range's event, another aggregator's call and the schedule's alike."""
+    letter = event_reader("DataAggregator-dev")(message(body))
+    assert letter.way == ToFunction("DataAggregator-dev", body)
+    assert (letter.ids, letter.about) == (ids, about)
+
+
+@pytest.mark.parametrize(
+    ("body", "about"),
+    [
+        (delivered("RevisionWaiting", TAKEN_BACK), "ingests that are taken back: 2"),
+        (delivered("Scheduled Event", "{}"), "the schedule"),
+    ],
+)
+def test_an_event_goes_to_the_one_who_takes_back_verbatim(body: str, about: str) -> None:
+    """An order and the schedule's alike."""
+    letter = revision_reader("DataRevision-dev")(message(body))
+    assert letter.way == ToFunction("DataRevision-dev", body)
+    assert (letter.ids, letter.about) == ((), about)
+
+
+@pytest.mark.parametrize("function", ["DataAggregator-dev", "DataRevision-dev"])
+def test_an_undelivered_event_goes_to_the_function_that_it_was_for(function: str) -> None:
+    """Both have a schedule, and its event does not say whose it is: EventBridge notes that beside it."""
+    arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function}"
+    letter = UNDELIVERED(message(delivered("Scheduled Event", "{}"), TARGET_ARN=arn, ERROR_CODE="NO_PERMISSIONS"))
+    assert letter.way.destination == function
+
+
+@pytest.mark.parametrize("noted", [{}, {"TARGET_ARN": "arn:aws:lambda:us-east-1:123456789012:function:another"}])
+def test_an_undelivered_event_names_no_destination_of_its_own(noted: dict[str, str]) -> None:
+    """Whoever can write to the queue must not have any function invoked."""
+    with pytest.raises(MalformedItem, match="for no function of this stack"):
+        UNDELIVERED(message(delivered("Scheduled Event", "{}"), **noted))
 
 
 def test_a_pointer_goes_back_as_a_new_attempt_of_its_file() -> None:
@@ -131,6 +189,14 @@ def test_a_parked_message_goes_to_where_it_failed() -> None:
         (event_reader("f"), delivered("Something Else")),
         (event_reader("f"), '{"detail-type": "MarketDataProcessed", "detail": {"ingest": "i"}}'),
         (event_reader("f"), '{"detail-type": "MarketDataProcessed", "detail": [1]}'),
+        (event_reader("f"), delivered("RevisionWaiting", TAKEN_BACK)),
+        (event_reader("f"), delivered("LanesWaiting", '{"work": "rollups", "lanes": []}')),
+        (revision_reader("f"), event()),
+        (revision_reader("f"), delivered("MarketDataProcessed")),
+        (revision_reader("f"), delivered("RevisionWaiting")),
+        (revision_reader("f"), delivered("RevisionWaiting", '{"entries": []}')),
+        (revision_reader("f"), delivered("RevisionWaiting", '{"entries": [["pending#1", "1"]]}')),
+        (revision_reader("f"), delivered("RevisionWaiting", "[1]")),
         (pointer_reader(FIFO), RANGE),
         (PARKED, encode_pointer(POINTER)),
     ],

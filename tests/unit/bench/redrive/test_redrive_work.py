@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from bench.errors import TargetError
-from bench.redrive import DeadQueue, Redriven, look, redrive
+from bench.redrive import DeadQueue, Pace, Redriven, look, redrive
 from bench.redrive.dead_letters import DeadLetter, ToFunction
 from bench.redrive.work import LOOKED_AT_MOST, STAY_MOST
 from tickstream.errors import MalformedItem
@@ -213,3 +213,26 @@ def test_progress_is_told_of_each_queue() -> None:
     target = FakeTarget(*(f"Works {number}" for number in range(25)))
     redrive(cast("Any", target), QUEUES, tell=lambda *step: told.append(step))
     assert told == [("dead", 10, 25), ("dead", 20, 25), ("dead", 25, 25)]
+
+
+def test_messages_go_back_at_the_pace_that_is_asked_for() -> None:
+    """Evenly, over all queues together, and none at once for those that were not sent earlier."""
+    clock, sent_s = [100.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    pace = Pace(4, lambda: clock[0], sleep)
+    for pause_s in (0, 0, 0, 10, 0):
+        clock[0] += pause_s
+        pace.wait()
+        sent_s.append(clock[0] - 100)
+    assert sent_s == [0, 0.25, 0.5, 10.5, 10.75]
+
+
+def test_each_message_that_is_sent_waits_for_its_turn() -> None:
+    """What stays does not."""
+    target = FakeTarget(*(f"Works {number}" for number in range(12)), "foreign 1")
+    turns: list[float] = []
+    redrive(cast("Any", target), QUEUES, pace=Pace(0.001, lambda: 0.0, turns.append))
+    assert len(turns) == 12 - 1

@@ -13,15 +13,24 @@ from bench.simulation.ticks import Maker, Tick
 from tickstream import keys
 from tickstream.bar_codec import encode_bars
 from tickstream.bars import bar_of, merge_bars
-from tickstream.hours import Rollup, Slice
-from tickstream.ingests import Activity, Pending, Receipt
-from tickstream.items import activity_item, pending_item, receipt_items, rollup_item, slice_item
+from tickstream.errors import Reason
+from tickstream.hours import Revision, Rollup, Slice
+from tickstream.ingests import Activity, Pending, Receipt, Refusal
+from tickstream.items import (
+    activity_item,
+    pending_item,
+    receipt_items,
+    revision_item,
+    rollup_item,
+    slice_item,
+)
 from tickstream.ticks import Tick as RealTick
 
 if TYPE_CHECKING:
     from tickstream.items import Item
 
 INGEST = "1" * 32
+OTHER = "2" * 32
 SYMBOL = "A"
 
 
@@ -33,7 +42,7 @@ class Scene:
         self.history = MarketHistory(self.scheduler)
         maker = Maker()
         self.ticks = [maker.tick(SYMBOL, 3) for _ in range(3)]
-        self.history.sent(self.ticks, surely=True)
+        self.history.sent(self.ticks)
         self.range_id = keys.range_id(INGEST, 0)
         self.hour = self.ticks[0].bar[1] // 60
 
@@ -55,12 +64,34 @@ class Scene:
         self.scheduler.step += 1
         begun = self.scheduler.step if begun is None else begun
         self.scheduler.step += 1
-        self.history.read(SYMBOL, begun, set(ticks))
+        self.history.read(SYMBOL, begun, ticks)
+
+    def again(self) -> None:
+        """Write the slice of the same ticks once more, as another ingest's, and commit it."""
+        self._write(slice_item(Slice(SYMBOL, self.hour, keys.range_id(OTHER, 0), _packed(self.ticks)), OTHER, 0, 1))
+        (head,) = receipt_items(Receipt(OTHER, 0, 3, 0, 1, {SYMBOL: (self.hour,)}), 1)
+        self._write(head)
+
+    def withdraw(self) -> None:
+        """Have the hour do without the range."""
+        self._write(revision_item(Revision(SYMBOL, self.hour, 1, frozenset({self.range_id}))))
+
+    def refuse(self) -> None:
+        """Commit another range of the ingest, which was refused as a whole."""
+        refusal = Refusal(Reason.TOO_MUCH_WORK, "too many rows that are no ticks")
+        (head,) = receipt_items(Receipt(INGEST, 1, 0, 1, 1, {}, refusal), 1)
+        self._write(head)
+
+    def told(self, state: str, ticks: int = -1, *, refused: bool = False) -> None:
+        """Have somebody be told what the ingest is."""
+        self.scheduler.step += 1
+        begun = self.scheduler.step
+        self.scheduler.step += 1
+        self.history.told(INGEST, begun, state, ticks=ticks, refused=refused)
 
     def complete(self, ticks: int) -> None:
         """Have somebody be told that the ingest is complete."""
-        self.scheduler.step += 1
-        self.history.complete(INGEST, ticks)
+        self.told("complete", ticks)
 
     def kinds(self) -> list[str]:
         """Return what is wrong."""
@@ -133,6 +164,77 @@ def test_an_answer_before_its_time_is_seen(scene: Scene) -> None:
     assert other.kinds() == ["complete with another count"]
 
 
+def test_what_is_taken_back_may_leave_the_bars_and_must_not_stay(scene: Scene) -> None:
+    """Since its revision stands in the hour; who began to read before may have it or not."""
+    scene.slices()
+    scene.receipt()
+    scene.complete(3)
+    scene.read(scene.ticks)
+    before = scene.scheduler.step
+    scene.withdraw()
+    scene.read(scene.ticks, begun=before)
+    scene.read([], begun=before)
+    scene.read([])
+    assert scene.kinds() == []
+    scene.read(scene.ticks)
+    assert scene.kinds() == ["taken back and still counted"]
+
+
+def test_half_of_what_is_taken_back_is_seen(scene: Scene) -> None:
+    """An hour does without a range as a whole."""
+    scene.slices()
+    before = scene.scheduler.step
+    scene.withdraw()
+    scene.read(scene.ticks[:1], begun=before)
+    assert scene.kinds() == ["half a slice"]
+
+
+def test_who_was_told_that_it_is_retracted_finds_nothing_of_it(scene: Scene) -> None:
+    """Whatever revisions there are."""
+    scene.slices()
+    scene.receipt()
+    scene.told("retracting")
+    scene.read(scene.ticks)
+    assert scene.kinds() == []
+    scene.told("retracted")
+    scene.read(scene.ticks)
+    assert scene.kinds() == ["taken back and still counted"]
+
+
+def test_the_same_bytes_put_again_count_beside_the_others_until_those_are_hidden(scene: Scene) -> None:
+    """Once each, and never the ones for the others."""
+    scene.slices()
+    scene.receipt()
+    assert scene.history.several(SYMBOL) == []
+    scene.again()
+    assert scene.history.several(SYMBOL) == [frozenset(scene.ticks)]
+    scene.read([*scene.ticks, *scene.ticks])
+    scene.withdraw()
+    scene.read(scene.ticks)
+    assert scene.kinds() == []
+    scene.read([])
+    assert scene.kinds() == ["committed and not visible", "bars shrink", "bars shrink"]
+
+
+def test_a_state_that_moves_back_is_seen(scene: Scene) -> None:
+    """What cannot be taken back says so, and is complete again."""
+    scene.slices()
+    scene.told("retracting")
+    scene.told("complete", 3, refused=True)
+    assert scene.kinds() == []
+    scene.told("retracted")
+    scene.told("retracting")
+    assert scene.kinds() == ["a state moved back"]
+
+
+def test_complete_is_not_said_of_what_was_refused_in_part(scene: Scene) -> None:
+    """Whatever ticks the other ranges have."""
+    scene.slices()
+    scene.refuse()
+    scene.complete(3)
+    assert scene.kinds() == ["complete though a range was refused"]
+
+
 def test_ticks_out_of_nowhere_are_seen(scene: Scene) -> None:
     """Read before any slice had them."""
     scene.read(scene.ticks)
@@ -142,7 +244,7 @@ def test_ticks_out_of_nowhere_are_seen(scene: Scene) -> None:
 
 def test_what_is_listed_is_not_settled(scene: Scene) -> None:
     """Until both lists are empty."""
-    items = [pending_item(Pending(INGEST, 0, 1)), activity_item(Activity(INGEST, 1, 1))]
+    items = [pending_item(Pending(INGEST, 0, 1, 0)), activity_item(Activity(INGEST, 1, 1))]
     for item in items:
         scene.history.wrote((item["symbol"]["S"], int(item["timestamp"]["N"])), None, item)
     assert scene.history.lists_pending()

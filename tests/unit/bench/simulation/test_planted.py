@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,19 @@ def test_each_part_has_planted_faults_of_different_names() -> None:
     names = [planted.name for planted in PLANTED]
     assert len(set(names)) == len(names) >= 10
     assert {planted.part for planted in PLANTED} == set(Part)
+
+
+def test_reading_the_catalog_loads_no_module_that_a_fault_is_planted_in() -> None:
+    """A worker reads it first: what is loaded then runs as it is, and the fault could not be planted at all."""
+    code = (
+        "import sys, bench.simulation.worker\n"
+        "from bench.mutants.build import source_text\n"
+        "from bench.simulation.planted import PLANTED\n"
+        "files = {file for one in PLANTED for file in one.mutant.mutated(source_text)}\n"
+        "print(sorted(file for file in files if file.removesuffix('.py').replace('/', '.') in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_fault_is_planted_only_before_its_module_is_loaded() -> None:

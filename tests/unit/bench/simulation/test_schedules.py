@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Coverage does not follow greenlets unless it is told to, which makes all other tests half as slow again.
 pytestmark = pytest.mark.no_cover
 
-SCHEDULES = {Part.WHOLE: 120, Part.AGGREGATORS: 300, Part.FILES: 150}
+SCHEDULES = {Part.WHOLE: 120, Part.AGGREGATORS: 300, Part.REPLACEMENTS: 120, Part.FILES: 150}
 #: Beyond those that anybody else runs by default.
 FIRST = 1_000_000
 
@@ -72,9 +72,10 @@ def test_afterwards_the_functions_are_what_they_were(simulated: Simulated) -> No
     defaults = services.settings.text.__defaults__
     with simulated(Part.WHOLE):
         assert vars(services.deadlines)["time"] is not time
-        assert keys.pending_partitions() == ("pending#0", "pending#1")
+        lanes: int = keys.LANES
+        assert lanes == 2
     assert vars(services.deadlines)["time"] is time
-    assert len(keys.pending_partitions()) == 16
+    assert keys.LANES == 16
     assert services.settings.text.__defaults__ is defaults
 
 
@@ -108,3 +109,119 @@ def test_one_throttled_request_leaves_no_range_for_the_schedule(
     throttled = Recorded([(Place(actor, call), Decision(Fault.REFUSED, 0, ""))])
     with simulated(Part.AGGREGATORS) as simulation:
         assert simulation.run(scenario, throttled, None).violations == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "scenario", "made"),
+    [
+        # A message comes once more when all is over: the fast way merged it, and nobody mended that any more.
+        (
+            Part.AGGREGATORS,
+            Scenario(
+                (
+                    Input(80_858, Do.COMMIT, 2),
+                    Input(163_435, Do.COMMIT, 0),
+                    Input(213_853, Do.RETRACT, 2),
+                    Input(413_052, Do.REDELIVER, 2),
+                ),
+                threshold=500,
+            ),
+            {},
+        ),
+        # A post is taken back before it was answered, and sent again: its manifest was put over the one that said so.
+        (
+            Part.WHOLE,
+            Scenario((Input(25_061, Do.POST, 2), Input(25_361, Do.RETRACT, 0)), threshold=4),
+            {Place("DataIngestion 1", 3): Decision(Fault.KILLED_AFTER, 0, "")},
+        ),
+        # Bytes are put again before it is decided that they cannot be taken back: they counted twice.
+        (
+            Part.WHOLE,
+            Scenario(
+                (
+                    Input(141, Do.UPLOAD, 3),
+                    Input(145, Do.UPLOAD, 7),
+                    Input(151, Do.POST, 10),
+                    Input(100_141, Do.RETRACT_OBJECT, 3),
+                    Input(100_151, Do.UPLOAD, 3),
+                ),
+                threshold=2,
+                range_bytes=60,
+                max_compacted=3,
+            ),
+            {},
+        ),
+        # The delivery that began an ingest fails and comes again when that was taken back, by a clock that is behind.
+        (
+            Part.WHOLE,
+            Scenario((Input(106_503, Do.UPLOAD, 10), Input(106_803, Do.RETRACT_OBJECT, 10)), threshold=4),
+            {
+                Place("DataIngestion 1", 1): Decision(Fault.THROTTLED, 0, ""),
+                Place("DataRevision 2", 0): Decision(Fault.SKEWED, -1_747, ""),
+            },
+        ),
+    ],
+)
+def test_what_the_simulation_found_of_retractions_stays_cured(
+    simulated: Simulated, part: Part, scenario: Scenario, made: dict[Place, Decision]
+) -> None:
+    """Shrunk, as it was found."""
+    with simulated(part) as simulation:
+        assert simulation.run(scenario, Recorded(made), None).violations == ()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "made"),
+    [
+        # The same bytes are put again, after others: they stood where they were put first, and the others stayed.
+        (((1_021, Do.PUT, 0), (1_321, Do.PUT, 2), (1_622, Do.PUT, 0)), {}),
+        # What is to be added stood where it was received, after what was put after it: both counted.
+        (((2_179, Do.PUT_ADDING, 1), (2_186, Do.PUT, 2)), {}),
+        # A range of what was to be added is committed when that is replaced: it was seen beside the new version.
+        (
+            ((164, Do.PUT_ADDING, 5), (130_165, Do.PUT, 4), (350_407, Do.READ, 1)),
+            {Place("DataProcessor 1", 3): Decision(Fault.CUT_OFF, 0, "")},
+        ),
+        # Hours that the new version has nothing of went range by range, and only when the old one's turn came.
+        (
+            ((451, Do.PUT, 6), (501, Do.PUT, 5), (2_379, Do.ASK, 1), (4_456, Do.READ, 0)),
+            {Place("event 6", 0): Decision(Fault.DROPPED, 0, "")},
+        ),
+        # A newer version looked before the older one was listed, and was published after it: both counted.
+        (
+            ((195_361, Do.PUT, 0), (195_411, Do.PUT, 2)),
+            {
+                Place("announcement 1", 0): Decision(Fault.LATE, 5_000, ""),
+                Place("DataRevision 1", 7): Decision(Fault.PAUSED, 5_000, ""),
+                Place("DataRevision 2", 7): Decision(Fault.PAUSED, 5_000, ""),
+                Place("DataRevision 3", 7): Decision(Fault.PAUSED, 5_000, ""),
+            },
+        ),
+        # Who marked a version as replaced lost the answer, and nobody went on with it.
+        (
+            ((127, Do.PUT, 2), (177, Do.PUT, 0)),
+            {
+                Place("DataIngestion, replacing 1", 3): Decision(Fault.CUT_OFF, 0, ""),
+                Place("DataRevision 5", 7): Decision(Fault.LOST, 0, ""),
+            },
+        ),
+        # The next version marked one that was looked at once more: it was hidden before the next was seen.
+        (
+            (
+                (0, Do.PUT, 0),
+                (50, Do.PUT, 1),
+                (58, Do.PUT, 2),
+                (273, Do.READ, 0),
+                (13_515, Do.READ, 0),
+            ),
+            {Place("DataRevision 3", 23): Decision(Fault.PAUSED, 15_000, "")},
+        ),
+    ],
+)
+def test_what_the_simulation_found_of_replacements_stays_cured(
+    simulated: Simulated, inputs: tuple[tuple[int, Do, int], ...], made: dict[Place, Decision]
+) -> None:
+    """Shrunk, as it was found."""
+    scenario = Scenario(tuple(Input(*one) for one in inputs), threshold=3, range_bytes=60)
+    with simulated(Part.REPLACEMENTS) as simulation:
+        assert simulation.run(scenario, Recorded(made), None).violations == ()

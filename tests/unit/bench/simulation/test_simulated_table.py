@@ -12,10 +12,10 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.dynamo_type import Item as MotoItem
 
 from bench.simulation.decisions import Decision, Fault, Place, Recorded
-from bench.simulation.expressions import ExpressionError, additions, condition
+from bench.simulation.expressions import ExpressionError, condition, update
 from bench.simulation.scheduler import Actor, Scheduler
 from bench.simulation.services import Calls
-from bench.simulation.table import Table, TableClient
+from bench.simulation.table import PAGE_ITEMS, Table, TableClient
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
 from services.memory_table import MemoryTable
@@ -68,7 +68,7 @@ def test_an_expression_of_another_kind_is_refused(text: str) -> None:
     with pytest.raises(ExpressionError):
         condition(text)
     with pytest.raises(ExpressionError):
-        additions("SET #a = :x")
+        update("DELETE #a :x")
 
 
 KEYS = some.tuples(some.sampled_from(["p", "q"]), some.integers(1, 4))
@@ -76,7 +76,8 @@ STEPS = some.one_of(
     some.tuples(some.just("put"), KEYS, some.integers(0, 3)),
     some.tuples(some.just("put_if_absent"), KEYS, some.integers(0, 3)),
     some.tuples(some.just("put_if_equal"), KEYS, some.integers(0, 3)),
-    some.tuples(some.just("add"), KEYS, some.integers(0, 3)),
+    some.tuples(some.just("count"), KEYS, some.integers(0, 3)),
+    some.tuples(some.just("change_if_equal"), KEYS, some.integers(0, 3)),
     some.tuples(some.just("write"), KEYS, some.integers(0, 3)),
     some.tuples(some.just("delete"), KEYS, some.just(0)),
 )
@@ -94,9 +95,28 @@ def test_the_functions_table_on_it_is_their_table_in_memory(steps: list[tuple[st
     for partition in ("p", "q"):
         assert list(real.query(partition, 2, 3)) == list(twin.query(partition, 2, 3))
         assert list(real.query(partition, limit=2)) == list(twin.query(partition, limit=2))
+        down = list(real.query(partition, 2, 3, newest_first=True))
+        assert down == list(twin.query(partition, 2, 3, newest_first=True))
+        assert down == list(real.query(partition, 2, 3))[::-1]
+        assert list(real.query(partition, limit=1, newest_first=True)) == list(real.query(partition))[-1:]
+    begin = {"p": 2}
+    for newest_first in (False, True):
+        asked: Any = {"last": 3, "attributes": ("timestamp",), "newest_first": newest_first}
+        assert real.query_each(["p", "q"], 1, begin, **asked) == twin.query_each(["p", "q"], 1, begin, **asked)
     every = [key_of(partition, number) for partition in "pq" for number in range(1, 5)]
     assert sorted(map(repr, real.batch_get(every))) == sorted(map(repr, twin.batch_get(every)))
     assert [real.get(key) for key in every] == [twin.get(key) for key in every]
+
+
+def test_a_partition_of_several_pages_is_read_downwards_too() -> None:
+    """Page after page each item once, whichever way."""
+    table = _on_simulated()
+    for number in range(1, 2 * PAGE_ITEMS + 7):
+        table.put(key_of("p", number))
+    upwards = list(table.query("p"))
+    assert len(upwards) == 2 * PAGE_ITEMS + 6
+    assert list(table.query("p", newest_first=True)) == upwards[::-1]
+    assert list(table.query("p", 5, 2 * PAGE_ITEMS, newest_first=True)) == upwards[4 : 2 * PAGE_ITEMS][::-1]
 
 
 def _on_simulated() -> DynamoTable:
@@ -112,9 +132,12 @@ def _step(table: DynamoTable | MemoryTable, what: str, item: Item) -> object:
         return table.put_if_absent(item)
     if what == "put_if_equal":
         return table.put_if_equal(item, "number", {"N": "1"})
-    if what == "add":
-        key = key_of(item["symbol"]["S"], 9)  # of items that do not expire
-        return table.add(key, "count", int(item["number"]["N"]), "names", {item["number"]["N"]})
+    key = key_of(item["symbol"]["S"], 9)  # of items that do not expire
+    if what == "count":
+        return table.count(key, ["a", *"bc"[: int(item["number"]["N"])]])
+    if what == "change_if_equal":
+        wanted = {"0": None, "1": {"N": "1"}, "2": {"N": "2"}, "3": {"S": "claimed"}}[item["number"]["N"]]
+        return table.change_if_equal(key, {"b": None, "d": {"S": "claimed"}}, {"a": {"N": "1"}, "b": wanted})
     keys = [key_of(item["symbol"]["S"], int(item["timestamp"]["N"]))]
     return table.batch_write([item]) if what == "write" else table.batch_write((), keys)
 

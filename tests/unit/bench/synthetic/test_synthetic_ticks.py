@@ -218,15 +218,16 @@ def test_a_plan_is_the_workload_to_the_row(name: str, ticks: int, corrupt_fracti
     turns = [part.turn for part in parts]
     assert all(one[1] == following[0] for one, following in pairwise(turns))
     if what.streams and ticks:
-        assert len(parts) == min(what.streams, ticks)
+        assert len(parts) == min(what.streams * what.rounds, ticks)
 
 
 @pytest.mark.parametrize("name", names())
 def test_pieces_come_in_the_order_of_the_schedule(name: str, tmp_path: Path) -> None:
     """Each piece has its own time within the schedule; where there is no schedule all go at once."""
     # What counts is their order, not how many streams there are.
-    fewer = {"streams": 100} if name == "streams" else {}
-    what = load(name, ticks=3_000, single_posts=7, **fewer)
+    fewer = {"streams": 100} if load(name).streams else {}
+    singles = 7 if load(name).rounds == 1 else 0
+    what = load(name, ticks=3_000, single_posts=singles, **fewer)
     pieces, _ = make(tmp_path, what)
     times = [piece.intended_s for piece in pieces]
     assert times == sorted(times)
@@ -236,7 +237,7 @@ def test_pieces_come_in_the_order_of_the_schedule(name: str, tmp_path: Path) -> 
         assert len(set(times)) > len(times) / 2
     else:
         assert set(times) == {0.0}
-    assert sum(piece.rows for piece in pieces) == 3_007
+    assert sum(piece.rows for piece in pieces) == 3_000 + singles
 
 
 def share_between(pieces: list[ObjectFile | PostBody], start_s: float, end_s: float) -> float:
@@ -279,6 +280,23 @@ def test_each_stream_is_one_symbol_of_the_whole_day(tmp_path: Path) -> None:
     assert of_one["symbols"].to_list() == [1] * 40
     assert of_one["hours"].min() == 7
     assert rows["symbol"].n_unique() == 8
+
+
+def test_each_round_of_a_stream_is_the_next_minute_of_its_symbol(tmp_path: Path) -> None:
+    """One object of each symbol a round, in the order of the rounds, with a minute of the day each."""
+    what = load("trickle", ticks=300, streams=10, symbols=10, rounds=3)
+    pieces, truth = make(tmp_path, what)
+    assert [getattr(piece, "round", None) for piece in pieces] == [0] * 10 + [1] * 10 + [2] * 10
+    rows = all_truth(truth)
+    opening_ns = MarketDay(what).opening_ns
+    of_one = rows.group_by("source").agg(
+        pl.col("symbol").unique(), minutes=((pl.col("timestamp_ns") - opening_ns) // (60 * 10**9)).unique()
+    )
+    minutes = dict(of_one.select("source", "minutes").iter_rows())
+    assert {source: found for source, found in minutes.items() if found != [source // 10]} == {}
+    for round_ in range(3):
+        of_round = of_one.filter(pl.col("source") // 10 == round_)
+        assert of_round["symbol"].explode().n_unique() == 10
 
 
 def test_a_dirty_day_has_many_ties(tmp_path: Path) -> None:

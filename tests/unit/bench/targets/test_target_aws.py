@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -13,6 +16,7 @@ from bench.cost.estimate import estimate
 from bench.errors import TargetError
 from bench.stack import deployment
 from bench.targets import RunRequest, aws
+from bench.targets.embedded import EmbeddedTarget
 from generator.bundles import BuiltBundles
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ class StubbedClients:
             "sts": session.client("sts"),
             "s3": session.client("s3"),
             "cloudformation": session.client("cloudformation"),
+            "lambda": session.client("lambda"),
         }
         self.clients = made
         self.stubs = {name: Stubber(client) for name, client in made.items()}
@@ -114,6 +119,112 @@ def test_a_template_that_the_region_does_not_take_is_refused_with_its_reason(stu
     stubbed.stubs["cloudformation"].add_client_error("validate_template", "ValidationError", "Unrecognized: A::B", 400)
     with aws.AwsTarget(confirmed=True) as target:
         assert "Unrecognized: A::B" in target.preflight(REQUEST).refusal
+
+
+LARGE = replace(
+    REQUEST,
+    template=json.dumps({**json.loads(REQUEST.template), "Parameters": {"FunctionMemoryMb": {"Default": 3072}}}),
+)
+TOO_LARGE = "'MemorySize' value failed to satisfy constraint: Member must have value less than or equal to 3008"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "refused"),
+    [
+        ("ValidationException", f"1 validation error detected: Value at {TOO_LARGE}", True),
+        ("InvalidParameterValueException", TOO_LARGE, True),
+        ("ValidationException", TOO_LARGE, True),
+        ("InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda.", False),
+        ("InvalidParameterValueException", "Could not unzip uploaded file.", False),
+        ("AccessDeniedException", "User is not authorized to perform: lambda:CreateFunction", False),
+    ],
+)
+def test_a4_an_account_that_allows_less_memory_is_told_before_anything_is_made(
+    stubbed: StubbedClients, code: str, said: str, *, refused: bool
+) -> None:
+    """Lambda's own words and the cure, where a deployment would be rolled back; any other refusal says nothing."""
+    _free(stubbed)
+    stubbed.stubs["cloudformation"].add_response("validate_template", {}, {"TemplateBody": ANY})
+    stubbed.stubs["lambda"].add_client_error("create_function", code, said, 400)
+    with aws.AwsTarget(confirmed=True) as target:
+        refusal = target.preflight(LARGE).refusal
+    if refused:
+        assert TOO_LARGE in refusal
+        assert "FunctionMemoryMb=3008" in refusal
+    else:
+        assert refusal == ""
+
+
+def test_a4_functions_that_any_account_allows_are_not_asked_for(stubbed: StubbedClients) -> None:
+    """Nothing is sent to Lambda where 3,008 MB are enough."""
+    _free(stubbed)
+    stubbed.stubs["cloudformation"].add_response("validate_template", {}, {"TemplateBody": ANY})
+    small = replace(LARGE, template=LARGE.template.replace("3072", "3008"))
+    with aws.AwsTarget(confirmed=True) as target:
+        assert target.preflight(small).refusal == ""
+
+
+@pytest.mark.parametrize(
+    ("deleted_s_ago", "wait_s"), [([], 0), ([10.0], 55), ([500.0, 10.0], 55), ([64.0], 1), ([65.0], 0), ([900.0], -835)]
+)
+def test_a10_the_names_of_a_stack_rest_for_a_minute_after_its_deletion(
+    stubbed: StubbedClients, deleted_s_ago: list[float], wait_s: float
+) -> None:
+    """The last deletion of a stack of the name counts, and nobody else's; a page says of others too."""
+    now = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
+
+    def summary(name: str, ago_s: float) -> dict[str, Any]:
+        moment = now - timedelta(seconds=ago_s)
+        return {
+            "StackName": name,
+            "CreationTime": now - timedelta(days=1),
+            "DeletionTime": moment,
+            "StackStatus": "DELETE_COMPLETE",
+        }
+
+    summaries = [summary("market-analytics-mine", ago_s) for ago_s in deleted_s_ago]
+    asked = {"StackStatusFilter": ["DELETE_COMPLETE"]}
+    stub = stubbed.stubs["cloudformation"]
+    stub.add_response("list_stacks", {"StackSummaries": [summary("another", 1.0)], "NextToken": "n"}, asked)
+    stub.add_response("list_stacks", {"StackSummaries": summaries}, {**asked, "NextToken": "n"})
+    with aws.AwsTarget(confirmed=True) as target:
+        assert deployment.names_free_in_s(target, "market-analytics-mine", now) == wait_s
+
+
+def test_a10_a_stack_is_made_only_when_its_names_are_free(
+    stubbed: StubbedClients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait comes before the request: a queue's name that rests fails the whole stack."""
+    happened: list[str] = []
+    build = deployment.Build("market-analytics", "{}", BuiltBundles("p", {}), "arm64")
+    monkeypatch.setattr(deployment, "_request", lambda *_: {"StackName": "market-analytics-mine"})
+    monkeypatch.setattr(deployment, "names_free_in_s", lambda *_: 42.0)
+    monkeypatch.setattr("bench.stack.deployment.time.sleep", lambda wait_s: happened.append(f"waited {wait_s:g} s"))
+    monkeypatch.setattr(deployment, "wait_for", lambda *_, **__: None)
+    with aws.AwsTarget(confirmed=True) as target:
+        create = target.client("cloudformation")
+        monkeypatch.setattr(create, "create_stack", lambda **_: happened.append("created"))
+        deployment.create(target, "mine", build)
+    assert happened == ["waited 42 s", "created"]
+
+
+def test_a1_a_run_waits_until_s3_shows_what_is_put(stubbed: StubbedClients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS recommends a quarter of an hour after a bucket is versioned; emulators show objects at once."""
+    waited: list[float] = []
+    monkeypatch.setattr("bench.stack.deployment.time.sleep", waited.append)
+    said: list[str] = []
+
+    @contextmanager
+    def phase(name: str) -> Iterator[None]:
+        said.append(name)
+        yield
+
+    with aws.AwsTarget(confirmed=True) as target:
+        deployment.wait_until_shown(target, phase)
+    assert (waited, said) == ([900], ["wait 15 minutes for versioned buckets"])
+    deployment.wait_until_shown(EmbeddedTarget(), phase)
+    assert waited == [900]
+    assert EmbeddedTarget.reuses_names_after_s == 0
 
 
 def test_credentials_that_do_not_work_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

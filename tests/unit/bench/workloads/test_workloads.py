@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import tomllib
 from importlib import resources
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,8 @@ GIVEN = {"range_bytes": 1_024}
 
 def test_every_workload_of_the_issue_can_be_loaded() -> None:
     """Each file is a whole workload under its own name, and says what it is for."""
-    assert set(names()) == {"smoke", "trading-day", "burst", "streams", "api", "soak", "dirty", "reference", DEFAULT}
+    of_issues = {"smoke", "trading-day", "burst", "streams", "api", "soak", "dirty", "reference", "trickle"}
+    assert set(names()) == of_issues | {DEFAULT}
     for name in names():
         assert load(name).name == name
         text = resources.files("bench.workloads").joinpath(f"{name}.toml").read_text(encoding="utf-8")
@@ -30,6 +32,8 @@ def test_workloads_are_what_their_names_promise() -> None:
     assert (load("trading-day").market.volume, load("trading-day").symbols) == (Volume.U_SHAPED, 500)
     assert load("burst").market.volume is Volume.PEAKS
     assert (load("streams").streams, load("streams").ticks) == (2_000, 1_000_000)
+    trickle = load("trickle")
+    assert (trickle.streams, trickle.rounds, trickle.round_s, trickle.symbols) == (2_000, 10, 60.0, 2_000)
     assert load("api").posts.share == 1
     assert (load("soak").market.volume, load("soak").duration_s >= 120) == (Volume.CONSTANT, True)
     reference = load("reference")
@@ -38,8 +42,31 @@ def test_workloads_are_what_their_names_promise() -> None:
     market = dirty.market
     assert min(market.late_share, market.displaced_share, market.tied_share, market.repeated_share) >= 0.1
     assert min(dirty.corrupt_fraction, dirty.objects.uploaded_twice_share) >= 0.1
+    assert {name: load(name).retracted_share for name in names() if load(name).retracted_share} == {"dirty": 0.1}
+    assert {name: load(name).replaced_share for name in names() if load(name).replaced_share} == {"dirty": 0.1}
     assert dirty.conditions.cancelled_share > 10 * load("trading-day").conditions.cancelled_share > 0
-    assert {name for name in names() if load(name).duration_s == 0} == {"smoke", "dirty", "reference", DEFAULT}
+    assert {name for name in names() if load(name).duration_s == 0} == {
+        "smoke", "dirty", "reference", "trickle", DEFAULT,
+    }  # fmt: skip
+
+
+def test_rounds_fit_the_day() -> None:
+    """A session has 390 minutes and no more."""
+    assert load("trickle", rounds=390).window(389)[1] == pytest.approx(1)
+    assert load("trickle", rounds=4, round_s=0.0).window(1) == (0.25, 0.5)
+    with pytest.raises(WorkloadError, match="longer than the day"):
+        load("trickle", rounds=391)
+    with pytest.raises(WorkloadError, match="no schedule, and no requests"):
+        load("trickle", single_posts=1)
+
+
+@pytest.mark.parametrize("share", ["retracted_share", "replaced_share"])
+def test_requests_are_neither_taken_back_nor_replaced(share: str) -> None:
+    """Objects are: a workload of POSTs alone has none."""
+    shares: dict[str, Any] = {share: 0.5}
+    assert getattr(load("streams", **shares), share) == 0.5
+    with pytest.raises(WorkloadError, match="there are only requests"):
+        load("api", **shares)
 
 
 def test_ranges_are_as_large_as_the_templates() -> None:
@@ -72,6 +99,9 @@ def test_options_override_the_file_and_nothing_else() -> None:
         ("[conditions]\nshare = 0.0", "[conditions]\nshare = 0.9", ["vendors' files", "together at most 1"]),
         ("sweep_share = 0.0\nextended_share = 0.0", "sweep_share = 0.6\nextended_share = 0.6", ["together at most 1"]),
         ("cancelled_share = 0.0", "cancelled_share = 0.2", ["together at most 0.5"]),
+        ("rounds = 1", "rounds = 2", ["rounds are of streams"]),
+        ("round_s = 0.0", "round_s = 23_401.0", ["round_s: "]),
+        ("retracted_share = 0.0", "retracted_share = 1.5", ["retracted_share: ", "less than or equal to 1"]),
         ("[market]", "[market", ["is no TOML"]),
     ],
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
-
-from tickstream.errors import ObjectRejected, TickstreamError
 
 if TYPE_CHECKING:
     from tickstream.feeds.catalogue import Catalogue
@@ -20,9 +19,16 @@ _FEEDS = click.option(
 )
 
 
+#: Lambda's, which the functions are written for.
+_PYTHON: Final = (3, 13)
+
+
 @click.group()
 def feed() -> None:
-    """Vendors' files: how they are read."""
+    """Vendors' files: how they are read. It asks no stack."""
+    if sys.version_info[:2] != _PYTHON:
+        wanted, here = (".".join(map(str, one[:2])) for one in (_PYTHON, sys.version_info))
+        raise click.ClickException(f"feed runs the functions' own code, which needs Python {wanted}: this is {here}")
 
 
 @feed.command("list")
@@ -70,8 +76,9 @@ def try_(
 
     Exit status 1: it would be refused as a whole.
     """
-    from tickstream_client.feed_report import show_refusal, show_trial  # noqa: PLC0415 - polars takes half a second
-    from tickstream_client.trial import try_file  # noqa: PLC0415
+    from tickstream.errors import ObjectRejected, TickstreamError  # noqa: PLC0415
+    from tickstream_client.feeds.report import show_refusal, show_trial  # noqa: PLC0415 - polars takes half a second
+    from tickstream_client.feeds.trial import try_file  # noqa: PLC0415
 
     catalogue = _catalogue(feeds)
     if name is not None and name != "native" and catalogue.named(name) is None:
@@ -110,7 +117,8 @@ def schema() -> None:
 @click.option("--name", help="The new feed's name. By default made of the file's.")
 def new(file: Path, name: str | None) -> None:
     """Draft a feed from FILE's head and print it, for you to complete."""
-    from tickstream_client.feed_draft import draft_of  # noqa: PLC0415
+    from tickstream.errors import ObjectRejected  # noqa: PLC0415
+    from tickstream_client.feeds.draft import draft_of  # noqa: PLC0415
 
     try:
         draft = draft_of(file, name)
@@ -129,6 +137,7 @@ def _key(file: Path, key: str | None, name: str | None) -> str:
 
 
 def _catalogue(feeds: Path | None) -> Catalogue:
+    from tickstream.errors import TickstreamError  # noqa: PLC0415
     from tickstream.feeds.catalogue import catalogue_of, installed  # noqa: PLC0415
 
     try:

@@ -15,7 +15,7 @@ from tickstream.times import iso_8601
 
 if TYPE_CHECKING:
     from tickstream.errors import ObjectRejected
-    from tickstream_client.trial import Trial
+    from tickstream_client.feeds.trial import Trial
 
 _BARS = 5
 _UPDATES = ("open/close", "high/low", "volume")

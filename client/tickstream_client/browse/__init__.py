@@ -1,0 +1,1 @@
+"""`tickstream browse`: a stack in the browser, read-only, for whoever started it and nobody else."""

@@ -1,0 +1,1 @@
+"""What `tickstream` can do, a module a subject; `tickstream_client.command` puts them together."""

@@ -1,0 +1,1 @@
+"""Bars as columns: from the API's JSON, and into what analysts use."""
