@@ -10,7 +10,7 @@ import httpx
 
 from tickstream_client.asked import Asked
 from tickstream_client.bars import AsyncBars
-from tickstream_client.connection.http import TIMEOUT, answer_from, heeds_environment, lost_by
+from tickstream_client.connection.http import TIMEOUT, answer_from, lost_by, proxied
 from tickstream_client.connection.signing import Signer
 from tickstream_client.connection.stack import Stack, stack_of_file, stack_of_name, stack_of_url
 from tickstream_client.drivers.tasks import Tasks
@@ -51,15 +51,15 @@ class AsyncClient:
             at_once: requests under way at a time.
             transport: httpx's, for tests and proxies of one's own.
 
-        Raises StackError without credentials.
+        Raises StackError without credentials, or where the environment names a proxy that cannot be one.
 
         """
         self.stack = stack
         self._asked = Asked(stack, retries or Retries())
         self._at_once = at_once
         self._signer = Signer(stack)
-        trust_env = heeds_environment(stack.api_url)
-        self._http = httpx.AsyncClient(timeout=TIMEOUT, transport=transport, trust_env=trust_env)
+        transport = transport or proxied(httpx.AsyncHTTPTransport, stack.api_url)
+        self._http = httpx.AsyncClient(timeout=TIMEOUT, transport=transport)
         self._tasks = Tasks(self._send)
 
     @classmethod

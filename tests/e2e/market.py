@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from bench.targets import REGION
-from tests.patience import wait_until
+from tests.patience import wait_until, wait_until_true
 from tickstream import keys
 
 if TYPE_CHECKING:
@@ -151,6 +151,17 @@ class MarketStack:
         except AssertionError as error:
             error.add_note(f"last seen: {last}")
             raise
+
+    def wait_until_closed(self, *symbols: str, window: tuple[str, str] = DAY) -> None:
+        """Wait until all bars of symbols that are visible already are rolled up too: from then on no answer changes."""
+        asked = {"symbols": symbols, "from": window[0], "to": window[1], "interval": "1h", "limit": 5000}
+
+        def all_closed() -> bool:
+            answer = self.call("POST", "/bars", json.dumps(asked).encode())
+            assert (answer.status, "nextToken" in answer.body) == (200, False), answer
+            return all(bar["closed"] for bars in answer.body["bars"].values() for bar in bars)
+
+        wait_until_true(f"bars of {symbols[0]} to be closed", all_closed)
 
     def bars(
         self, symbol: str, *, interval: str = "1m", window: tuple[str, str] = DAY, fields: Collection[str] = FIELDS

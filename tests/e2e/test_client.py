@@ -59,13 +59,14 @@ def ticks_of(some: list[Trade]) -> list[Tick]:
     return [Tick(one.symbol, Decimal(one.price), Decimal(one.size), one.timestamp_ns) for one in some]
 
 
-def test_c01_bars_of_many_symbols_are_those_of_the_oracle(client: Client, tmp_path: Path) -> None:
+def test_c01_bars_of_many_symbols_are_those_of_the_oracle(client: Client, market: MarketStack, tmp_path: Path) -> None:
     """Thirty symbols put as one file: each bar is the oracle's, as objects, as columns, in files, in order."""
     made = {f"C01/{number:02d}": trades(f"C01/{number:02d}", 300 + number, step_ns=10**9) for number in range(30)}
     file = tmp_path / "c01 day.csv"
     file.write_bytes(csv(one for some in made.values() for one in some))
     (upload,) = client.upload(file, prefix="client", wait=True)
     assert (upload.key, upload.state) == ("client/c01 day.csv", "complete")
+    market.wait_until_closed(*made)
 
     bars = client.bars(made, *DAY)
     listed = list(bars)
@@ -97,7 +98,7 @@ def test_c01_symbols_gaps_and_closed_bars_are_told(client: Client, market: Marke
     some = [trades("C01S.A", 1)[0], *trades("C01S.A", 1, start_ns=OPEN_NS + 3 * 60 * 10**9)]
     posted = client.ingest(ticks_of([*some, *trades("C01S/B", 1), *trades("C01T", 1)]))
     market.wait_for_state(posted.ingest_ids[0])
-    market.aggregate()
+    market.wait_until_closed("C01S.A")
 
     listed = list(client.symbols("C01S"))
     assert [one.symbol for one in listed] == ["C01S.A", "C01S/B"]
@@ -120,6 +121,7 @@ def test_c01_the_async_client_reads_the_same(market: MarketStack, client: Client
     made = {f"C01A{number}": trades(f"C01A{number}", 40) for number in range(5)}
     posted = client.ingest(ticks_of([one for some in made.values() for one in some]))
     market.wait_for_state(posted.ingest_ids[0])
+    market.wait_until_closed(*made)
 
     async def read() -> tuple[list[object], pl.DataFrame, int]:
         async with AsyncClient.from_stack(_STACK) as other:

@@ -38,7 +38,7 @@ def stack(market: MarketStack) -> MarketStack:
         for minute in MINUTES
     ]
     market.wait_for_state(market.put("analysts.csv", csv(rows)))
-    wait_until_true("all to be closed", lambda: all(bar["closed"] for name in NAMES for bar in read(market, name)))
+    market.wait_until_closed(*NAMES)
     return market
 
 

@@ -308,6 +308,7 @@ def test_a_vendors_symbol_is_asked_for_as_it_is(market: MarketStack, symbol: str
     """Whatever a symbol holds, its bars are found under it, by path and by body; without volume there is no VWAP."""
     tick = {"symbol": symbol, "timestamp": "2026-01-05 14:30:00+00", "price": "-3.763e1", "size": "0.0000000000"}
     market.wait_for_state(market.post({"ticks": [tick]}).body["ingestId"])
+    market.wait_until_closed(symbol)
     window = {"from": "2026-01-05 14:30:00 UTC", "to": "2026-01-05T14:31:00Z"}
     [bar] = market.call("GET", f"/bars/{quote(symbol)}?{urlencode(window)}").body["bars"]
     assert (bar["open"], bar["volume"], bar["notional"], bar["vwap"]) == ("-37.63", "0", "0", None)

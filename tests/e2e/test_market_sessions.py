@@ -53,6 +53,8 @@ ROWS = {
 def stack(market: MarketStack) -> MarketStack:
     """The shared stack, with trades around the clock in three weeks of 2025."""
     market.wait_for_state(market.put("sessions.csv", csv(list(ROWS.values()))))
+    for first, end in (SPRING, AUTUMN, NOVEMBER):
+        market.wait_until_closed(SYMBOL, window=(f"{first}T00:00:00Z", f"{end}T00:00:00Z"))
     return market
 
 

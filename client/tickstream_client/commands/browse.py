@@ -22,7 +22,7 @@ _LIBRARIES: Final = ("starlette", "uvicorn", "plotly")
 @click.option("--no-open", is_flag=True, help="Print the address only.")
 @asks_a_stack
 def browse(*, client: Client, symbol: str | None, port: int, no_open: bool) -> None:
-    """Look at candlesticks of SYMBOL, at ingests and at queues in the browser.
+    """Look at bars and ingests in the browser.
 
     A page on this machine alone, with your credentials, read-only. Ctrl-C ends it.
     """

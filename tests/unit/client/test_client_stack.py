@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.client.scripted import API, failed, in_turn, ok, stack
 from tickstream_client import Client, NotFoundError, StackError, UsageError, WaitError
-from tickstream_client.connection.http import heeds_environment
+from tickstream_client.connection.http import proxied
 from tickstream_client.connection.signing import Signer
 from tickstream_client.connection.stack import stack_of_file, stack_of_url
 from tickstream_client.protocol.steps import Request
@@ -113,12 +113,48 @@ def test_c01_what_is_signed_is_what_is_sent(text: str, query: dict[str, str]) ->
     assert signer.headers_of(request)["Authorization"].startswith("AWS4-HMAC-SHA256")
 
 
-def test_c01_no_proxy_is_asked_for_this_machine() -> None:
-    """Loopback by number and by name."""
-    assert not heeds_environment("http://127.0.0.1:4566/x")
-    assert not heeds_environment("http://[::1]/x")
-    assert not heeds_environment("http://localhost:1/x")
-    assert heeds_environment(API)
+@pytest.mark.parametrize(
+    ("environment", "url", "expected"),
+    [
+        ({"HTTPS_PROXY": "http://proxy:3128"}, API, "http://proxy:3128"),
+        ({"HTTPS_PROXY": "proxy:3128"}, API, "http://proxy:3128"),
+        ({"ALL_PROXY": "http://proxy:3128"}, API, "http://proxy:3128"),
+        ({"HTTP_PROXY": "http://proxy:3128"}, API, None),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "localhost,[::1],::1,.amazonaws.com"}, API, None),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "[::1],10.0.0.0/8,*x,a b"}, API, "http://proxy:3128"),
+        ({"HTTP_PROXY": "http://proxy:3128"}, "http://127.0.0.1:4566/x", None),
+        ({"HTTP_PROXY": "http://proxy:3128"}, "http://[::1]/x", None),
+        ({"HTTP_PROXY": "http://proxy:3128"}, "http://localhost:1/x", None),
+    ],
+)
+def test_c01_the_proxy_is_the_environments(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], url: str, expected: str | None
+) -> None:
+    """Whatever stands in NO_PROXY; none is asked for this machine, by number and by name."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    asked: list[str | None] = []
+
+    def make(proxy: str | None) -> httpx.HTTPTransport:
+        asked.append(proxy)
+        return httpx.HTTPTransport(proxy=proxy)
+
+    proxied(make, url).close()
+    assert asked == [expected]
+
+
+@pytest.mark.parametrize("proxy", ["gopher://proxy", "http://proxy:port", "socks5://proxy:1"])
+def test_c01_a_proxy_that_cannot_be_one_is_told(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """In one line that names the variable."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(StackError, match="HTTPS_PROXY"):
+        Client(stack())
 
 
 def test_c01_keys_of_files(tmp_path: Path) -> None:
