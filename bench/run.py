@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from bench.cost.estimate import estimate
 from bench.errors import DeploymentError
 from bench.files import free_bytes
 from bench.iam.refusals import RefusalWatch
@@ -20,7 +21,7 @@ from bench.stack import deployment
 from bench.stack.dev_stack import down_command
 from bench.stack.leftovers import inventory, of_stack
 from bench.stack.lint import Lint
-from bench.targets import Capability, TargetChoice, open_target, require
+from bench.targets import Capability, Kind, TargetChoice, open_target, require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,6 +181,8 @@ def carried_out(
             "commit": git_commit(),
             "host": host_facts(),
             **target_facts(target),
+            **_predicted(target, trial.ticks),
+            "stack": deployment.stack_name(options.environment, trial.pipeline),
             "pipeline": trial.pipeline,
             "stack_parameters": dict(trial.parameters),
             "phases_s": reporter.phases.seconds,
@@ -195,6 +198,13 @@ def carried_out(
     reporter.line(f"result: {written}")
     reporter.line(f"report: {write_report(written)}")
     return Finished(verdict, written)
+
+
+def _predicted(target: Target, ticks: int) -> dict[str, Any]:
+    """What it was said to cost before it began, where it costs anything."""
+    if target.kind is not Kind.AWS:
+        return {}
+    return {"predicted_usd": {name: str(dollars) for name, dollars in estimate(ticks).by_service.items()}}
 
 
 def _say_where_to_look(target: Target, reporter: Reporter) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+from decimal import Decimal, InvalidOperation
 
 from bench.targets import IMAGE, Kind, TargetChoice
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +21,20 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--image", metavar="NAME", help=f"docker: the image (default: {IMAGE})")
     group.add_argument("--no-iam-check", action="store_true", help="embedded: let functions do what their roles forbid")
     group.add_argument("--yes", action="store_true", help="aws: do it; without, say what would be created and cost")
+    group.add_argument(
+        "--budget", type=_dollars, metavar="DOLLARS", help="aws: refuse a run that is predicted to cost more"
+    )
+
+
+def _dollars(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of dollars") from None
 
 
 def target_choice(options: argparse.Namespace) -> TargetChoice:
     """Return the target that the options mean. Raises TargetError for what does not go together."""
-    return TargetChoice(Kind(options.target), options.endpoint_url, options.image, options.yes, options.no_iam_check)
+    return TargetChoice(
+        Kind(options.target), options.endpoint_url, options.image, options.yes, options.no_iam_check, options.budget
+    )

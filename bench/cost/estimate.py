@@ -46,9 +46,10 @@ _CENT: Final = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The dollars of each thing, by its name, largest first. said: which prices these are."""
+    """The dollars of each thing, by its name, largest first, and by service. said: which prices these are."""
 
     dollars: Mapping[str, Decimal]
+    by_service: Mapping[str, Decimal]
     said: str
 
     @property
@@ -71,4 +72,7 @@ def estimate(ticks: int, architecture: str = "arm64") -> Estimate:
     }
     lines = bill_of(used, table).lines
     named = {f"{line.price.service}, {line.price.unit}": line.dollars[architecture] for line in lines}
-    return Estimate(dict(sorted(named.items(), key=lambda item: -item[1])), table.said)
+    by_service: dict[str, Decimal] = {}
+    for line in lines:
+        by_service[line.price.service] = by_service.get(line.price.service, Decimal(0)) + line.dollars[architecture]
+    return Estimate(dict(sorted(named.items(), key=lambda item: -item[1])), by_service, table.said)

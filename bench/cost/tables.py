@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
@@ -10,9 +12,8 @@ from bench.cost.account import ASSUMPTIONS
 from bench.cost.bill import ARCHITECTURES
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from bench.cost.account import Account
+    from bench.cost.actual import Actual
     from bench.cost.bill import Bill
     from bench.report.console import Reporter
 
@@ -42,6 +43,30 @@ def show(account: Account, reporter: Reporter) -> None:
     print_(monthly)
     for sentence in ASSUMPTIONS:
         reporter.line(f"- {sentence}")
+
+
+def show_actual(actual: Actual, reporter: Reporter) -> None:
+    """Print what was billed beside what was predicted."""
+    until = actual.end - timedelta(days=1)
+    days = f"{actual.first}" if until == actual.first else f"{actual.first} to {until}"
+    table = Table(title=f"Billed for {days} (UTC)", title_justify="left", show_footer=True)
+    table.add_column("service", footer="total")
+    for name, figures in (
+        ("predicted", [line.predicted for line in actual.lines]),
+        ("the stack", [line.of_the_stack for line in actual.lines]),
+        ("the whole region", [line.of_the_region for line in actual.lines]),
+    ):
+        table.add_column(f"dollars, {name}", justify="right", footer=said_dollars(sum(figures, Decimal(0))))
+    for line in actual.lines:
+        table.add_row(line.service, *map(said_dollars, (line.predicted, line.of_the_stack, line.of_the_region)))
+    reporter.console.print(table)
+    if not actual.knows_stack:
+        reporter.line(
+            "nothing stands under the stack's name: activate the cost allocation tag aws:cloudformation:stack-name "
+            "before a run; until then the region's whole bill of these days is the upper bound"
+        )
+    if not actual.is_final:
+        reporter.line("AWS still calls this an estimate: ask again later")
 
 
 def _bill(title: str, bill: Bill) -> Table:

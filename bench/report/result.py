@@ -260,6 +260,10 @@ class Result(_Part):
     functions: tuple[FunctionUse, ...] | None = None
     idle: Idle | None = None
     stored: Stored | None = None
+    #: Of a run on AWS: the dollars by service that it was predicted to cost, and what was billed once it is known.
+    predicted_usd: dict[str, str] | None = None
+    billed: dict[str, Any] | None = None
+    stack: str | None = None
     verdict: VerdictResult
 
     @property

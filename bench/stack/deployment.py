@@ -101,11 +101,13 @@ def ask(
 
     ticks: about how many will be sent.
     """
+    predicted = estimate(ticks)
     request = RunRequest(
         template,
         stack_name(environment, pipeline),
         code_bucket(target, environment, pipeline),
-        estimated_cost=estimate(ticks).lines(),
+        estimated_usd=predicted.total,
+        estimated_cost=predicted.lines(),
     )
     found = target.preflight(request)
     for line in found.lines:

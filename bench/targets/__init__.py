@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +40,7 @@ class TargetChoice:
     endpoint_url: of a server that runs, for `endpoint` alone. image: for `docker` alone, None for `IMAGE`.
     confirmed: whether the user has agreed to what a run on AWS creates and costs.
     unchecked: for `embedded` alone, whether functions may do what their roles forbid.
+    budget: for `aws` alone, the dollars beyond which no run is begun.
     """
 
     kind: Kind = Kind.EMBEDDED
@@ -46,6 +48,7 @@ class TargetChoice:
     image: str | None = None
     confirmed: bool = False
     unchecked: bool = False
+    budget: Decimal | None = None
 
     def __post_init__(self) -> None:
         """Check it."""
@@ -61,6 +64,10 @@ class TargetChoice:
             raise TargetError("--yes is of --target aws")
         if self.unchecked and self.kind is not Kind.EMBEDDED:
             raise TargetError("--no-iam-check is of --target embedded")
+        if self.budget is not None and self.kind is not Kind.AWS:
+            raise TargetError("--budget is of --target aws: nothing else costs anything")
+        if self.budget is not None and not (self.budget.is_finite() and self.budget > 0):
+            raise TargetError(f"--budget is a number of dollars above 0, not {self.budget}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +75,13 @@ class RunRequest:
     """What is about to happen on a target.
 
     template: the stack's, as JSON text. stack_name: its name. code_bucket: the bench's own bucket beside it.
-    estimated_cost: what it will cost on AWS, in lines.
+    estimated_usd, estimated_cost: what it will cost on AWS, and that in lines.
     """
 
     template: str
     stack_name: str
     code_bucket: str
+    estimated_usd: Decimal = Decimal(0)
     estimated_cost: tuple[str, ...] = ()
 
 
@@ -193,7 +201,7 @@ def open_target(choice: TargetChoice, *, detached: bool = False) -> Target:
         case Kind.AWS:
             from bench.targets.aws import AwsTarget  # noqa: PLC0415
 
-            return AwsTarget(confirmed=choice.confirmed)
+            return AwsTarget(confirmed=choice.confirmed, budget=choice.budget)
 
 
 def require(target: Target, needs: Iterable[tuple[Capability, str]]) -> None:

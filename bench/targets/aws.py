@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Final
 
 import boto3
@@ -29,7 +30,10 @@ _NOT_SHOWN: Final = (
 
 
 class AwsTarget(Connection):
-    """An AWS account. ``confirmed``: the user has agreed to create and to pay; without it `preflight` refuses."""
+    """An AWS account. ``confirmed``: the user has agreed to create and to pay; without it `preflight` refuses.
+
+    ``budget``: dollars; a run that is predicted to cost more is refused.
+    """
 
     kind = Kind.AWS
     #: The template's default, and cheaper there.
@@ -46,8 +50,9 @@ class AwsTarget(Connection):
     not_emulated = _NOT_SHOWN
     scratch_dir = None
 
-    def __init__(self, *, confirmed: bool) -> None:
+    def __init__(self, *, confirmed: bool, budget: Decimal | None = None) -> None:
         self._confirmed = confirmed
+        self._budget = budget
         super().__init__("AWS")
         self._region = REGION
         self._caller: Mapping[str, str] = {}
@@ -123,6 +128,10 @@ class AwsTarget(Connection):
         return Preflight(lines, refusal)
 
     def _refusal(self, request: RunRequest, types: Mapping[str, int]) -> str:
+        if self._budget is not None and request.estimated_usd > self._budget:
+            # Rounded up: 10.001 of 10 dollars must not be said to be 10.00.
+            total = request.estimated_usd.quantize(Decimal("0.01"), ROUND_UP)
+            return f"it is predicted to cost $ {total}, above the --budget of $ {self._budget}: send fewer ticks"
         # Somebody's running pipeline must never be taken for the bench's own, and deleted at the end.
         if self._is_there("cloudformation", "describe_stacks", StackName=request.stack_name):
             return f"the stack {request.stack_name} is there already: choose another --env"

@@ -6,6 +6,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -27,6 +28,7 @@ REQUEST = RunRequest(
     json.dumps({"Resources": {"A": {"Type": "AWS::SQS::Queue"}, "B": {"Type": "AWS::SQS::Queue"}}}),
     "market-analytics-mine",
     "src-market-analytics-mine",
+    estimate(1_000_000).total,
     estimate(1_000_000).lines(),
 )
 
@@ -95,6 +97,18 @@ def test_with_yes_a_free_name_is_accepted(stubbed: StubbedClients) -> None:
     _free(stubbed)
     stubbed.stubs["cloudformation"].add_response("validate_template", {}, {"TemplateBody": ANY})
     with aws.AwsTarget(confirmed=True) as target:
+        assert target.preflight(REQUEST).refusal == ""
+
+
+def test_a_run_beyond_the_budget_is_refused(stubbed: StubbedClients) -> None:
+    """With `--yes` too, before anything is asked, in a sentence with both figures; one within it may begin."""
+    with aws.AwsTarget(confirmed=True, budget=REQUEST.estimated_usd - Decimal("0.001")) as target:
+        refusal = target.preflight(REQUEST).refusal
+        assert "--budget" in refusal
+        assert f"$ {REQUEST.estimated_usd.quantize(Decimal('0.01'), ROUND_UP)}" in refusal
+        _free(stubbed)
+        stubbed.stubs["cloudformation"].add_response("validate_template", {}, {"TemplateBody": ANY})
+        target._budget = REQUEST.estimated_usd
         assert target.preflight(REQUEST).refusal == ""
 
 
@@ -261,7 +275,7 @@ def test_the_estimate_grows_with_the_ticks_and_is_said_with_its_date() -> None:
     """More ticks cost more, no run is free, and the prices' date is among the words."""
     small, large = estimate(0), estimate(100_000_000)
     assert 0 < small.total < large.total
-    assert large.total == pytest.approx(sum(large.dollars.values()))
+    assert large.total == sum(large.dollars.values()) == sum(large.by_service.values())
     assert f"${large.total:9.2f}".strip("$ ") in large.lines()[0]
     assert "20" in large.lines()[0].rpartition("(")[2]
     assert "$ 0.00" not in small.lines()[0]

@@ -24,6 +24,10 @@ from bench.targets.localstack_settings import IAM_CHECK
         (["--yes"], "--yes"),
         (["--target", "docker", "--yes"], "--yes"),
         (["--target", "docker", "--no-iam-check"], "--no-iam-check"),
+        (["--budget", "10"], "--budget"),
+        (["--target", "aws", "--budget", "-1"], "--budget"),
+        (["--target", "aws", "--budget", "ten"], "--budget"),
+        (["--target", "aws", "--budget", "inf"], "--budget"),
         (["--target", "moon"], "moon"),
     ],
 )
