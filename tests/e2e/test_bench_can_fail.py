@@ -211,7 +211,9 @@ def test_m25_a_retraction_that_is_not_done_is_seen(finished: Finished) -> None:
     (ingest_id, *_) = finished.taken_back()
     partition = {"S": keys.ingest_partition(ingest_id)}
     manifest = next(item for item in finished.items() if item["symbol"] == partition and "retraction" in item)
-    with finished.replaced(put=[{**manifest, "retraction": {"S": "going"}}]):
+    # Off the list: while it is there, the schedule puts the manifest right within five minutes.
+    listed = [item for item in finished.items() if item["symbol"]["S"] in keys.revising_partitions()]
+    with finished.replaced(put=[{**manifest, "retraction": {"S": "going"}}], delete=listed):
         assert finished.failed_checks() == {"taken back", "GET /ingest"}
 
 

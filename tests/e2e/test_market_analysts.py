@@ -81,7 +81,7 @@ def test_symbols_are_found_by_a_prefix_in_order(stack: MarketStack, limit: int) 
 
 def test_a_symbol_whose_ingest_is_taken_back_is_listed_no_more(stack: MarketStack) -> None:
     """And one of which other bars are left has those at its ends."""
-    name = f"{PREFIX[:-2]}BACK"
+    name = "E2E.UNLISTED"
     early = stack.put("analysts/early.csv", csv(trades(name, 3)))
     late = stack.put("analysts/late.csv", csv(trades(name, 3, start_ns=OPEN_NS + 300 * MINUTE_NS)))
     for ingest_id in (early, late):
@@ -161,7 +161,7 @@ def test_a_bar_is_open_while_something_of_its_hour_is_not_rolled_up(stack: Marke
 
 def test_a_bar_that_goes_on_is_open(stack: MarketStack) -> None:
     """The day of now, with a trade of now: its end lies ahead, whatever is rolled up."""
-    name = f"{PREFIX[:-2]}NOW"
+    name = "E2E.FORMING"
     posted = stack.post({"symbol": name, "price": "1.5", "size": "1"})
     stack.wait_for_state(posted.body["ingestId"])
     bars = stack.call("GET", f"/bars/{name}?interval=1d&from={time.time_ns() - 2 * 24 * keys.NS_PER_HOUR}").body["bars"]
