@@ -31,7 +31,7 @@ REPLACING: Final = (
     Mutant(
         "replaced-in-its-rollups-only",
         "what is replaced is marked, and nobody is told to take what is left of it out of its hours",
-        (Edit(_PUBLISHING, "[*own, *self._places.replaced_by(this)]", "own"),),
+        (Edit(_PUBLISHING, "[*own, *(self._places.replaced_by(this) if may_let_go else ())]", "own"),),
         (_REPLACED,),
         conditions.REPLACED,
     ),

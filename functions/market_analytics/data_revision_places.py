@@ -10,7 +10,10 @@ What makes it safe is that each of these is one conditional write to one manifes
 Of two, either the newer one looked when the older one was listed, and takes its place; or the older one looks later,
 and finds it. If it is decided then, the older one is replaced as it is, and otherwise it tells it.
 
-- an older one is **marked** as replaced unless it was taken back, or put again, since it was looked at.
+- one is found **fit** unless it was kept out since it was looked at, and kept out unless it was found fit: only what is
+  fit marks others;
+- an older one is **marked** as replaced unless it was taken back, or put again, since it was looked at. It is hidden
+  with the publication of whoever took the place of the one that marked it.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from tickstream.items import manifest_from, manifest_key
 from tickstream.revisions import Cause, Retraction, Step, put_order, retraction_attributes, retraction_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from services.table import Table
     from tickstream.ingests import Manifest
@@ -38,10 +41,15 @@ CLOCKS_DIFFER_MS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An ingest by its manifest's item. place: among those of its key. told: of which older one it was told last."""
+    """An ingest by its manifest's item.
+
+    place: among those of its key. told: of which older one it was told last. is_fit: whether the hours were found to do
+    without the older ones, so that these may be marked by now.
+    """
 
     manifest: Manifest
     retraction: Retraction | None
+    is_fit: bool
     is_decided: bool
     published_ms: int
     place: tuple[int, str]
@@ -54,6 +62,7 @@ class Placed:
         return cls(
             manifest_from(item),
             retraction_from(item),
+            "fitMs" in item,
             "decidedMs" in item,
             int(item["publishedMs"]["N"]) if "publishedMs" in item else 0,
             put_order(item),
@@ -150,11 +159,30 @@ class Places:
         expected: dict[str, Item | None] = {"retraction": _retraction_of(newer), "decidedMs": None, "publishedMs": None}
         return self._change(newer, {"toldOf": told}, expected)
 
+    def find_fit(self, this: Placed) -> bool:
+        """Have it said that older ones may be marked, if nothing changed since it was looked at; say whether it is.
+
+        From then on it is not kept out any more: a look that began before, or that sees an hour of more ranges, would
+        leave the older ones marked by one that never gets its place.
+        """
+        if this.is_fit:
+            return True
+        expected = {"retraction": _retraction_of(this), "toldOf": this.told, "decidedMs": None}
+        return self._change(this, {"fitMs": {"N": str(self.now_ms())}}, expected)
+
     def decide(self, this: Placed) -> bool:
-        """Have it decided that one is published, if nothing changed since it was looked at; say whether it is."""
+        """Have it decided that one is published, if nothing changed since it was looked at; say whether it is.
+
+        A look that began before somebody else's ended knows less than that one: it is not its decision either.
+        """
         if this.is_decided:
             return True
-        expected = {"retraction": _retraction_of(this), "toldOf": this.told, "putMs": this.put_ms}
+        expected = {
+            "retraction": _retraction_of(this),
+            "toldOf": this.told,
+            "putMs": this.put_ms,
+            "decidedMs": None,
+        }
         return self._change(this, {"decidedMs": {"N": str(self.now_ms())}}, expected)
 
     def publish(self, this: Placed) -> bool:
@@ -163,19 +191,18 @@ class Places:
         return self._change(this, {"publishedMs": {"N": str(self.now_ms())}}, expected)
 
     def retract(
-        self, one: Placed, cause: Cause, step: Step, why: str = "", by: str = "", *, undecided: bool = False
+        self, one: Placed, cause: Cause, step: Step, why: str = "", by: str = "", *, unless: Sequence[str] = ()
     ) -> bool:
         """Mark an ingest, unless somebody has, or it was put again; say whether this did.
 
-        One whose retraction was refused once is marked anew. undecided: unless it is decided, too.
+        One whose retraction was refused once is marked anew. unless: attributes of what it must not have become, too.
         """
         if one.is_taken_back:
             return False
         retraction = Retraction(step, cause, self.now_ms(), why=why, by=by)
         ranges: Item = {"N": str(one.manifest.ranges)}
         expected = {"retraction": _retraction_of(one), "ranges": ranges, "putMs": one.put_ms}
-        if undecided:
-            expected["decidedMs"] = None
+        expected |= dict.fromkeys(unless)
         return self._change(one, retraction_attributes(retraction), expected)
 
     def mark(self, older: Placed, this: Placed) -> bool:
@@ -194,6 +221,17 @@ class Places:
             for one in self.others(this)
             if one.retraction and one.retraction.by == this.ingest_id and one.retraction.step is Step.GOING
         ]
+
+    def may_let_go(self, this: Placed) -> bool:
+        """Say whether what one has marked as replaced may be hidden: not while what takes its own place waits still."""
+        seen = {this.ingest_id}
+        while this.is_taken_back and not this.is_published and this.retraction and this.retraction.by:
+            following = self.get(this.retraction.by)
+            if following is None or following.ingest_id in seen:
+                return True
+            seen.add(following.ingest_id)
+            this = following
+        return this.is_published or this.is_taken_back
 
     def _change(self, one: Placed, changes: dict[str, Item], expected: dict[str, Item | None]) -> bool:
         return self.table.change_if_equal(manifest_key(one.ingest_id), changes, expected) is not None

@@ -6,12 +6,14 @@ which do not any more, so that no reader sees neither or both. Write by write:
 
 1. nothing, until all ranges are committed. One that was refused ends it: an object counts as a whole or not at all.
 2. what it takes the place of is looked for in the list of its key, and whether their hours can do without them
-   (`data_revision_hours`). If one cannot, this ingest is refused, and they stay. If a newer one stands already, this
-   one is replaced as it is. Newer ones that wait are told of it (`data_revision_places`).
+   (`data_revision_hours`). If one cannot, this ingest is refused, and they stay; if all can, its **manifest** says so,
+   and it is refused no more. If a newer one stands already, this one is replaced as it is. Newer ones that wait are
+   told of it (`data_revision_places`).
 3. the older ones' **manifests** say that they are replaced, each on the condition that nobody takes it back already,
    and that it was not put again. From then on nothing of theirs is published, or hidden but by what follows, or by
-   whoever takes them back already.
-4. its own **manifest** says that it is decided, on the condition that it was told of nobody since 2.
+   whoever takes them back already, or takes the place of this one before 6.
+4. its own **manifest** says that it is decided, on the condition that it was told of nobody since 2, and that nobody
+   else has decided it.
 5. the **revisions** of its hours and of theirs, put if absent. Ranges of theirs that are not committed yet, of objects
    that were to be added and do not wait, are withdrawn from all of its hours.
 6. its own **manifest** says that it is published; from then on it is complete.
@@ -121,8 +123,9 @@ class Publishing:
         own = [ingest_id] if this.is_to_be_listed else []
         if this.is_published and self._is_listed_as_waiting(this.manifest):
             self._list(this.manifest)
-        self._list_retractions([*own, *self._places.replaced_by(this)])
-        is_over = this.is_published or this.is_gone
+        may_let_go = self._places.may_let_go(this)
+        self._list_retractions([*own, *(self._places.replaced_by(this) if may_let_go else ())])
+        is_over = may_let_go and (this.is_published or this.is_gone)
         if is_over:
             self._open(this.manifest)
         return is_over and (this.is_published or not self._may_be_at_work(this))
@@ -172,10 +175,12 @@ class Publishing:
             return False  # whether it goes by itself is decided in a moment
         if not all(self._places.tell(one, this) for one in newer if one.waits):
             return self._again(this)
-        why = self._why_not(older)
+        why = "" if this.is_fit else self._why_not(older)
         if why:
-            return self._ends(this, Cause.REFUSED, f"it cannot take the place of another: {why}")
-        return None if why is not None else False
+            return self._ends(this, Cause.REFUSED, f"it cannot take the place of another: {why}", unless=("fitMs",))
+        if why is None:
+            return False
+        return None if self._places.find_fit(this) else self._again(this)
 
     def _why_not(self, older: Iterable[Placed]) -> str | None:
         """Say why the hours of some ingests cannot do without them; None if time is up."""
@@ -189,9 +194,10 @@ class Publishing:
                     return None
         return ""
 
-    def _ends(self, this: Placed, cause: Cause, why: str = "", by: str = "") -> bool:
+    def _ends(self, this: Placed, cause: Cause, why: str = "", by: str = "", unless: Sequence[str] = ()) -> bool:
         """Have one taken back that does not get its place."""
-        return self._places.retract(this, cause, Step.ASKED, why, by, undecided=True) or self._again(this)
+        unless = ("decidedMs", *unless)
+        return self._places.retract(this, cause, Step.ASKED, why, by, unless=unless) or self._again(this)
 
     def _again(self, this: Placed) -> bool:
         """Have it looked at once more, at once: somebody has changed what this look was about.
@@ -234,11 +240,8 @@ class Publishing:
                 )
                 for one in sorted(own.keys() | old.keys())
             ]
-            if older:
-                self._put_if_absent(revisions)
-            else:
-                # Whoever finds none either writes the same.
-                self.table.batch_write(map(revision_item, revisions))
+            # Also where there is none to be withdrawn: whoever looks later may have found one, and was here before.
+            self._put_if_absent(revisions)
 
     def _put_if_absent(self, revisions: Sequence[Revision]) -> None:
         """Put those that are not there; looked for first, because several may be at it."""

@@ -13,6 +13,7 @@ import pytest
 
 from bench.faults import Action, FaultInjector, FaultRule
 from bench.faults.rules import INVOCATION
+from bench.perf.reading import day_of_bars, day_of_ticks
 from bench.stack import deployment
 from tests.e2e.client_world import Trouble, TroubledNetwork
 from tests.e2e.market import DAY, FIELDS, OPEN_NS, csv, expected_bars, trades
@@ -280,3 +281,18 @@ def test_c06_a_stack_is_known_by_name_outputs_and_url(
         with other:
             assert other.stack.api_url == client.stack.api_url
             assert list(other.ingests(key="nobody has put it")) == []
+
+
+def test_c01_a_day_of_500_symbols_is_the_oracles(client: Client, market: MarketStack, tmp_path: Path) -> None:
+    """195,000 bars into polars, each equal in all figures, symbols in the order asked for; unknown ones are named."""
+    ticks = day_of_ticks().with_columns("C01D/" + pl.col("symbol"))
+    ticks.write_csv(tmp_path / "day.csv")
+    (upload,) = client.upload(tmp_path / "day.csv", prefix="client", wait=True)
+    assert upload.state == "complete"
+    wanted = day_of_bars(ticks)
+    symbols = ticks["symbol"].unique(maintain_order=True).to_list()
+    market.wait_until_closed("C01D/R499")
+    with pytest.warns(UnknownSymbolWarning, match="C01D/NONE"):
+        bars = client.bars([*symbols, "C01D/NONE"], *DAY).to_polars()
+    assert bars.height == 195_000
+    assert bars.select(wanted.columns).cast(wanted.schema).equals(wanted)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from market_analytics import data_aggregator_rollups, data_revision_hours, data_revision_publishing
+from market_analytics.data_revision_places import Places
 from tests.unit.market_analytics.aggregator_world import HOUR, SIXTY_DAYS_MS, Died, dying_at, ingest_id_of
 from tests.unit.market_analytics.replacing_world import Ranges, Replacing
 from tickstream import keys
-from tickstream.errors import Reason
+from tickstream.errors import Reason, ServiceIncomplete
 from tickstream.ingests import Activity, Refusal
 from tickstream.items import activity_item
 
@@ -195,6 +196,28 @@ def test_m25_two_that_are_published_at_once_leave_the_newer_one(mine: int, other
         world.check_settled(newer)
         assert world.state(newer) == "complete"
     assert position > 8
+
+
+def test_m25_what_one_marked_is_read_until_what_took_its_place_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version dies after it marked the old one, and a newer one takes its place: never is neither read."""
+
+    def throttled(*_: object) -> bool:
+        raise ServiceIncomplete("throttled")
+
+    world = world_with_old()
+    with monkeypatch.context() as patched:
+        patched.setattr(Places, "decide", throttled)
+        for name in ("middle", "new"):
+            world.put(name, NEW, put_ms=2_000)
+            world.commit_all(name)
+            world.serve_orders()
+            world.now_ms += 1_000
+        world.revision().on_schedule()
+        world.serve_orders()
+        assert (world.seen("A"), world.state("middle")) == ({"old"}, "replaced")
+    world.revision().on_schedule()
+    assert world.seen("A") == {"new"}
+    world.check_settled("new")
 
 
 def test_m25_an_old_range_that_is_processed_again_long_after_changes_nothing() -> None:
