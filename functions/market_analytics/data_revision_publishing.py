@@ -173,6 +173,8 @@ class Publishing:
             return self._ends(this, Cause.REPLACED, by=standing[0].ingest_id)
         if any(one.retraction and one.retraction.step is Step.ASKED for one in older):
             return False  # whether it goes by itself is decided in a moment
+        if any(one.is_going for one in newer):
+            return False  # beside it readers would see both
         if not all(self._places.tell(one, this) for one in newer if one.waits):
             return self._again(this)
         why = "" if this.is_fit else self._why_not(older)

@@ -216,9 +216,38 @@ def test_what_the_simulation_found_of_retractions_stays_cured(
             ),
             {Place("DataRevision 3", 23): Decision(Fault.PAUSED, 15_000, "")},
         ),
+    ],
+)
+def test_what_the_simulation_found_of_replacements_stays_cured(
+    simulated: Simulated, inputs: tuple[tuple[int, Do, int], ...], made: dict[Place, Decision]
+) -> None:
+    """Shrunk, as it was found."""
+    scenario = Scenario(tuple(Input(*one) for one in inputs), threshold=3, range_bytes=60)
+    with simulated(Part.REPLACEMENTS) as simulation:
+        assert simulation.run(scenario, Recorded(made), None).violations == ()
+
+
+def _puts(*inputs: tuple[int, Do, int], threshold: int = 3, **more: int) -> Scenario:
+    return Scenario(tuple(Input(*one) for one in inputs), threshold=threshold, **more)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "made"),
+    [
+        # Of two looks at one version one saw an hour of too many ranges, and one marked what was there.
+        (
+            _puts(
+                (28_039, Do.PUT, 5), (46_954, Do.PUT, 2), (47_004, Do.PUT, 1), (47_055, Do.PUT, 0), (47_107, Do.PUT, 1),
+                threshold=4, range_bytes=60, batch_size=5, max_compacted=3,
+            ),
+            {},
+        ),
         # Who looked before an older one came wrote over what whoever looked after that had written.
         (
-            ((59, Do.PUT_ADDING, 6), (359, Do.PUT, 5), (4_541, Do.ANNOUNCE_AGAIN, 0), (23_061, Do.READ, 0)),
+            _puts(
+                (59, Do.PUT_ADDING, 6), (359, Do.PUT, 5), (4_541, Do.ANNOUNCE_AGAIN, 0), (23_061, Do.READ, 0),
+                range_bytes=100, batch_size=5,
+            ),
             {
                 Place("DataIngestion 1", 1): Decision(Fault.KILLED, 30_000, ""),
                 Place("event 2", 0): Decision(Fault.TWICE, 5_000, ""),
@@ -227,22 +256,26 @@ def test_what_the_simulation_found_of_retractions_stays_cured(
                 Place("message large-ranges 3", 0): Decision(Fault.LATE, 15_000, ""),
             },
         ),
+        # The last version is taken back in the middle of its publication, and an older one comes late: both were seen.
+        (
+            _puts(
+                (76_043, Do.PUT, 1), (76_093, Do.PUT, 0), (76_144, Do.PUT, 2), (78_093, Do.RETRACT_KEY, 0),
+                (259_457, Do.READ, 2),
+                range_bytes=10**6, batch_size=2,
+            ),
+            {
+                Place("DataIngestion, replacing 2", 2): Decision(Fault.PAUSED, 2_000, ""),
+                Place("event 2", 0): Decision(Fault.DROPPED, 0, ""),
+                Place("DataRevision 2", 17): Decision(Fault.PAUSED, 2_000, ""),
+                Place("event 5", 0): Decision(Fault.DROPPED, 0, ""),
+                Place("event 9", 0): Decision(Fault.DROPPED, 0, ""),
+            },
+        ),
     ],
-)
-def test_what_the_simulation_found_of_replacements_stays_cured(
-    simulated: Simulated, inputs: tuple[tuple[int, Do, int], ...], made: dict[Place, Decision]
+)  # fmt: skip
+def test_what_the_simulation_found_of_versions_that_meet_stays_cured(
+    simulated: Simulated, scenario: Scenario, made: dict[Place, Decision]
 ) -> None:
-    """Shrunk, as it was found."""
-    range_bytes = 100 if any(do is Do.ANNOUNCE_AGAIN for _, do, _ in inputs) else 60
-    scenario = Scenario(tuple(Input(*one) for one in inputs), threshold=3, range_bytes=range_bytes)
+    """Shrunk, as it was found, with ranges and bounds of its own."""
     with simulated(Part.REPLACEMENTS) as simulation:
         assert simulation.run(scenario, Recorded(made), None).violations == ()
-
-
-def test_one_look_keeps_nothing_out_that_another_has_marked_for(simulated: Simulated) -> None:
-    """What the simulation found: of two looks one saw an hour of too many ranges, and one marked what was there."""
-    puts = ((28_039, 5), (46_954, 2), (47_004, 1), (47_055, 0), (47_107, 1))
-    inputs = tuple(Input(at_ms, Do.PUT, number) for at_ms, number in puts)
-    scenario = Scenario(inputs, threshold=4, range_bytes=60, batch_size=5, max_compacted=3)
-    with simulated(Part.REPLACEMENTS) as simulation:
-        assert simulation.run(scenario, Recorded({}), None).violations == ()
