@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -227,7 +227,7 @@ def test_what_the_simulation_found_of_replacements_stays_cured(
         assert simulation.run(scenario, Recorded(made), None).violations == ()
 
 
-def _puts(*inputs: tuple[int, Do, int], threshold: int = 3, **more: int) -> Scenario:
+def _puts(*inputs: tuple[int, Do, int], threshold: int = 3, **more: Any) -> Scenario:
     return Scenario(tuple(Input(*one) for one in inputs), threshold=threshold, **more)
 
 
