@@ -59,3 +59,7 @@ class CapacityError(BenchError):
 
 class FuzzError(BenchError):
     """The fuzzer itself failed, so that nothing is known of the API."""
+
+
+class WorkersError(BenchError):
+    """Workers that are to send cannot be reached, are not fit for it, or did not do it."""

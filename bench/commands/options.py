@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.commands.target_options import target_choice
+from bench.commands.worker_options import refuse_for_workers
 from bench.errors import BenchError
 from bench.faults.catalog import names as fault_names
 from bench.workloads import DEFAULT, RANGE_BYTES, DayFile, load, names
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from bench.own_file.asked import OwnFile
     from bench.run import RunOptions, Trial
+    from bench.workers.fleet import Fleet
 
     type Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
 
@@ -44,6 +46,7 @@ _OPTIONS_OF: Final = {
         "range_bytes",
         "compaction_threshold",
         "faults",
+        "workers",
     ),
     FILES: ("files", "poison", "curable"),
 }
@@ -155,17 +158,20 @@ def run_options(options: argparse.Namespace) -> RunOptions:
     )
 
 
-def trial_of(options: argparse.Namespace) -> Trial:
-    """Return the trial that the options ask for. Raises BenchError or WorkloadError, in one sentence."""
+def trial_of(options: argparse.Namespace, fleet: Fleet | None = None) -> Trial:
+    """Return the trial that the options ask for. Raises BenchError or WorkloadError, in one sentence.
+
+    fleet: the workers that are to send, where they were asked for.
+    """
     refuse_foreign(options)
     if options.rate is not None and options.rate <= 0:
         raise BenchError("the rate is above 0")
     if options.stall <= 0:
         raise BenchError("the seconds of a stall are above 0")
-    return _file_trial(options) if options.pipeline == FILES else _market_trial(options)
+    return _file_trial(options) if options.pipeline == FILES else _market_trial(options, fleet)
 
 
-def _market_trial(options: argparse.Namespace) -> Trial:
+def _market_trial(options: argparse.Namespace, fleet: Fleet | None) -> Trial:
     from bench.market_analytics.fault_plan import FaultPlan  # noqa: PLC0415
     from bench.market_analytics.trial import MarketTrial  # noqa: PLC0415
 
@@ -190,6 +196,8 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         raise BenchError("either --input or --workload says what is sent")
     if options.input is not None and not options.input.is_file():
         raise BenchError(f"there is no file {options.input}")
+    if fleet:
+        refuse_for_workers(options, workload)
     objects = options.input is not None or workload.posts.share < 1
     index = options.input is None and workload.day_file not in {DayFile.NONE, DayFile.CSV}
     retractions = options.input is None and workload.retracted_share > 0
@@ -204,6 +212,7 @@ def _market_trial(options: argparse.Namespace) -> Trial:
         faults=FaultPlan.of(options.faults, workload.seed, objects=objects, index=index, retractions=retractions)
         if wants_faults
         else None,
+        fleet=fleet,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.commands.options import add_command, add_faults, add_pipeline, add_stack, add_workload, run_options, trial_of
 from bench.commands.target_options import add_target
+from bench.commands.worker_options import add_workers, workers_of
 from bench.report.console import Reporter
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def add(commands: Commands) -> None:
             "run --input trades.csv.gz --feed massive-us-stocks-trades",
             "run --pipeline file-processing --files 500",
             "run --target endpoint --endpoint-url http://127.0.0.1:4566",
+            "run --target endpoint --endpoint-url http://10.0.0.5:4566 --workers tcp://10.0.0.5:8786",
         ),
     )
     add_pipeline(parser)
@@ -38,6 +40,7 @@ def add(commands: Commands) -> None:
     add_faults(parser)
     add_stack(parser)
     add_target(parser)
+    add_workers(parser)
     files = parser.add_argument_group("file-processing")
     files.add_argument("--files", type=int, metavar="N", help="(default: 500)")
     files.add_argument("--poison", type=float, metavar="FRACTION", help="files on which a stage fails for good (0.02)")
@@ -56,4 +59,5 @@ def add(commands: Commands) -> None:
 def _work(options: argparse.Namespace) -> int:
     from bench.run import run  # noqa: PLC0415 - see bench.commands
 
-    return 0 if run(trial_of(options), run_options(options), Reporter()).passed else 1
+    with workers_of(options) as fleet:
+        return 0 if run(trial_of(options, fleet), run_options(options), Reporter()).passed else 1

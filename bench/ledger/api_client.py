@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, urlencode
 
 import urllib3
@@ -17,10 +17,19 @@ from bench.errors import ApiError, ApiUnansweredError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bench.targets import Target
-
 _DECIMAL: Final = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]+)(?:\.(?P<fraction>[0-9]+))?")
 _TIMEOUT = urllib3.Timeout(connect=5, read=35)
+
+
+class Signing(Protocol):
+    """Whose credentials requests are signed with, and for which region: a target, for one."""
+
+    @property
+    def region(self) -> str:
+        """The region."""
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client that has the credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,7 @@ class ApiClient:
     base_url: without a slash at its end. The credentials are those that the target's own clients use.
     """
 
-    def __init__(self, target: Target, base_url: str, *, connections: int = 32) -> None:
+    def __init__(self, target: Signing, base_url: str, *, connections: int = 32) -> None:
         self._base_url = base_url
         self._region = target.region
         # boto3 resolves credentials; asking one of its clients means that there is one way to be authenticated.

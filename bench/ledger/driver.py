@@ -58,6 +58,19 @@ class Gate(Protocol):
         """Whether no round will begin any more."""
 
 
+class Sender(Protocol):
+    """Who sends the pieces of a run: this process (`Driver`), or workers (`bench.workers.fleet.Fleet`)."""
+
+    def send(self, pieces: Iterable[ObjectFile | PostBody]) -> None:
+        """Send everything; return when of each piece it is known what became of it, or that nobody will know."""
+
+    def stop(self) -> None:
+        """Have `send` start nothing more and end, with an error."""
+
+    def elapsed_s(self) -> float:
+        """Seconds since the run's first piece was meant to be sent."""
+
+
 class Driver:
     """Sends pieces and records each in the ledger.
 
@@ -86,13 +99,13 @@ class Driver:
         # Two runs against one stack must not send the same keys.
         self._run = secrets.token_hex(8)
 
-    def send(self, pieces: Iterable[ObjectFile | PostBody]) -> None:
+    def send(self, pieces: Iterable[ObjectFile | PostBody], *, start_s: float | None = None) -> None:
         """Send everything and return when the last piece is answered. Raises what a sender raised.
 
-        pieces: in the order of their `intended_s`. The clock of the ledger starts here. Where no further round will
-        begin, what is left is not sent.
+        pieces: in the order of their `intended_s`. The clock of the ledger starts here, or at `start_s` of the
+        monotonic clock, which may be ahead. Where no further round will begin, what is left is not sent.
         """
-        self._start = time.monotonic()
+        self._start = time.monotonic() if start_s is None else start_s
         scheduled_rows, began, round_s = 0, 0, 0.0
         under_way: dict[Future[None], int] = {}
         with ThreadPoolExecutor(_SENDERS, thread_name_prefix="sender") as pool:
@@ -172,7 +185,7 @@ class Driver:
         except _FAILURES as error:
             # Where one try may have arrived, a later refusal does not undo it.
             outcome = Outcome.INDETERMINATE if doubts else Outcome.REFUSED
-            sent = replace(self._blank(piece), outcome=outcome, fault=str(error) or type(error).__name__)
+            sent = replace(blank(piece, self._bucket), outcome=outcome, fault=str(error) or type(error).__name__)
         recovered = sent.acknowledged and (sent.recovered or bool(doubts))
         self._ledger.record(
             replace(sent, intended_s=intended_s, sent_s=sent_s, acknowledged_s=self.elapsed_s(), recovered=recovered)
@@ -182,7 +195,7 @@ class Driver:
         with piece.path.open("rb") as body:
             answer = self._s3.put_object(Bucket=self._bucket, Key=piece.key, Body=body)
         sent = replace(
-            self._blank(piece),
+            blank(piece, self._bucket),
             outcome=Outcome.ACKNOWLEDGED,
             version_id=answer.get("VersionId", ""),
             # The client tries again by itself after what this calls indeterminate.
@@ -200,28 +213,29 @@ class Driver:
         if answer.status >= 500:
             raise ApiUnansweredError(f"POST /ingest was answered {answer.status}: {str(answer.body)[:200]}")
         ingest_id, refused = accounted(answer.status, answer.body, piece.rows)
-        return replace(self._blank(piece), outcome=Outcome.ACKNOWLEDGED, ingest_id=ingest_id, refused=refused)
+        return replace(blank(piece, self._bucket), outcome=Outcome.ACKNOWLEDGED, ingest_id=ingest_id, refused=refused)
 
-    def _blank(self, piece: ObjectFile | PostBody) -> Sent:
-        """What is known of a piece before it is sent."""
-        key, etag, ingest_id, repeat = "", "", "", 0
-        if isinstance(piece, ObjectFile):
-            key, etag, repeat = piece.key, piece.etag, piece.repeat
-            ingest_id = object_ingest_id(self._bucket, key, etag, piece.size_bytes)
-        return Sent(
-            ordinal=piece.ordinal,
-            key=key,
-            etag=etag,
-            version_id="",
-            ingest_id=ingest_id,
-            rows=piece.rows,
-            size_bytes=piece.size_bytes,
-            intended_s=0.0,
-            sent_s=0.0,
-            acknowledged_s=0.0,
-            outcome=Outcome.INDETERMINATE,
-            repeat=repeat,
-        )
+
+def blank(piece: ObjectFile | PostBody, bucket: str) -> Sent:
+    """Return what is known of a piece before it is sent: that nobody knows what became of it."""
+    key, etag, ingest_id, repeat = "", "", "", 0
+    if isinstance(piece, ObjectFile):
+        key, etag, repeat = piece.key, piece.etag, piece.repeat
+        ingest_id = object_ingest_id(bucket, key, etag, piece.size_bytes)
+    return Sent(
+        ordinal=piece.ordinal,
+        key=key,
+        etag=etag,
+        version_id="",
+        ingest_id=ingest_id,
+        rows=piece.rows,
+        size_bytes=piece.size_bytes,
+        intended_s=0.0,
+        sent_s=0.0,
+        acknowledged_s=0.0,
+        outcome=Outcome.INDETERMINATE,
+        repeat=repeat,
+    )
 
 
 _FAILURES: Final = (ClientError, BotoCoreError, ResponseParserError, ApiError)

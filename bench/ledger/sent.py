@@ -31,7 +31,9 @@ class Sent:
     answered (empty where nothing of it was accepted, or nothing was answered). rows: 0 for a repeat, which brings none.
     sent_s: of the first try; acknowledged_s: when the last try ended. fault: what went wrong, empty where nothing did.
     refused: position -> reason of the ticks that a POST's answer refused. recovered: acknowledged, after a try of the
-    same piece had ended indeterminate. repeat: 1 for a second upload of the same bytes under the same key.
+    same piece had ended indeterminate. repeat: 1 for a second upload of the same bytes under the same key. lost_with:
+    the worker that was lost before it told what became of it, empty where the sender told; such a piece may have been
+    sent or not, and its times say nothing.
     """
 
     ordinal: int
@@ -49,6 +51,7 @@ class Sent:
     refused: Mapping[int, str] | None = None
     recovered: bool = False
     repeat: int = 0
+    lost_with: str = ""
 
     @property
     def acknowledged(self) -> bool:
@@ -89,6 +92,11 @@ class Ledger:
         """Add one entry."""
         with self._lock:
             self._entries.append(entry)
+
+    def since(self, known: int) -> tuple[Sent, ...]:
+        """Entries in the order in which they were recorded, but for so many of the first."""
+        with self._lock:
+            return tuple(self._entries[known:])
 
     def entries(self) -> tuple[Sent, ...]:
         """All entries so far, by ordinal, a repeat after what it repeats."""

@@ -13,6 +13,7 @@ indeterminate   pieces whose answer never came: the table tells
 compare         findings from two sides: pure, so that each can be shown to fail
 whole_refusals  objects that were refused as a whole
 retractions     what is taken back on the way, and when (retraction_moments)
+evidence        what a verdict is based on
 checks          gathering both sides of every check
 trial           one run
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bench.errors import ApiError, ReadBackError
@@ -28,22 +27,19 @@ from bench.market_analytics.session_bars import judge_sessions
 from bench.market_analytics.table_reader import RecordedReject, read_dead_letters, read_rejects, read_table
 from bench.market_analytics.taken_back import ingests_asked_for, judge_taken_back, retracted_ticks
 from bench.market_analytics.whole_refusals import judge_feeds, judge_refused, of_ingests_but, refused_in
+from bench.workers.told import judge_workers
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from bench.ledger.api_client import ApiClient
-    from bench.ledger.sent import Ledger, Sent
+    from bench.ledger.sent import Sent
     from bench.ledger.truth import ObjectFile, PostBody
     from bench.market_analytics.compare import BarFindings, RejectFindings
-    from bench.market_analytics.completion import Processed
+    from bench.market_analytics.evidence import Evidence
     from bench.market_analytics.load import Deployed
     from bench.market_analytics.oracle import ExpectedBar, Oracle, PlantedReject
-    from bench.market_analytics.polling import PollingReader
-    from bench.market_analytics.replacements import Replacements
-    from bench.market_analytics.retractions import Retraction
     from bench.market_analytics.table_reader import DeadLetter, TableState
-    from bench.measure.journal import Journal
 
 _SYMBOLS_BY_GET: Final = 10
 # Small, so that one hour-long symbol takes many pages and a page often ends in the middle of an hour.
@@ -56,34 +52,6 @@ _COUNTS: Final = ("ticks", "rejected", "skipped", "cancelled")
 _SYMBOLS_READ_LATE: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a verdict is based on, beside what is read back from the target.
-
-    journal: None where the target keeps none. expected_dead_letters: bodies of the dead letters that there must be.
-    planted_ingests: of objects that are judged for themselves, and otherwise left out. retractions: of what was to be
-    taken back, as they ended. replacements: what was put first under some keys. reader: who read meanwhile, where
-    anybody did. checks: what was judged on the way.
-    """
-
-    ledger: Ledger
-    oracle: Oracle
-    pieces: Sequence[ObjectFile | PostBody]
-    completion: Processed
-    journal: Journal | None = None
-    expected_dead_letters: Sequence[str] = ()
-    planted_ingests: frozenset[str] = frozenset()
-    retractions: Sequence[Retraction] = ()
-    replacements: Replacements | None = None
-    reader: PollingReader | None = None
-    checks: tuple[Check, ...] = ()
-
-    @property
-    def attempted(self) -> int:
-        """Rows that were to be sent."""
-        return sum(piece.rows for piece in self.pieces)
-
-
 def verdict_of(deployed: Deployed, evidence: Evidence) -> Verdict:
     """Judge; what cannot be read back at all is a failed check, not a failed bench."""
     try:
@@ -94,6 +62,7 @@ def verdict_of(deployed: Deployed, evidence: Evidence) -> Verdict:
             judge_acknowledged(outcomes, evidence.attempted),
             Check("everything processed", evidence.completion.complete, evidence.completion.explanation),
             Check("reading back", passed=False, detail=str(error)),
+            *judge_workers(evidence.workers, outcomes),
             *evidence.checks,
         )
         return Verdict(sent_counts(outcomes, evidence.attempted), checks)
@@ -105,7 +74,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     dead_letters = read_dead_letters(target, outputs.dead_letter_queues())
     aside = evidence.planted_ingests
     table = without(read_table(target, outputs.table_name), aside)
-    outcomes = resolved(evidence.ledger.outcomes(), table, evidence.oracle)
+    outcomes = resolved(evidence.ledger.outcomes(), table, evidence.oracle, evidence.pieces)
     acknowledged = [one for one in outcomes if one.acknowledged]
     refused_whole = refused_in(table, acknowledged)
     judged_whole = (
@@ -147,6 +116,7 @@ def judge(deployed: Deployed, evidence: Evidence) -> Verdict:
     sessions = judge_sessions(api, expected)
     checks = (
         judge_acknowledged(outcomes, evidence.attempted),
+        *judge_workers(evidence.workers, outcomes),
         Check("everything processed", evidence.completion.complete, evidence.completion.explanation),
         *judged_whole,
         _bars("bars in DynamoDB", stored),

@@ -6,53 +6,59 @@ its ticks were sent on as one message, so all of them are there or none.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.ledger.sent import Outcome
+from bench.ledger.truth import PostBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bench.ledger.sent import Sent
+    from bench.ledger.truth import ObjectFile
     from bench.market_analytics.oracle import Oracle
     from bench.market_analytics.table_reader import TableState
 
 
-def resolved(outcomes: Iterable[Sent], table: TableState, oracle: Oracle) -> tuple[Sent, ...]:
+def resolved(
+    outcomes: Iterable[Sent], table: TableState, oracle: Oracle, pieces: Iterable[ObjectFile | PostBody]
+) -> tuple[Sent, ...]:
     """Return what became of each piece, those in doubt that are there as acknowledged and recovered.
 
-    Of a POST in doubt nobody knows the ingest id: it is found by how many ticks it had, and of which hours. Where
-    two of them are alike in that, either may be taken for the other.
+    Of a POST in doubt nobody knows the ingest id: the record of its key has it, and the digest of its body. Of two
+    with the same body either may be taken for the other: they hold the same ticks.
     """
     found = tuple(outcomes)
+    doubted = {one.ordinal for one in found if one.outcome is Outcome.INDETERMINATE}
+    bodies = {
+        piece.ordinal: hashlib.sha256(piece.body).digest()
+        for piece in pieces
+        if isinstance(piece, PostBody) and piece.ordinal in doubted
+    }
     strangers = _strange_posts(found, table)
-    return tuple(_resolved(one, table, oracle, strangers) for one in found)
+    return tuple(_resolved(one, table, oracle, strangers, bodies.get(one.ordinal, b"")) for one in found)
 
 
-type _Signature = tuple[int, frozenset[tuple[str, int]]]
-
-
-def _strange_posts(outcomes: Iterable[Sent], table: TableState) -> dict[_Signature, list[str]]:
-    """Ingest ids of committed POSTs that no answer named, by what they hold."""
+def _strange_posts(outcomes: Iterable[Sent], table: TableState) -> dict[bytes, list[str]]:
+    """Ingest ids of committed POSTs that no answer named, by the digest of their bodies."""
     known = {one.ingest_id for one in outcomes}
-    strangers: dict[_Signature, list[str]] = defaultdict(list)
-    for ingest_id, manifest in table.manifests.items():
-        receipt = table.receipts.get((ingest_id, 0))
-        if manifest.source is None and receipt is not None and ingest_id not in known:
-            hours = frozenset((symbol, hour) for symbol, hours in receipt.hours.items() for hour in hours)
-            strangers[manifest.accepted + manifest.refused, hours].append(ingest_id)
+    strangers: dict[bytes, list[str]] = defaultdict(list)
+    for body, ingests in table.posted.items():
+        # A manifest alone brings no ticks.
+        strangers[body] += [one for one in ingests if one not in known and (one, 0) in table.receipts]
     return strangers
 
 
-def _resolved(one: Sent, table: TableState, oracle: Oracle, strangers: dict[_Signature, list[str]]) -> Sent:
+def _resolved(one: Sent, table: TableState, oracle: Oracle, strangers: dict[bytes, list[str]], body: bytes) -> Sent:
     if one.outcome is not Outcome.INDETERMINATE:
         return one
     if not one.is_post:
         there = one.ingest_id in table.manifests
         return replace(one, outcome=Outcome.ACKNOWLEDGED, recovered=True) if there else one
-    alike = strangers.get((one.rows, oracle.hours_of(one.ordinal)))
+    alike = strangers.get(body)
     if not alike:
         return one
     # What was refused of it was answered, and not heard: it is taken to be what was planted.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bench.ledger.api_client import ApiClient
+    from bench.ledger.driver import Sender
     from bench.ledger.truth import ObjectFile, PostBody
     from bench.market_analytics.completion import Operator, Progress
     from bench.stack.outputs import Outputs
@@ -68,17 +69,23 @@ def push(
     ticks_a_second: float | None,
     stall_s: float,
     operators: Callable[[Ledger], Sequence[Operator]] = lambda _ledger: (),
+    sender: Callable[[Ledger], Sender] | None = None,
 ) -> Pushed:
     """Send everything, watch meanwhile, wait until everything is processed or a stall is proven.
 
     show: gets the rows acknowledged so far, the look, and the lag in milliseconds. ticks_a_second: a schedule in place
     of the pieces' own. stall_s: see `bench.market_analytics.completion.wait_until_processed`. operators: from the run's
-    ledger, makes those who act on the run while it goes on.
+    ledger, makes those who act on the run while it goes on. sender: from the run's ledger, makes who sends in place of
+    this process.
     """
     ledger = Ledger()
     target, outputs = deployed.target, deployed.outputs
     rounds = Rounds(pieces)
-    driver = Driver(target.client("s3"), outputs.bucket_name, deployed.api, ledger, ticks_a_second, gate=rounds)
+    driver: Sender = (
+        sender(ledger)
+        if sender
+        else Driver(target.client("s3"), outputs.bucket_name, deployed.api, ledger, ticks_a_second, gate=rounds)
+    )
     watch = Watch(target, outputs, ledger)
     acting = [*operators(ledger)]
     if rounds.count > 1:

@@ -50,7 +50,8 @@ class TableState:
 
     bars: symbol -> minute -> bar. loose_slices: slices that no rollup or segment includes (rollups are late).
     unlisted: ingests that a list lacks by which they are to be found, each with the list. retractions: by ingest, how
-    far it is taken back. withdrawn: ids of the ranges that count no more in an hour.
+    far it is taken back. withdrawn: ids of the ranges that count no more in an hour. posted: ingests of requests that
+    came under a key, by the SHA-256 of their bodies.
     """
 
     bars: Mapping[str, Mapping[int, Bar]]
@@ -65,6 +66,7 @@ class TableState:
     unlisted: tuple[str, ...] = ()
     retractions: Mapping[str, Retraction] = field(default_factory=dict)
     withdrawn: Mapping[SymbolHour, frozenset[int]] = field(default_factory=dict)
+    posted: Mapping[bytes, tuple[str, ...]] = field(default_factory=dict)
 
     def is_taken_back(self, ingest_id: str, cause: Cause) -> bool:
         """Whether that was done, and why it was to be done."""
@@ -103,6 +105,7 @@ def read_table(target: Target, table: str) -> TableState:
     retractions: dict[str, Retraction] = {}
     parts: dict[tuple[str, int], list[Item]] = {}
     listed: dict[str, set[str]] = {kind: set() for kind in _LISTS}
+    posted: dict[bytes, tuple[str, ...]] = {}
     pending = count = 0
     try:
         for item in _scan(target, table):
@@ -122,6 +125,9 @@ def read_table(target: Target, table: str) -> TableState:
             elif kind == "pending":
                 pending_from(item)
                 pending += 1
+            elif kind == "idempotency":
+                body = bytes(item["body"]["B"])
+                posted[body] = (*posted.get(body, ()), item["ingest"]["S"])
             elif kind in listed:
                 listed[kind].add(listed_from(item).ingest_id)
         bars, loose = _bars(hours, aside)
@@ -140,6 +146,7 @@ def read_table(target: Target, table: str) -> TableState:
             items=count,
             retractions=retractions,
             withdrawn=_withdrawn(hours),
+            posted=posted,
         )
         return replace(state, unlisted=tuple(_unlisted(state, listed)))
     except (KeyError, ValueError, TickstreamError) as error:

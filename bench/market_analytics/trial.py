@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.ledger.api_client import ApiClient
 from bench.ledger.sent import origins_of
 from bench.ledger.truth import ObjectFile
-from bench.market_analytics.checks import Evidence, late_bars, verdict_of
+from bench.market_analytics.checks import late_bars, verdict_of
+from bench.market_analytics.evidence import Evidence
 from bench.market_analytics.facts import pushed_facts
 from bench.market_analytics.fault_plan import LATE_CHECK, FaultPlan
 from bench.market_analytics.load import Deployed, Pushed, push
@@ -24,13 +25,15 @@ from bench.stack import deployment
 from bench.stack.dev_stack import how_to_try
 from bench.synthetic.factory import Factory
 from bench.targets import Capability
+from bench.workers.told import worker_facts
 from tickstream.feeds.catalogue import catalogue_of
 from tickstream.keys import object_ingest_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from bench.ledger.driver import Sender
     from bench.ledger.sent import Ledger
     from bench.ledger.truth import PostBody
     from bench.ledger.verdict import Check, Verdict
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from bench.own_file.asked import OwnFile
     from bench.report.console import Reporter
     from bench.targets import Target
+    from bench.workers.fleet import Fleet, Part
     from bench.workloads import Workload
 
 DEFAULT_STALL_S: Final = 60.0
@@ -51,7 +55,7 @@ class MarketTrial:
 
     parameters: of the stack. own_file: the user's own file, sent instead of the workload's ticks. ticks_a_second: a
     schedule in place of the workload's. stall_s: see `bench.market_analytics.completion.wait_until_processed`. faults:
-    what the run is put under, if anything.
+    what the run is put under, if anything. fleet: the workers that send in place of this process.
     """
 
     pipeline = deployment.PIPELINE
@@ -66,6 +70,7 @@ class MarketTrial:
         ticks_a_second: float | None = None,
         stall_s: float = DEFAULT_STALL_S,
         faults: FaultPlan | None = None,
+        fleet: Fleet | None = None,
     ) -> None:
         self.seed = workload.seed
         self._replaced_share = 0.0 if own_file else workload.replaced_share
@@ -76,6 +81,7 @@ class MarketTrial:
         self._rate = ticks_a_second
         self._stall_s = stall_s
         self._plan = faults
+        self._fleet = fleet
         self._environment = ""
         self._truth: Path
         self._pieces: tuple[ObjectFile | PostBody, ...]
@@ -107,7 +113,11 @@ class MarketTrial:
             self._pieces = (take_in(own.path, folder, self._truth, key=own.key, catalogue=catalogue),)
             return
         objects.mkdir()
+        if self._fleet:
+            self._fleet.make(self._workload, self._rate)
         self._pieces = tuple(Factory(self._workload, objects, self._truth).make())
+        if self._fleet:
+            self._fleet.made(self._pieces)
 
     def push(self, target: Target, environment: str, reporter: Reporter) -> None:
         """See Trial."""
@@ -119,6 +129,8 @@ class MarketTrial:
         self._idle = idle_facts(target, outputs)
         for line in self._plan.about if self._plan else ():
             reporter.line(line)
+        if self._fleet:
+            self._fleet.compare_clocks(reporter.line)
         display = ProgressDisplay(sum(piece.rows for piece in self._pieces))
         with reporter.progress(display), ExitStack() as stack:
             self._pushed = push(
@@ -128,10 +140,16 @@ class MarketTrial:
                 ticks_a_second=self._rate,
                 stall_s=self._stall_s,
                 operators=lambda ledger: self._operators(ledger, stack),
+                sender=self._sender(target.api_url(outputs.rest_api_id, environment)),
             )
         self._stored = stored_facts(target, outputs.table_name)
         if self._plan:
             self._plan.finish()
+
+    def _sender(self, api_url: str) -> Callable[[Ledger], Sender] | None:
+        """Return what makes the workers the senders of a run; None where this process sends."""
+        fleet, bucket = self._fleet, self._deployed.outputs.bucket_name
+        return (lambda ledger: fleet.aim(ledger, bucket, api_url)) if fleet else None
 
     def _operators(self, ledger: Ledger, stack: ExitStack) -> Sequence[Operator]:
         """Make those who act on the run, before anything is sent; what is to end with it is entered into `stack`."""
@@ -202,6 +220,7 @@ class MarketTrial:
             replacements=self._replacements,
             reader=self._reader,
             checks=(*pushed.rounds.checks(), *(plan.checks() if plan else ())),
+            workers=self._workers,
         )
         return verdict_of(self._deployed, evidence)
 
@@ -214,10 +233,15 @@ class MarketTrial:
             "idle": self._idle,
             "stored": self._stored,
             "deviations": list(self._plan.deviations) if self._plan else [],
+            "workers": worker_facts(self._workers),
             "retractions": self._retractions.facts(self._pushed.began_ms),
             "replacements": self._replacements.facts(),
             "faults": self._plan.facts(self._pushed.began_ms) if self._plan else None,
         }
+
+    @property
+    def _workers(self) -> Sequence[Part]:
+        return self._fleet.parts if self._fleet else ()
 
     def speed(self) -> str:
         """See Trial."""

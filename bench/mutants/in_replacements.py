@@ -10,7 +10,6 @@ from bench.mutants.mutant import Edit, Mutant
 _STORED: Final = "bars in DynamoDB"
 _POSTED: Final = "bars through POST /bars"
 _REPLACED: Final = "replaced"
-_POLLED: Final = "bars while objects are replaced"
 _PUBLISHING: Final = "market_analytics/data_revision_publishing.py"
 
 REPLACING: Final = (
@@ -18,7 +17,7 @@ REPLACING: Final = (
         "old-bytes-stay",
         "new bytes under an old key are published beside the old ones, which stay",
         (Edit(_PUBLISHING, "if one.place < this.place and one.is_to_go)", "if False)"),),
-        (_STORED, _POSTED, _REPLACED, _POLLED),
+        (_STORED, _POSTED, _REPLACED),
         conditions.REPLACED,
     ),
     Mutant(

@@ -1,7 +1,8 @@
 """The objects and requests of a workload: files in a folder, each with its truth beside it.
 
 One object at a time is made, written and forgotten. Equal workloads make equal bytes, whatever machine they are made
-on: every random stream is seeded by the workload's seed and the ordinal of the part.
+on: every random stream is seeded by the workload's seed and the ordinal of the part. So several machines can each make
+some of the pieces: what goes on from part to part (whose turn it is among the faults) is only counted of the others.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from bench.workloads import DayFile
 from tickstream.errors import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from bench.synthetic.market import Ticks
@@ -46,13 +47,35 @@ class _Day:
     text: DayText
 
 
-class Factory:
-    """Makes the files of a workload under a folder; the truth goes into a second folder."""
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """An object that somebody else makes: that it comes decides which objects are uploaded twice."""
 
-    def __init__(self, workload: Workload, folder: Path, truth_folder: Path) -> None:
+    intended_s: float
+
+
+def _everything(_ordinal: int) -> bool:
+    return True
+
+
+class Factory:
+    """Makes the files of a workload under a folder; the truth goes into a second folder, None keeps none.
+
+    owns: says of an ordinal whether its piece is made here; without it all are.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        folder: Path,
+        truth_folder: Path | None,
+        *,
+        owns: Callable[[int], bool] = _everything,
+    ) -> None:
         self._workload = workload
         self._folder = folder
         self._truth = truth_folder
+        self._owns = owns
         self._market = MarketDay(workload)
         self._csv_faults = cycle(faults.CSV_FAULTS)
         self._json_faults = cycle(faults.JSON_FAULTS)
@@ -78,27 +101,71 @@ class Factory:
         at_once = cycle((True, False))
         later: list[ObjectFile] = []
         for piece in merge(of_parts, singles, key=lambda piece: piece.intended_s):
-            yield piece
+            if not isinstance(piece, _Elsewhere):
+                yield piece
             if isinstance(piece, PostBody) or rng.random() >= self._workload.objects.uploaded_twice_share:
                 continue
+            is_at_once = next(at_once)
+            if isinstance(piece, _Elsewhere):
+                continue
             again = replace(piece, rows=0, repeat=1)
-            if next(at_once):
+            if is_at_once:
                 yield again
             else:
                 later.append(replace(again, intended_s=self._workload.duration_s))
         yield from later
 
-    def _of_parts(self, parts: Iterable[tuple[Part, int]]) -> Iterator[ObjectFile | PostBody]:
+    def _of_parts(self, parts: Iterable[tuple[Part, int]]) -> Iterator[ObjectFile | PostBody | _Elsewhere]:
+        day: int | None = None
         for number, (part, ordinal) in enumerate(parts):
-            if self._workload.day_file is not DayFile.NONE and part.kind is Kind.CSV and not part.feed:
-                self._add_to_day(part, number, ordinal)
+            if self._is_of_day(part):
+                day = ordinal if day is None else day
+                if self._owns(day):
+                    self._add_to_day(part, number, ordinal)
+                else:
+                    self._pass_over(part)
             elif part.kind is Kind.POSTS:
-                ticks, spoiled_rows = self._drawn(part, number)
-                yield from self._posts(part, ordinal, render.frame_of(self._market, ticks), spoiled_rows)
-            else:
+                requests = range(ordinal, ordinal - (-part.rows // self._posted_at_once))
+                if any(map(self._owns, requests)):
+                    ticks, spoiled_rows = self._drawn(part, number)
+                    yield from self._posts(part, ordinal, render.frame_of(self._market, ticks), spoiled_rows)
+                else:
+                    self._pass_over(part)
+            elif self._owns(ordinal):
                 yield self.make_object(part, number, ordinal)
+            else:
+                self._pass_over(part)
+                yield _Elsewhere(self._intended_s(part.turn[0]))
         if self._day:
             yield self._day_object(self._day)
+        elif day is not None:
+            yield _Elsewhere(self._workload.duration_s)
+
+    def _is_of_day(self, part: Part) -> bool:
+        """Whether a part is in the one file of the day."""
+        return self._workload.day_file is not DayFile.NONE and part.kind is Kind.CSV and not part.feed
+
+    def _pass_over(self, part: Part) -> None:
+        """Count what goes on from part to part, as if this one had been made."""
+        kinds: Iterator[object] = self._csv_faults
+        faults_taken = part.corrupt
+        if part.feed:
+            kinds = self._vendor_faults[part.feed]
+        elif part.kind in {Kind.PARQUET, Kind.POSTS}:
+            kinds = self._value_faults
+        elif part.kind is Kind.JSON_LINES:
+            kinds = self._json_faults
+        elif part.kind is Kind.CSV and part.corrupt and not self._long_row_planted:
+            self._long_row_planted = True
+            faults_taken -= 1
+        for _ in range(faults_taken):
+            next(kinds)
+        self._csv_objects += part.kind is Kind.CSV and not self._is_of_day(part)
+
+    def _keep_truth(self, ordinal: int, source: int, frame: pl.DataFrame, reasons: dict[int, Reason]) -> None:
+        """Write down what a source holds, under an ordinal."""
+        if self._truth is not None:
+            write_part(self._truth, ordinal, _truth_rows(source, frame, reasons))
 
     def _intended_s(self, turn: float) -> float:
         """When the schedule has a share of what is sent go: the day's own course, in the schedule's length."""
@@ -126,7 +193,7 @@ class Factory:
     def _text(self, kind: Kind, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> ObjectFile:
         header, lines, spoiled, reasons = self._lines(kind, frame, spoiled_rows)
         text = self._laid_out(kind, header, lines, spoiled)
-        write_part(self._truth, ordinal, _truth_rows(ordinal, frame.hstack(text.lines), reasons))
+        self._keep_truth(ordinal, ordinal, frame.hstack(text.lines), reasons)
         return self._text_object(kind, ordinal, text)
 
     def _lines(
@@ -160,7 +227,7 @@ class Factory:
         header, lines, spoiled, reasons = self._lines(part.kind, frame, spoiled_rows)
         content = render.text_of(b"" if day.text.rows else header, lines, spoiled, line_end=b"\n", final_end=True)
         places = content.lines.with_columns(pl.col("offset") + day.text.size_bytes)
-        write_part(self._truth, ordinal, _truth_rows(day.ordinal, frame.hstack(places), reasons))
+        self._keep_truth(ordinal, day.ordinal, frame.hstack(places), reasons)
         day.text.append(content.content, part.rows)
 
     def _day_object(self, day: _Day) -> ObjectFile:
@@ -177,8 +244,9 @@ class Factory:
             reasons[row], spoil = next(self._vendor_faults[part.feed])
             spoiled[row] = spoil(rows.texts.row(row, named=True))
         text = self._laid_out(part.kind, ",".join(rows.texts.columns).encode(), rows.lines, spoiled)
-        truth = _truth_rows(ordinal, rows.values.hstack(text.lines), reasons)
-        write_part(self._truth, ordinal, truth.filter(rows.is_known))
+        if self._truth is not None:
+            truth = _truth_rows(ordinal, rows.values.hstack(text.lines), reasons)
+            write_part(self._truth, ordinal, truth.filter(rows.is_known))
         made = self._text_object(part.kind, ordinal, text)
         return replace(made, skipped=rows.count(Fate.SKIPPED), cancelled=rows.count(Fate.CANCELLED), feed=part.feed)
 
@@ -218,7 +286,7 @@ class Factory:
         table.write_parquet(path, row_group_size=max(1, frame.height // _ROW_GROUPS), compression="snappy")
         positions = pl.DataFrame({"offset": pl.int_range(frame.height, eager=True), "length": 0})
         positions = positions.with_columns(length=pl.lit(0))
-        write_part(self._truth, ordinal, _truth_rows(ordinal, frame.hstack(positions), reasons))
+        self._keep_truth(ordinal, ordinal, frame.hstack(positions), reasons)
         return self._object(ordinal, path, frame.height, None)
 
     def _posts(self, part: Part, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> Iterator[PostBody]:
@@ -226,6 +294,11 @@ class Factory:
         names = ("symbol", "timestamp", "price", "size")
         texts = iter(enumerate(frame.select(names).iter_rows()))
         while batch := list(islice(texts, self._posted_at_once)):
+            if not self._owns(ordinal):
+                for _ in spoiled.intersection(row for row, _ in batch):
+                    next(self._value_faults)
+                ordinal += 1
+                continue
             reasons: dict[int, Reason] = {}
             ticks: list[dict[str, Any]] = []
             for row, values in batch:
@@ -237,7 +310,7 @@ class Factory:
                 ticks.append(tick)
             rows = frame.slice(batch[0][0], len(batch))
             rows = rows.with_columns(offset=pl.int_range(pl.len()), length=pl.lit(0))
-            write_part(self._truth, ordinal, _truth_rows(ordinal, rows, reasons))
+            self._keep_truth(ordinal, ordinal, rows, reasons)
             turn = part.turn[0] + (part.turn[1] - part.turn[0]) * batch[0][0] / part.rows
             yield PostBody(ordinal, json.dumps({"ticks": ticks}).encode(), len(ticks), self._intended_s(turn))
             ordinal += 1
@@ -263,7 +336,8 @@ class Factory:
                 "reason": pl.Series([None] * count, dtype=pl.String),
             }
         )
-        write_part(self._truth, ordinal, frame)
+        if self._truth is not None:
+            write_part(self._truth, ordinal, frame)
         columns = ("symbol", "timestamp_ns", "price_e9", "size_e9")
         for row, (symbol, timestamp_ns, price_e9, size_e9) in enumerate(frame.select(columns).iter_rows()):
             tick = {
@@ -272,7 +346,8 @@ class Factory:
                 "price": f"{price_e9 // 10**9}.{price_e9 % 10**9:09d}",
                 "size": str(size_e9 // 10**9),
             }
-            yield PostBody(ordinal + row, json.dumps(tick).encode(), 1, self._intended_s(row / count))
+            if self._owns(ordinal + row):
+                yield PostBody(ordinal + row, json.dumps(tick).encode(), 1, self._intended_s(row / count))
 
     def _object(self, ordinal: int, path: Path, rows: int, text_path: Path | None) -> ObjectFile:
         day = self._workload.market.day.isoformat()

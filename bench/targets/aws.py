@@ -29,6 +29,11 @@ _NOT_SHOWN: Final = (
 )
 
 
+def configured_region(session: boto3.session.Session | None = None) -> str:
+    """Return the region of the user's configuration, or the bench's own where there is none."""
+    return (session or boto3.session.Session()).region_name or REGION
+
+
 class AwsTarget(Connection):
     """An AWS account. ``confirmed``: the user has agreed to create and to pay; without it `preflight` refuses.
 
@@ -63,7 +68,7 @@ class AwsTarget(Connection):
         """Find out who is calling, and where. Raises TargetError without usable credentials."""
         try:
             session = boto3.session.Session()
-            self._region = session.region_name or REGION
+            self._region = configured_region(session)
             self._clients = aws_clients(session, self._region)
             answer = self._clients.get("sts").get_caller_identity()
         except (BotoCoreError, ClientError) as error:

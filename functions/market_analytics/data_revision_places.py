@@ -102,6 +102,11 @@ class Placed:
         return self.is_published or (self.is_decided and not self.is_taken_back)
 
     @property
+    def is_asked_for(self) -> bool:
+        """Whether somebody takes it back, and it is not known yet whether that can be."""
+        return _step(self) is Step.ASKED
+
+    @property
     def is_going(self) -> bool:
         """Whether it is taken back before all of it counted, and some of it may be seen until it is gone."""
         return self.is_decided and not self.is_published and self.is_taken_back and not self.is_gone

@@ -171,18 +171,19 @@ class Publishing:
         """Do 2; return what `_publish` does where it goes no further, and None where it does."""
         if standing := [one for one in newer if one.stands]:
             return self._ends(this, Cause.REPLACED, by=standing[0].ingest_id)
-        if any(one.retraction and one.retraction.step is Step.ASKED for one in older):
-            return False  # whether it goes by itself is decided in a moment
-        if any(one.is_going for one in newer):
-            return False  # beside it readers would see both
+        # Whether an older one goes is decided in a moment; beside a newer one that goes readers would see both.
+        if any(one.is_asked_for for one in older) or any(one.is_going for one in newer):
+            return False
         if not all(self._places.tell(one, this) for one in newer if one.waits):
             return self._again(this)
-        why = "" if this.is_fit else self._why_not(older)
-        if why:
-            return self._ends(this, Cause.REFUSED, f"it cannot take the place of another: {why}", unless=("fitMs",))
-        if why is None:
-            return False
-        return None if self._places.find_fit(this) else self._again(this)
+        match "" if this.is_fit else self._why_not(older):
+            case None:
+                return False
+            case "":
+                return None if self._places.find_fit(this) else self._again(this)
+            case why:
+                said = f"it cannot take the place of another: {why}"
+                return self._ends(this, Cause.REFUSED, said, unless=("fitMs",))
 
     def _why_not(self, older: Iterable[Placed]) -> str | None:
         """Say why the hours of some ingests cannot do without them; None if time is up."""

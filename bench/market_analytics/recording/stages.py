@@ -11,9 +11,8 @@ from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from hdrh.histogram import HdrHistogram
-
 from bench.errors import ReadBackError
+from bench.measure.latencies import Latencies
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
 from tickstream import keys
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from bench.targets import Target
     from tickstream.ingests import Manifest
 
-#: A day: no piece takes longer, and what did would count as that.
-_LONGEST_US: Final = 86_400_000_000
-_SIGNIFICANT_DIGITS: Final = 3
 _READ_WITHIN_S: Final = 300.0
 
 
@@ -132,7 +128,8 @@ def stage_facts(
     stages: dict[Stage, list[float]] = {stage: [] for stage in Stage}
     for _, tries in groupby(ledger.entries(), key=lambda entry: entry.ordinal):
         entries = tuple(tries)
-        stages[Stage.SEND_DELAY] += [entry.sent_s - entry.intended_s for entry in entries]
+        # Of what a lost worker had nobody knows when it was sent, or whether.
+        stages[Stage.SEND_DELAY] += [entry.sent_s - entry.intended_s for entry in entries if not entry.lost_with]
         acknowledged = [entry for entry in entries if entry.acknowledged]
         stages[Stage.ACKNOWLEDGED] += [entry.acknowledged_s - entry.intended_s for entry in acknowledged]
         if not acknowledged or not (ingest_id := acknowledged[0].ingest_id):
@@ -158,21 +155,7 @@ def stage_facts(
 
 def percentiles_ms(seconds: Iterable[float]) -> dict[str, float] | None:
     """Return count and percentiles in milliseconds, exact to three digits; None of nothing."""
-    histogram = HdrHistogram(1, _LONGEST_US, _SIGNIFICANT_DIGITS)
+    latencies = Latencies()
     for one in seconds:
-        # Clocks of whole milliseconds may put what follows at once before what it follows.
-        histogram.record_value(min(max(0, round(one * 1_000_000)), _LONGEST_US))
-    if not histogram.total_count:
-        return None
-
-    def at(percentile: float) -> float:
-        return float(histogram.get_value_at_percentile(percentile)) / 1000
-
-    return {
-        "count": histogram.total_count,
-        "p50": at(50),
-        "p90": at(90),
-        "p99": at(99),
-        "p99_9": at(99.9),
-        "max": at(100),
-    }
+        latencies.record(one)
+    return latencies.facts()
