@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from decimal import Decimal, InvalidOperation
 
+from bench.engine import DISTRIBUTIONS, ENGINE_VARIABLE
 from bench.targets import IMAGE, Kind, TargetChoice
 
 
@@ -15,7 +16,12 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         "--target",
         choices=[kind.value for kind in Kind],
         default=Kind.EMBEDDED.value,
-        help="LocalStack without Docker, LocalStack in a container, a server that runs, or AWS (default: %(default)s)",
+        help="LocalStack without Docker or in a container, MiniStack, a running server, or AWS (default: %(default)s)",
+    )
+    group.add_argument(
+        "--engine",
+        choices=list(DISTRIBUTIONS),
+        help=f"embedded: what lies beneath it (default: {ENGINE_VARIABLE}, else localstack)",
     )
     group.add_argument("--endpoint-url", metavar="URL", help="endpoint: where the LocalStack-compatible server is")
     group.add_argument("--image", metavar="NAME", help=f"docker: the image (default: {IMAGE})")
@@ -36,5 +42,11 @@ def _dollars(text: str) -> Decimal:
 def target_choice(options: argparse.Namespace) -> TargetChoice:
     """Return the target that the options mean. Raises TargetError for what does not go together."""
     return TargetChoice(
-        Kind(options.target), options.endpoint_url, options.image, options.yes, options.no_iam_check, options.budget
+        Kind(options.target),
+        options.endpoint_url,
+        options.image,
+        options.yes,
+        options.no_iam_check,
+        budget=options.budget,
+        engine=options.engine,
     )

@@ -7,23 +7,31 @@ Importing this costs nothing and needs no LocalStack: a name is looked up when i
 itself must not load LocalStack, and LocalStack's plugins must not load services before they are wanted.
 """
 
+import os
 from importlib import import_module
 from typing import Any, Final
 
-#: The package, and the name of its distribution.
-PACKAGE: Final = "localstack"
-DISTRIBUTION: Final = "localstack-core"
+#: The variable that chooses another engine for this process and those that it starts.
+ENGINE_VARIABLE: Final = "TICKSTREAM_ENGINE"
+LOCALSTACK: Final = "localstack"
+LOCALEMU: Final = "localemu"
+#: Engine, which is its package -> the name of its distribution.
+DISTRIBUTIONS: Final = {LOCALSTACK: "localstack-core", LOCALEMU: "localemu"}
+#: The package: LocalStack, whatever else the variable says, so that a misspelt one is told in one line by the target.
+PACKAGE: Final = LOCALEMU if os.environ.get(ENGINE_VARIABLE) == LOCALEMU else LOCALSTACK
+DISTRIBUTION: Final = DISTRIBUTIONS[PACKAGE]
 #: `python -m` this runs it.
 MAIN: Final = f"{PACKAGE}.runtime.main"
 #: The variable that tells it under which address it is reached.
-HOST_VARIABLE: Final = "LOCALSTACK_HOST"
+HOST_VARIABLE: Final = f"{PACKAGE.upper()}_HOST"
 HEALTH_PATH: Final = "/_localstack/health"
 INFO_PATH: Final = "/_localstack/info"
 #: Where functions' runtime reports to, followed by an environment's id.
-FUNCTIONS_PATH: Final = "/_localstack_lambda"
+FUNCTIONS_PATH: Final = f"/_{PACKAGE}_lambda"
 #: The groups of entry points by which it finds the bench's extensions (pyproject.toml).
 ENTRY_POINT_GROUPS: Final = tuple(
-    f"{PACKAGE}.{group}"
+    f"{package}.{group}"
+    for package in DISTRIBUTIONS
     for group in (
         "aws.provider",
         "cloudformation.resource_providers",
@@ -141,6 +149,13 @@ _MODULES: Final[dict[str, str]] = {
     "sqs_poller": "services.lambda_.event_source_mapping.pollers.sqs_poller",
     "ephemeral": "services.s3.storage.ephemeral",
 }
+#: What an engine does not have; it is None there, and what is built on it is off (`bench.targets.localstack_settings`).
+_ABSENT: Final[dict[str, frozenset[str]]] = {
+    # Its IAM is moto's own. It has no catalog that asks its maker's server.
+    LOCALEMU: frozenset(
+        {"iam_stores", "CatalogPlugin", "AwsServicesSupportInLatest", "CloudFormationResourcesSupportAtRuntime"}
+    ),
+}
 _PLACES: Final = {name: module for module, names in _NAMES.items() for name in names}
 
 
@@ -150,8 +165,10 @@ def names() -> frozenset[str]:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        found: Any = import_module(f"{PACKAGE}.{_MODULES[name]}")
+    if name in _ABSENT.get(PACKAGE, frozenset()):
+        found: Any = None
+    elif name in _MODULES:
+        found = import_module(f"{PACKAGE}.{_MODULES[name]}")
     elif name in _PLACES:
         found = getattr(import_module(f"{PACKAGE}.{_PLACES[name]}"), name)
     else:

@@ -12,12 +12,13 @@ import platform
 import subprocess
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
+from bench.engine import DISTRIBUTIONS
 from bench.errors import ResultError
 from bench.files import write_whole
 
@@ -46,7 +47,7 @@ STAGES: Final = {
 #: Not the pipeline's own requests: the bench's, and what the emulator asks itself.
 OUTSIDERS: Final = frozenset({"bench", "localstack"})
 
-_PACKAGES: Final = ("boto3", "duckdb", "localstack-core", "numpy", "polars", "tickstream")
+_PACKAGES: Final = ("boto3", "duckdb", *DISTRIBUTIONS.values(), "ministack", "numpy", "polars", "tickstream")
 
 
 def result_folder(results: Path, seed: int, now: datetime) -> Path:
@@ -91,8 +92,16 @@ def host_facts() -> dict[str, Any]:
         "cores_usable": os.process_cpu_count(),
         "memory_bytes": pages * page_bytes,
         "load_1_minute": os.getloadavg()[0],
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
     }
+
+
+def _version(package: str) -> str | None:
+    # Of the emulators one is there, and not always the same.
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def git_commit() -> str | None:

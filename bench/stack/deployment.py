@@ -276,15 +276,16 @@ def _request(target: Target, environment: str, parameters: Mapping[str, str], ma
             raise DeploymentError(f"the bucket {bucket} cannot be made: {error}") from error
     for name, path in made.bundles.files.items():
         client.upload_file(str(path), bucket, f"{made.bundles.prefix}/{name}")
-    # Through S3, because the template is larger than a request may be.
-    key = f"{made.bundles.prefix}/{made.pipeline}.json"
-    client.put_object(Bucket=bucket, Key=key, Body=made.template.encode())
-    given = {
+    asked = {
         "CodeBucket": bucket,
         "CodePrefix": made.bundles.prefix,
         "Architecture": made.architecture,
         **parameters,
     }
+    template, given = target.adapted(made.template, asked)
+    # Through S3, because the template is larger than a request may be.
+    key = f"{made.bundles.prefix}/{made.pipeline}.json"
+    client.put_object(Bucket=bucket, Key=key, Body=template.encode())
     return {
         "StackName": stack_name(environment, made.pipeline),
         "TemplateURL": target.object_url(bucket, key),

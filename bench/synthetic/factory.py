@@ -2,7 +2,7 @@
 
 One object at a time is made, written and forgotten. Equal workloads make equal bytes, whatever machine they are made
 on: every random stream is seeded by the workload's seed and the ordinal of the part. So several machines can each make
-some of the pieces: what goes on from part to part (whose turn it is among the faults) is only counted of the others.
+some of the pieces: what goes on from part to part (prices, whose turn it is among the faults) goes on with the others.
 """
 
 from __future__ import annotations
@@ -123,18 +123,18 @@ class Factory:
                 if self._owns(day):
                     self._add_to_day(part, number, ordinal)
                 else:
-                    self._pass_over(part)
+                    self._pass_over(part, number)
             elif part.kind is Kind.POSTS:
                 requests = range(ordinal, ordinal - (-part.rows // self._posted_at_once))
                 if any(map(self._owns, requests)):
                     ticks, spoiled_rows = self._drawn(part, number)
                     yield from self._posts(part, ordinal, render.frame_of(self._market, ticks), spoiled_rows)
                 else:
-                    self._pass_over(part)
+                    self._pass_over(part, number)
             elif self._owns(ordinal):
                 yield self.make_object(part, number, ordinal)
             else:
-                self._pass_over(part)
+                self._pass_over(part, number)
                 yield _Elsewhere(self._intended_s(part.turn[0]))
         if self._day:
             yield self._day_object(self._day)
@@ -145,8 +145,9 @@ class Factory:
         """Whether a part is in the one file of the day."""
         return self._workload.day_file is not DayFile.NONE and part.kind is Kind.CSV and not part.feed
 
-    def _pass_over(self, part: Part) -> None:
-        """Count what goes on from part to part, as if this one had been made."""
+    def _pass_over(self, part: Part, number: int) -> None:
+        """Have go on what goes on from part to part, prices and whose turn it is, as if this one had been made."""
+        self._drawn(part, number)
         kinds: Iterator[object] = self._csv_faults
         faults_taken = part.corrupt
         if part.feed:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
+from bench.engine import ENGINE_VARIABLE
 from bench.errors import TargetError
 from bench.targets.localstack_settings import IAM_CHECK
 
@@ -21,6 +22,7 @@ class Kind(StrEnum):
 
     EMBEDDED = "embedded"
     DOCKER = "docker"
+    MINISTACK = "ministack"
     ENDPOINT = "endpoint"
     AWS = "aws"
 
@@ -39,6 +41,7 @@ class TargetChoice:
 
     endpoint_url: of a server that runs, for `endpoint` alone. image: for `docker` alone, None for `IMAGE`.
     confirmed: whether the user has agreed to what a run on AWS creates and costs.
+    engine: for `embedded` alone, what lies beneath it; None for what the environment names, else LocalStack.
     unchecked: for `embedded` alone, whether functions may do what their roles forbid.
     budget: for `aws` alone, the dollars beyond which no run is begun.
     """
@@ -49,6 +52,7 @@ class TargetChoice:
     confirmed: bool = False
     unchecked: bool = False
     budget: Decimal | None = None
+    engine: str | None = None
 
     def __post_init__(self) -> None:
         """Check it."""
@@ -62,6 +66,8 @@ class TargetChoice:
             raise TargetError("--image is of --target docker")
         if self.confirmed and self.kind is not Kind.AWS:
             raise TargetError("--yes is of --target aws")
+        if self.engine is not None and self.kind is not Kind.EMBEDDED:
+            raise TargetError("--engine is of --target embedded")
         if self.unchecked and self.kind is not Kind.EMBEDDED:
             raise TargetError("--no-iam-check is of --target embedded")
         if self.budget is not None and self.kind is not Kind.AWS:
@@ -152,6 +158,9 @@ class Target(Protocol):
     def object_url(self, bucket: str, key: str) -> str:
         """Return the address under which the target's own CloudFormation reads an object."""
 
+    def adapted(self, template: str, parameters: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+        """Return a template's text and its parameters as they are deployed there: unchanged on most targets."""
+
     def preflight(self, request: RunRequest) -> Preflight:
         """Find out, before anything is deployed, what the target cannot do. Raises TargetError if it is not there."""
 
@@ -189,11 +198,22 @@ def open_target(choice: TargetChoice, *, detached: bool = False) -> Target:
         case Kind.EMBEDDED:
             from bench.targets.embedded import EmbeddedTarget  # noqa: PLC0415
 
-            return EmbeddedTarget(detached=detached, overrides={IAM_CHECK: "0"} if choice.unchecked else None)
+            overrides = {IAM_CHECK: "0"} if choice.unchecked else {}
+            if choice.engine:
+                overrides[ENGINE_VARIABLE] = choice.engine
+            return EmbeddedTarget(detached=detached, overrides=overrides)
         case Kind.DOCKER:
             from bench.targets.docker import DockerTarget  # noqa: PLC0415
 
             return DockerTarget(choice.image or IMAGE, detached=detached)
+        case Kind.MINISTACK:
+            from bench.targets.ministack import MiniStackTarget  # noqa: PLC0415
+
+            if detached:
+                raise TargetError(
+                    "--target ministack ends with the bench: to keep one, start `ministack` and use --target endpoint"
+                )
+            return MiniStackTarget()
         case Kind.ENDPOINT:
             from bench.targets.endpoint import EndpointTarget  # noqa: PLC0415
 

@@ -82,7 +82,7 @@ def send_canary(target: Target) -> FunctionHost:
     try:
         with ExitStack() as made:
             _put_code(target.client("s3"), name, made)
-            _deploy(target.client("cloudformation"), name, made)
+            _deploy(target.client("cloudformation"), name, target.adapted(json.dumps(_template(name)), {})[0], made)
             found = _host_of(target.client("lambda").invoke(FunctionName=name, Payload=b"{}"))
             _send_message(target.client("sqs"), name)
     except (ClientError, BotoCoreError) as error:
@@ -103,12 +103,12 @@ def _put_code(buckets: Any, name: str, made: ExitStack) -> None:
     made.callback(buckets.delete_object, Bucket=name, Key=_KEY)
 
 
-def _deploy(stacks: Any, name: str, made: ExitStack) -> None:
+def _deploy(stacks: Any, name: str, template: str, made: ExitStack) -> None:
     def delete() -> None:
         stacks.delete_stack(StackName=name)
         _wait_for_stack(stacks, name, "DELETE_COMPLETE")
 
-    stacks.create_stack(StackName=name, TemplateBody=json.dumps(_template(name)), Capabilities=["CAPABILITY_NAMED_IAM"])
+    stacks.create_stack(StackName=name, TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"])
     try:
         _wait_for_stack(stacks, name, "CREATE_COMPLETE")
     except BaseException:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from bench.errors import TargetError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from bench.targets.clients import Clients
@@ -56,6 +57,10 @@ class Connection(ABC):
         if self._clients is None:
             raise TargetError(f"not connected to {self._where}")
         return self._clients.get(service)
+
+    def adapted(self, template: str, parameters: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+        """Return both as they are: this target takes what AWS takes."""
+        return template, parameters
 
     def _disconnect(self) -> None:
         """Close the connections; does nothing where there are none."""

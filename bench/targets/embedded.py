@@ -16,10 +16,11 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, override
 
+from bench.engine import DISTRIBUTIONS, ENGINE_VARIABLE
 from bench.errors import TargetError
 from bench.files import can_load_libraries, free_bytes
 from bench.targets import REGION, Capability, Kind, Preflight, RunRequest, instance
@@ -27,7 +28,7 @@ from bench.targets.architectures import host_architecture
 from bench.targets.clients import emulator_clients
 from bench.targets.connection import Connection
 from bench.targets.instance import Instance
-from bench.targets.localstack_settings import SETTINGS, localstack_environment, not_emulated
+from bench.targets.localstack_settings import SETTINGS, engine_settings, localstack_environment, not_emulated
 from bench.targets.supervisor import EXITED_NAME, LET_GO, LOG_NAME
 from bench.waiting import Patience, activity_of, processes_of, wait_for
 
@@ -69,7 +70,7 @@ class EmbeddedTarget(Connection):
     ) -> None:
         self._parent_dir = state_dir
         self._detached = detached
-        self._settings = {**SETTINGS, **(overrides or {})}
+        self._settings = engine_settings({**SETTINGS, **(overrides or {})})
         self._instance: Instance | None = None
         self._owned: _Owned | None = None
         super().__init__("the embedded LocalStack, which is not running")
@@ -92,6 +93,12 @@ class EmbeddedTarget(Connection):
         """Start LocalStack and return when it answers. Raises TargetError, with the log's place and last words."""
         if self._instance is not None:
             raise TargetError("this embedded LocalStack runs already")
+        try:
+            version(self._distribution)
+        except PackageNotFoundError as error:
+            raise TargetError(
+                f"{self._distribution} is not installed in the environment of {sys.executable}"
+            ) from error
         if self._detached:
             if (running := instance.recall()) is not None:
                 raise TargetError(f"an embedded LocalStack runs already at {running.endpoint_url}: bench down ends it")
@@ -193,7 +200,7 @@ class EmbeddedTarget(Connection):
 
     def describe(self) -> Mapping[str, str]:
         """Return the target's kind, versions and address."""
-        packages = ("localstack-core", "moto-ext", "awslambdaric", "boto3")
+        packages = (self._distribution, "moto-ext", "awslambdaric", "boto3")
         return {
             "kind": "embedded",
             "endpoint_url": self.endpoint_url,
@@ -209,6 +216,10 @@ class EmbeddedTarget(Connection):
         return self._peak_bytes
 
     # ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def _distribution(self) -> str:
+        return DISTRIBUTIONS[self._settings[ENGINE_VARIABLE]]
 
     def _running(self) -> Instance:
         if self._instance is None:

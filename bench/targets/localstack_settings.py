@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from bench.engine import HOST_VARIABLE
+from bench.engine import DISTRIBUTIONS, ENGINE_VARIABLE, LOCALEMU, LOCALSTACK
+from bench.errors import TargetError
 
 # Recorded in every result: a number is worth nothing without them.
 _PACE: Final[Mapping[str, str]] = {
@@ -95,6 +96,17 @@ NOT_EMULATED: Final[tuple[str, ...]] = (
 )
 
 
+def engine_settings(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return settings with the engine that they or this process's environment name; LocalStack where neither does.
+
+    LocalEmu's IAM is moto's own, of which the check knows nothing: there it is off. Raises TargetError for another.
+    """
+    engine = settings.get(ENGINE_VARIABLE) or os.environ.get(ENGINE_VARIABLE) or LOCALSTACK
+    if engine not in DISTRIBUTIONS:
+        raise TargetError(f"{ENGINE_VARIABLE} is {' or '.join(DISTRIBUTIONS)}, not {engine!r}")
+    return {**settings, ENGINE_VARIABLE: engine, **({IAM_CHECK: "0"} if engine == LOCALEMU else {})}
+
+
 def not_emulated(settings: Mapping[str, str]) -> tuple[str, ...]:
     """Return what LocalStack with the bench's extensions does not do under some settings."""
     if settings.get(IAM_CHECK) == "0":
@@ -114,7 +126,7 @@ def localstack_environment(settings: Mapping[str, str], state_dir: Path, port: i
         "TMPDIR": str(state_dir / "tmp"),
         "FILESYSTEM_ROOT": str(state_dir / "localstack"),
         "GATEWAY_LISTEN": listen,
-        HOST_VARIABLE: listen,
+        f"{settings.get(ENGINE_VARIABLE, LOCALSTACK).upper()}_HOST": listen,
         "TICKSTREAM_EMULATOR_TOKEN": token,
         **_interpreter_variables(),
         **settings,

@@ -4,7 +4,8 @@ A process of its own, because it must outlive whoever started it: when the bench
 closes, and within moments LocalStack, its functions and the state folder are gone. LocalStack dies with this process
 (PR_SET_PDEATHSIG), the functions die with LocalStack (see `bench.emulator.functions.launcher`).
 
-``python -m bench.targets.supervisor STATE_FOLDER WATCHED_FD``. A byte from the pipe says that its other end may close
+``python -m bench.targets.supervisor STATE_FOLDER WATCHED_FD [MODULE]``; the module is run in place of
+LocalStack. A byte from the pipe says that its other end may close
 and LocalStack is to stay (``bench up``): only a signal ends it then.
 LocalStack inherits the environment and writes to ``STATE_FOLDER/localstack.log``. Its state is thrown away, so it is
 ended by SIGKILL: an orderly shutdown takes seconds and saves nothing.
@@ -37,7 +38,7 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def supervise(state_folder: Path, watched_fd: int) -> int:
+def supervise(state_folder: Path, watched_fd: int, module: str = MAIN) -> int:
     """Run LocalStack until a signal comes or the watched pipe closes; return its exit status, or 0."""
     # Signals arrive as bytes in a pipe: no handler runs in the middle of anything.
     wake_read, wake_write = os.pipe()
@@ -48,7 +49,7 @@ def supervise(state_folder: Path, watched_fd: int) -> int:
     with (state_folder / LOG_NAME).open("ab") as log:
         # Its own process group: what it may have started besides functions dies with it.
         localstack = subprocess.Popen(
-            [sys.executable, "-P", "-m", MAIN],
+            [sys.executable, "-P", "-m", module],
             cwd=state_folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -81,4 +82,4 @@ def _kill_group(localstack: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    supervise(Path(sys.argv[1]), int(sys.argv[2]))
+    supervise(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

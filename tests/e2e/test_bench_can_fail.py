@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.ledger.api_client import ApiClient
-from bench.market_analytics.checks import Evidence, verdict_of
+from bench.market_analytics.checks import verdict_of
+from bench.market_analytics.evidence import Evidence
 from bench.market_analytics.load import Deployed, push
 from bench.market_analytics.oracle import Oracle
 from bench.market_analytics.retractions import Retractions, choose

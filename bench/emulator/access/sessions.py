@@ -42,6 +42,8 @@ class Sessions:
 
 
 def _assumed(key: str, account: str) -> RoleSession | None:
+    if iam_stores is None:
+        return _assumed_of_moto(key, account)
     credentials = sts_stores[account][_REGION].credentials.get(key)
     # arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION; of a user's or a federated session another word stands there.
     kind, _, rest = (credentials.arn if credentials else "").rpartition(":")[2].partition("/")
@@ -52,3 +54,14 @@ def _assumed(key: str, account: str) -> RoleSession | None:
     # A role that is gone has no path to tell: its session may do nothing any more, whatever its ARN was.
     role_arn = role.role["Arn"] if role else f"arn:aws:iam::{account}:role/{role_name}"
     return RoleSession(role_name, role_arn, credentials.arn, name)
+
+
+def _assumed_of_moto(key: str, account: str) -> RoleSession | None:
+    """Return the session where IAM and STS are moto's own, as LocalEmu's are."""
+    from moto.sts.models import sts_backends  # noqa: PLC0415 - by now the service is loaded
+
+    assumed = sts_backends[account]["global"].get_assumed_role_from_access_key(key)
+    if assumed is None:
+        return None
+    role_name = str(assumed.role_arn).rpartition("/")[2]
+    return RoleSession(role_name, assumed.role_arn, assumed.arn, assumed.session_name)

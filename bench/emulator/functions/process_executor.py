@@ -106,7 +106,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is un
         }
         self._environments = [self._new_environment(self._temporary_folder)]
 
-    def invoke(self, payload: dict[str, str]) -> InvocationResult:
+    def invoke(self, payload: dict[str, str], function_timeout: int | None = None) -> InvocationResult:  # noqa: ARG002 - LocalEmu's, known here already
         """Run one event; blocks until the function has answered, failed, or met its timeout."""
         request_id = payload["invoke-id"]
         invocation = Invocation(

@@ -15,7 +15,7 @@ import pytest
 from bench import engine
 
 ROOT: Final = Path(__file__).parents[4]
-_IMPORT: Final = re.compile(r"^\s*(?:from|import) localstack\b", re.MULTILINE)
+_IMPORT: Final = re.compile(r"^\s*(?:from|import) (?:localstack|localemu)\b", re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", sorted(engine.names()))

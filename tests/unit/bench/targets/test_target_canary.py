@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -10,6 +10,9 @@ from botocore.exceptions import ClientError
 from bench.errors import TargetError
 from bench.targets import canary
 from bench.targets.canary import send_canary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ANSWER = {"machine": "x86_64", "python": "3.13", "has_boto3": True, "endpoint_url": "http://here"}
 
@@ -24,6 +27,10 @@ class Server:
         self.is_brought = True
         self.messages = 0
         self.template: dict[str, Any] = {}
+
+    def adapted(self, template: str, parameters: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+        """See Target."""
+        return template, parameters
 
     def client(self, service: str) -> Any:
         """See Target."""

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from bench.__main__ import main
+from bench.engine import DISTRIBUTIONS, ENGINE_VARIABLE
 from bench.errors import TargetError
 from bench.targets import Capability, Kind, TargetChoice, open_target, require
 from bench.targets.aws import AwsTarget
 from bench.targets.docker import DockerTarget
 from bench.targets.embedded import EmbeddedTarget
 from bench.targets.endpoint import EndpointTarget
-from bench.targets.localstack_settings import IAM_CHECK
+from bench.targets.localstack_settings import IAM_CHECK, engine_settings, localstack_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -96,3 +102,28 @@ def test_what_a_target_cannot_do_is_said_in_one_line_with_what_it_was_for() -> N
         require(AwsTarget(confirmed=True), [(Capability.FAULTS, "--faults")])
     assert "\n" not in str(said.value)
     require(EmbeddedTarget(), [(Capability.FAULTS, "--faults"), (Capability.JOURNAL, "the report")])
+
+
+def test_the_engine_is_of_the_embedded_target_and_must_be_one() -> None:
+    """A misspelt engine must not run on LocalStack and be taken for another's verdict."""
+    with pytest.raises(TargetError, match="--engine is of --target embedded"):
+        TargetChoice(Kind.ENDPOINT, "http://127.0.0.1:1", engine="localemu")
+    assert engine_settings({})[ENGINE_VARIABLE] == "localstack"
+    with pytest.raises(TargetError, match="localstack or localemu, not 'localemo'"):
+        engine_settings({ENGINE_VARIABLE: "localemo"})
+
+
+def test_an_engine_that_the_environment_names_is_inherited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The processes of the engine get its name, their address under its own variable, and the IAM check off."""
+    monkeypatch.setenv(ENGINE_VARIABLE, "localemu")
+    environment = localstack_environment(engine_settings({IAM_CHECK: "1"}), tmp_path, 1234, "token")
+    assert environment[ENGINE_VARIABLE] == "localemu"
+    assert environment["LOCALEMU_HOST"] == "127.0.0.1:1234"
+    assert environment[IAM_CHECK] == "0"
+
+
+def test_an_engine_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is started, and nothing is tried on another engine."""
+    monkeypatch.setitem(DISTRIBUTIONS, "localemu", "localemu-that-is-not-there")
+    with pytest.raises(TargetError, match="localemu-that-is-not-there is not installed"):
+        open_target(TargetChoice(engine="localemu")).start()
