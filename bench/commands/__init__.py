@@ -5,6 +5,7 @@ and help need neither LocalStack nor polars.
 """
 
 from bench.commands import (
+    agree,
     baselines,
     capacity,
     compare,
@@ -33,6 +34,7 @@ COMMANDS = (
     cost,
     capacity,
     baselines,
+    agree,
     mutants,
     simulate,
     fuzz,

@@ -47,6 +47,7 @@ _OPTIONS_OF: Final = {
         "compaction_threshold",
         "faults",
         "workers",
+        "answers",
     ),
     FILES: ("files", "poison", "curable"),
 }
@@ -213,6 +214,7 @@ def _market_trial(options: argparse.Namespace, fleet: Fleet | None) -> Trial:
         if wants_faults
         else None,
         fleet=fleet,
+        answers=getattr(options, "answers", None),
     )
 
 

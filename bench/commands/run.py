@@ -50,6 +50,7 @@ def add(commands: Commands) -> None:
     own.add_argument("--key", help="the object's key (default: ticks/input/ and the path as given)")
     own.add_argument("--feed", metavar="NAME", help="the feed that is to read it, put into the key")
     own.add_argument("--feeds", type=Path, metavar="DIR", help="feeds of your own, which the functions get")
+    parser.add_argument("--answers", type=Path, metavar="FILE", help="write what was answered at the end, as JSON")
     parser.add_argument("--keep", action="store_true", help="leave the target and the stack running afterwards")
     parser.add_argument(
         "--rate", type=float, metavar="TICKS", help="ticks a second to send (default: the workload's schedule)"

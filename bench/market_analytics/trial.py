@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.ledger.api_client import ApiClient
 from bench.ledger.sent import origins_of
 from bench.ledger.truth import ObjectFile
+from bench.market_analytics.answers import read_answers, write_answers
 from bench.market_analytics.checks import late_bars, verdict_of
 from bench.market_analytics.evidence import Evidence
 from bench.market_analytics.facts import pushed_facts
@@ -55,7 +56,8 @@ class MarketTrial:
 
     parameters: of the stack. own_file: the user's own file, sent instead of the workload's ticks. ticks_a_second: a
     schedule in place of the workload's. stall_s: see `bench.market_analytics.completion.wait_until_processed`. faults:
-    what the run is put under, if anything. fleet: the workers that send in place of this process.
+    what the run is put under, if anything. fleet: the workers that send in place of this process. answers: where what
+    was answered at the end is written, if anywhere.
     """
 
     pipeline = deployment.PIPELINE
@@ -71,6 +73,7 @@ class MarketTrial:
         stall_s: float = DEFAULT_STALL_S,
         faults: FaultPlan | None = None,
         fleet: Fleet | None = None,
+        answers: Path | None = None,
     ) -> None:
         self.seed = workload.seed
         self._replaced_share = 0.0 if own_file else workload.replaced_share
@@ -82,6 +85,7 @@ class MarketTrial:
         self._stall_s = stall_s
         self._plan = faults
         self._fleet = fleet
+        self._answers = answers
         self._environment = ""
         self._truth: Path
         self._pieces: tuple[ObjectFile | PostBody, ...]
@@ -222,6 +226,8 @@ class MarketTrial:
             checks=(*pushed.rounds.checks(), *(plan.checks() if plan else ())),
             workers=self._workers,
         )
+        if self._answers is not None:
+            write_answers(self._answers, read_answers(self._deployed, pushed.ledger.outcomes(), evidence.oracle.bars()))
         return verdict_of(self._deployed, evidence)
 
     def facts(self) -> dict[str, Any]:

@@ -50,6 +50,7 @@ ALL: Final = (
     Benchmark("environments", "bench.perf.environments:cold_starts", "functions started cold, one and twenty at once"),
     Benchmark("deployment", "bench.perf.deployments:up_and_deployed", "LocalStack up and the stack deployed"),
     Benchmark("client", "bench.perf.reading:client", "bars through the client, against its requests sent bare"),
+    Benchmark("sender", "bench.perf.sending:sender", "POSTs a second of one sender, for `run --workers`"),
     Benchmark("reference", "bench.perf.runs:reference", "10 million ticks: speed, requests, dollars, memory"),
     Benchmark("streams", "bench.perf.runs:streams", "2,000 concurrent streams"),
     Benchmark("naive", "bench.perf.runs:naive", "the naive design beside this one"),

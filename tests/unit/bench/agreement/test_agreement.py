@@ -1,0 +1,148 @@
+"""What engines answered side by side: what differs, what explains it, and what is not there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from bench.__main__ import main
+from bench.agreement import comparing
+from bench.agreement.comparing import Opinion, opinions, say
+from bench.agreement.differences import differences
+from bench.agreement.engines import ENGINES, chosen, pythons_of, why_not_there
+from bench.errors import TargetError
+from bench.report.console import Reporter
+from tests.unit.bench.report.result_sample import market_result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ANSWERS = {"bars": {"A 1": {"close": "1", "volume": "2"}, "A 2": {"close": "3", "volume": "4"}}, "rejects": {}}
+
+
+def reporter() -> tuple[Reporter, StringIO]:
+    """One whose words are kept."""
+    said = StringIO()
+    return Reporter(Console(file=said, width=200)), said
+
+
+def test_equal_documents_have_no_differences() -> None:
+    """Whatever the order of their items is."""
+    other = {"rejects": {}, "bars": dict(reversed(ANSWERS["bars"].items()))}
+    assert list(differences(ANSWERS, other)) == []
+
+
+def test_each_difference_is_named_with_what_differs() -> None:
+    """A bar that is missing, one with another figure, one too many: in order, with the unlike fields alone."""
+    other = {"bars": {"A 2": {"close": "3", "volume": "5"}, "A 3": {"close": "6"}}}
+    lines = [one.line() for one in differences(ANSWERS, other)]
+    assert lines == [
+        "bars A 1: {'close': '1', 'volume': '2'} / not there",
+        "bars A 2: {'volume': '4'} / {'volume': '5'}",
+        "bars A 3: not there / {'close': '6'}",
+    ]
+
+
+def test_a_long_difference_is_cut() -> None:
+    """A thousand rejected rows are one line."""
+    (one,) = differences({"rejects": {"x": ["y" * 10_000]}}, {"rejects": {"x": []}})
+    assert len(one.line(50)) < 130
+
+
+def test_an_engine_that_is_not_there_is_never_passed(tmp_path: Path) -> None:
+    """Neither without its interpreter, nor where that has no such package; and it is said how to have it."""
+    localstack, localemu, _ = ENGINES
+    assert why_not_there(localstack, {"localstack": Path(sys.executable)}) == ""
+    assert "start.py localemu" in why_not_there(localemu, {"localemu": tmp_path / "none"})
+    assert "has no localemu" in why_not_there(localemu, {"localemu": Path(sys.executable)})
+
+
+def made(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], failed: Sequence[str] = ()) -> list[Opinion]:
+    """Opinions of three engines, of which the last one answers something else, or fails."""
+
+    def asked(engine: Any, _python: Path, options: Sequence[str], _folder: Path) -> Opinion:
+        assert options == ["--workload", "smoke"]
+        if engine.name != "ministack":
+            return Opinion(engine.name, answers=ANSWERS)
+        return Opinion(engine.name, answers=answers, failed=tuple(failed))
+
+    monkeypatch.setattr(comparing, "_asked", asked)
+    monkeypatch.setattr(comparing, "why_not_there", lambda *_: "")
+    return opinions(ENGINES, {}, ["--workload", "smoke"], reporter()[0])
+
+
+def test_engines_that_agree_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every item is the same."""
+    kept, said = reporter()
+    found = made(monkeypatch, ANSWERS)
+    assert say(found, kept)
+    assert said.getvalue().count("agrees") == 3
+
+
+def test_a_difference_without_an_explanation_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is shown."""
+    kept, said = reporter()
+    found = made(monkeypatch, {"bars": {**ANSWERS["bars"], "A 2": {"close": "3", "volume": "9"}}, "rejects": {}})
+    assert not say(found, kept)
+    assert "ministack: bars A 2: {'volume': '4'} / {'volume': '9'}" in said.getvalue()
+
+
+def test_what_an_engine_is_known_not_to_do_explains_its_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its own verdict is red for it; the finding is named, and nothing is called equal."""
+    kept, said = reporter()
+    found = made(monkeypatch, {"bars": {}, "rejects": {}}, failed=["everything processed"])
+    assert say(found, kept)
+    assert found[2].facts()["explained_by"]
+    assert "FAILED: everything processed" in said.getvalue()
+    assert said.getvalue().count("agrees") == 2
+
+
+def test_one_engine_alone_is_no_agreement() -> None:
+    """Nothing was compared."""
+    kept, said = reporter()
+    assert not say([Opinion("localstack", answers=ANSWERS), Opinion("localemu", absent="not there")], kept)
+    assert "nothing was compared" in said.getvalue()
+
+
+def test_a_run_that_broke_is_not_explained() -> None:
+    """It gave no answers."""
+    kept, _ = reporter()
+    fine = [Opinion("localstack", answers=ANSWERS), Opinion("ministack", answers=ANSWERS)]
+    assert say(fine, kept)
+    assert not say([*fine, Opinion("localemu", broken="status 2: no disk")], kept)
+
+
+def test_a_run_is_made_with_the_engines_own_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By its interpreter, to a result and its answers; red checks are those of the verdict."""
+
+    def run(command: list[str], **_: object) -> Any:
+        folder = Path(command[command.index("--results") + 1]) / "1"
+        folder.mkdir(parents=True)
+        result = market_result()
+        result["verdict"]["checks"] = [{"name": "bars", "passed": False, "detail": ""}]
+        (folder / "result.json").write_text(json.dumps(result))
+        Path(command[command.index("--answers") + 1]).write_text(json.dumps(ANSWERS))
+        assert command[:6] == ["/python", "-m", "bench", "run", "--target", "ministack"]
+        return type("Done", (), {"returncode": 1, "stdout": "", "stderr": ""})
+
+    monkeypatch.setattr(subprocess, "run", run)
+    found = comparing._asked(ENGINES[2], Path("/python"), ["--workload", "smoke"], tmp_path / "run")
+    assert (found.failed, found.answers) == (("bars",), ANSWERS)
+
+
+@pytest.mark.parametrize("text", ["moto", "localemu", "moto=/x"])
+def test_options_that_mean_nothing_are_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An engine that nobody knows, a path without its engine."""
+    with pytest.raises(TargetError):
+        pythons_of([text])
+    assert main(["agree", "--python", text]) == 2
+    assert main(["agree", "--engines", "moto"]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
+    assert [one.name for one in chosen(["ministack", "ministack"])] == ["ministack"]
