@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 #: Lines of differences that are printed of an engine; all are in the file.
 _MOST_LINES: Final = 20
-#: A run that hangs does not keep the others from being compared.
-_TIMEOUT_S: Final = 1_800.0
+#: A run that hangs does not keep the others from being compared: what is tried again comes after five minutes.
+_TIMEOUT_S: Final = 900.0
 
 
 @dataclass(slots=True)
 class Opinion:
-    """What came of one engine. absent: why it was not asked. broken: why its run gave no result.
+    """What came of one engine. absent: why it was not asked. broken: why its run gave no result. hung: it did not end.
 
     failed: checks of its own verdict that are red. different: from the first engine that has answers.
     """
@@ -37,6 +37,7 @@ class Opinion:
     engine: str
     absent: str = ""
     broken: str = ""
+    hung: bool = False
     failed: tuple[str, ...] = ()
     answers: Mapping[str, Mapping[str, Any]] | None = None
     items: int = 0
@@ -45,7 +46,7 @@ class Opinion:
     @property
     def reason(self) -> str:
         """What explains that it is not as the others: nothing where it has a verdict of its own."""
-        return EXPLAINED.get(self.engine, "") if self.failed or self.broken else ""
+        return EXPLAINED.get(self.engine, "") if self.failed or self.hung else ""
 
     @property
     def agrees(self) -> bool:
@@ -101,7 +102,7 @@ def _asked(engine: Engine, python: Path, options: Sequence[str], folder: Path) -
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
-        return Opinion(engine.name, broken=f"its run did not end within {_TIMEOUT_S:.0f} s")
+        return Opinion(engine.name, broken=f"its run did not end within {_TIMEOUT_S:.0f} s", hung=True)
     results = list((folder / "results").glob("*/result.json"))
     if done.returncode not in {0, 1} or not results:
         said = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1]

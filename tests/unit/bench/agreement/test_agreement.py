@@ -117,6 +117,8 @@ def test_a_run_that_broke_is_not_explained() -> None:
     fine = [Opinion("localstack", answers=ANSWERS), Opinion("ministack", answers=ANSWERS)]
     assert say(fine, kept)
     assert not say([*fine, Opinion("localemu", broken="status 2: no disk")], kept)
+    assert not say([*fine, Opinion("ministack", broken="status 130: interrupted")], kept)
+    assert say([*fine, Opinion("ministack", broken="did not end", hung=True)], kept)
 
 
 def test_a_run_is_made_with_the_engines_own_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
