@@ -7,5 +7,4 @@ identity    what must be the same in all of them
 cluster     how they are reached: the only module that knows Dask
 fleet       the one who asks: compares clocks, says go, collects ledgers, names who was lost
 told        what a result and a verdict say of them
-rate        how much one worker sends, against a server that answers at once
 """

@@ -106,7 +106,7 @@ class Fleet:
         self._stop.set()
         try:
             if self._has_ordered:
-                self._ask(self.parts, hand.leave, lambda _: (self._run,))
+                self._ask(self.parts, hand.leave, lambda _: (self._run,), within_s=_ASK_S)
         finally:
             self.cluster.close()
 
@@ -242,10 +242,16 @@ class Fleet:
         return (self._run,)
 
     def _ask(
-        self, parts: Iterable[Part], function: Callable[..., Any], question: Callable[[Part], tuple[Any, ...]]
+        self,
+        parts: Iterable[Part],
+        function: Callable[..., Any],
+        question: Callable[[Part], tuple[Any, ...]],
+        *,
+        within_s: float | None = None,
     ) -> list[tuple[Part, Any]]:
+        """Ask; without a bound of its own it is the one of sending, or of preparing where nothing was sent yet."""
         asked = {part.member: part for part in parts}
-        within_s = _ASK_S if self._start_s else _PREPARE_S
+        within_s = within_s or (_ASK_S if self._start_s else _PREPARE_S)
         answers = self.cluster.ask(
             function, {member: question(part) for member, part in asked.items()}, within_s=within_s
         )
