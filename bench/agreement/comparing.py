@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
-from bench.agreement.differences import EXPLAINED, Difference, differences
+from bench.agreement.differences import EXPLAINED, NOT_DONE, Difference, differences
 from bench.agreement.engines import why_not_there
 from bench.report.result import read_result
 
@@ -45,8 +45,8 @@ class Opinion:
 
     @property
     def reason(self) -> str:
-        """What explains that it is not as the others: nothing where it has a verdict of its own."""
-        return EXPLAINED.get(self.engine, "") if self.failed or self.hung else ""
+        """What explains that it is not as the others: nothing where it did all that was asked of it."""
+        return EXPLAINED.get(self.engine, "") if NOT_DONE in self.failed or self.hung else ""
 
     @property
     def agrees(self) -> bool:

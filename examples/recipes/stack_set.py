@@ -15,6 +15,8 @@ import time
 import boto3
 
 NAME = "market-analytics-dev"
+UNDER_WAY = {"RUNNING", "QUEUED", "STOPPING"}
+PATIENCE_SECONDS = 3_600
 accounts, regions = (word.split(",") for word in sys.argv[1:])
 prefix, bucket = os.environ["CODE_PREFIX"], os.environ["CODE_BUCKET"]
 cloudformation = boto3.client("cloudformation")
@@ -35,10 +37,10 @@ for region in regions:
         ParameterOverrides=[{"ParameterKey": "CodeBucket", "ParameterValue": f"{bucket}-{region}"}],
     )["OperationId"]
     # One operation at a time: the next is refused while this one is under way.
-    while True:
+    status = "RUNNING"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while status in UNDER_WAY and time.monotonic() < deadline:
         found = cloudformation.describe_stack_set_operation(StackSetName=NAME, OperationId=operation)
         status = found["StackSetOperation"]["Status"]
-        if status not in {"RUNNING", "QUEUED", "STOPPING"}:
-            break
-        time.sleep(5)
+        time.sleep(5 if status in UNDER_WAY else 0)
     print(region, status)

@@ -104,6 +104,13 @@ def test_what_an_engine_is_known_not_to_do_explains_its_differences(monkeypatch:
     assert said.getvalue().count("agrees") == 2
 
 
+def test_what_is_known_explains_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that did everything, and whose rejected rows are wrong, is not excused by what it cannot read."""
+    found = made(monkeypatch, {"bars": {}, "rejects": {}}, failed=["rejects"])
+    assert not say(found, reporter()[0])
+    assert found[2].facts()["explained_by"] == ""
+
+
 def test_one_engine_alone_is_no_agreement() -> None:
     """Nothing was compared."""
     kept, said = reporter()
