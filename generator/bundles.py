@@ -69,6 +69,9 @@ class BuiltBundles:
 
 
 _POWERTOOLS = ("aws-lambda-powertools",)
+_BARS = (*_POWERTOOLS, "msgspec")
+"""What packs bars and unpacks them."""
+
 _FEEDS = ("backports.zstd", "ijson", "msgspec", "tzdata")
 """What reads vendors' files beside polars: of those functions that look into objects."""
 
@@ -97,16 +100,16 @@ BUNDLES: Mapping[str, tuple[Bundle, ...]] = {
             "market_analytics",
             # What is refused in part is taken back as a whole.
             ("data_aggregator", "data_revision_orders", "hour_reads"),
-            _POWERTOOLS,
+            _BARS,
         ),
         Bundle(
             "DataRevision",
             "market_analytics",
             # Hours are listed and lanes are named as DataAggregator does, without its handler.
             ("data_revision", "data_aggregator_", "hour_reads"),
-            _POWERTOOLS,
+            _BARS,
         ),
-        Bundle("DataQuery", "market_analytics", ("data_query", "hour_reads"), (*_POWERTOOLS, "tzdata")),
+        Bundle("DataQuery", "market_analytics", ("data_query", "hour_reads"), (*_BARS, "tzdata")),
         _BUCKET_EMPTIER,
     ),
     "file-processing": (
@@ -161,7 +164,7 @@ def build_bundles(
         plans = {
             f"{bundle.name}.zip": (
                 zips[bundle.dependencies],
-                dict(own_files(bundle, sources)) | (own_feeds if "msgspec" in bundle.dependencies else {}),
+                dict(own_files(bundle, sources)) | (own_feeds if "ijson" in bundle.dependencies else {}),
             )
             for bundle in BUNDLES[pipeline]
         }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 import zipfile
@@ -24,6 +27,7 @@ _ENVIRONMENT: Final = "perf"
 #: One without polars, which starts threads when it is imported and so is imported by each process anew; one with it.
 _FUNCTIONS: Final = ("DataIngestion", "DataProcessor")
 _AT_ONCE: Final = 20
+_IMPORTS: Final = "import polars, boto3"
 #: Nobody listens there: importing a handler asks nothing of AWS.
 _NOWHERE: Final = "http://127.0.0.1:9"
 
@@ -33,6 +37,7 @@ def cold_starts(repeats: int) -> tuple[Figure, ...]:
     template = json.loads(deployment.generate(_ENVIRONMENT))
     bundles = deployment.assemble(_ENVIRONMENT).bundles
     figures: list[Figure] = []
+    imports_s = [_import_cpu_s() for _ in range(repeats + 1)][1:]
     with tempfile.TemporaryDirectory(prefix="tickstream-perf-") as name:
         folder = Path(name)
         for function in _FUNCTIONS:
@@ -42,7 +47,23 @@ def cold_starts(repeats: int) -> tuple[Figure, ...]:
             settings = _settings(function, _handler(template, function), folder, task_root)
             cpu_s, ready_s = asyncio.run(_measured(settings, repeats))
             figures += _figures(function, cpu_s, ready_s)
+    # The last one has polars.
+    ratios = tuple(cold / alone for cold, alone in zip(cpu_s, imports_s, strict=True))
+    figures.append(
+        Figure(
+            name=f"{_FUNCTIONS[-1]}, cold, CPU, against `{_IMPORTS}`", unit=Unit.RATIO, better=Better.LESS,
+            samples=ratios, goal=0.6,
+        )
+    )  # fmt: skip
     return tuple(figures)
+
+
+def _import_cpu_s() -> float:
+    """Return the CPU seconds of a Python that imports what such a function cannot do without."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", _IMPORTS], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _figures(function: str, cpu_s: Sequence[float], ready_s: Sequence[float]) -> tuple[Figure, Figure]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -16,7 +17,7 @@ from tickstream.ingests import Source, Span
 from tickstream.layouts import sniff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _ZONE: Final = "America/New_York"
 #: Other names and another order than a native file has, and a column that nobody needs between them.
@@ -78,6 +79,7 @@ def measure(repeats: int) -> tuple[Figure, ...]:
     for sample in (native, *others):
         best_s(sample.decode)
     renamed, local, conditioned = (tuple(_ratios(native, sample, repeats)) for sample in others)
+    bare = tuple(_ratios(native, others[1], repeats, Sample.bare))
     about = f"{native.content.count(b'\n', native.span.start, native.span.end):,} ticks of 500 symbols"
     return (
         Figure(
@@ -89,15 +91,21 @@ def measure(repeats: int) -> tuple[Figure, ...]:
             unit=Unit.RATIO, better=Better.MORE, samples=local, goal=0.6, about=about,
         ),
         Figure(
+            name="decode and fold of local times by a feed, against bare polars on native",
+            unit=Unit.RATIO, better=Better.MORE, samples=bare, goal=0.6, about=about,
+        ),
+        Figure(
             name="decode and fold with sale conditions, against native",
             unit=Unit.RATIO, better=Better.MORE, samples=conditioned, goal=0.85, about=about,
         ),
     )  # fmt: skip
 
 
-def _ratios(native: Sample, other: Sample, repeats: int) -> Iterator[float]:
+def _ratios(
+    native: Sample, other: Sample, repeats: int, work: Callable[[Sample], None] = Sample.decode
+) -> Iterator[float]:
     for _ in range(repeats):
-        native_s, other_s = best_s(native.decode), best_s(other.decode)
+        native_s, other_s = best_s(partial(work, native)), best_s(other.decode)
         yield native_s / other_s
 
 

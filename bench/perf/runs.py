@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import polars as pl
+
 from bench.cost.account import account_of
 from bench.errors import BenchError
+from bench.ledger.truth import ObjectFile
+from bench.perf.decoding import bare_fold, bare_read, best_s
 from bench.perf.figures import Better, Figure, Unit
 from bench.report.result import read_result
+from bench.synthetic.factory import Factory
+from bench.workloads import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bench.report.result import Result
 
 _TIMEOUT_S: Final = 1_800.0
@@ -23,6 +33,8 @@ _MILLION: Final = 1_000_000
 REFERENCE_TICKS: Final = 10 * _MILLION
 _SMALL_TICKS: Final = _MILLION
 _LARGE_TICKS: Final = 50 * _MILLION
+#: Rows of a group of the Parquet file, as its writers usually have them.
+_ROWS_A_GROUP: Final = 1_000_000
 _MEMORY_GOAL_BYTES: Final = 1.5 * 10**9
 
 
@@ -43,15 +55,80 @@ def reference(_repeats: int) -> tuple[Figure, ...]:
         ),
         Figure(
             name="requests per million ticks", unit=Unit.REQUESTS, better=Better.LESS,
-            samples=(own_requests / ticks * _MILLION,), goal=500, about="the pipeline's own, all services",
+            samples=(own_requests / ticks * _MILLION,), goal=100, about="the pipeline's own, all services",
         ),
         Figure(
             name="dollars per million ticks", unit=Unit.USD, better=Better.LESS,
-            samples=(float(account.million.total("arm64")),), goal=0.01,
+            samples=(float(account.million.total("arm64")),), goal=0.0015,
             about=f"arm64, list prices as of {account.prices.as_of:%Y-%m-%d}",
+        ),
+        _against_bare(result, "reference workload, against bare polars on the same bytes", 0.2, _bare_csv_s()),
+        *(
+            Figure(
+                name=f"{said}, against the run", unit=Unit.RATIO, better=Better.LESS,
+                samples=(result.phases_s[phase] / (result.first_upload_to_last_rollup_s or math.inf),), goal=goal,
+            )
+            for phase, said, goal in (("make ticks", "making ticks", 0.25), ("verify", "verifying them", 0.33))
         ),
         *_memory(result, "10 million ticks"),
     )  # fmt: skip
+
+
+def parquet(_repeats: int) -> tuple[Figure, ...]:
+    """Run the ticks of the reference workload as one Parquet file, as a user's own file comes in."""
+    with tempfile.TemporaryDirectory(prefix="tickstream-perf-") as name:
+        path = Path(name) / "ticks.parquet"
+        exact = pl.Decimal(38, 9)
+        ticks = pl.concat(
+            pl.read_csv(content, schema_overrides={"timestamp": pl.Int64, "price": exact, "size": exact})
+            for content in reference_objects()
+        )
+        ticks.write_parquet(path, row_group_size=_ROWS_A_GROUP)
+        bare_s = best_s(lambda: bare_fold(pl.read_parquet(path).with_columns(pl.col("price", "size").cast(pl.Float64))))
+        result = run_of("--input", str(path))
+    return (_against_bare(result, "reference ticks as Parquet, against bare polars on the same bytes", 0.3, bare_s),)
+
+
+def soak(_repeats: int) -> tuple[Figure, ...]:
+    """Run an object of 200 ticks every 0.2 s for five minutes: how long until each is committed."""
+    result = run_of("--workload", "soak")
+    stages = result.latency_ms.stages if result.latency_ms else {}
+    found = stages.get("processed")
+    if found is None:
+        raise BenchError("a run on the embedded target says how long its objects took, and this one does not")
+    return tuple(
+        Figure(
+            name=f"soak, meant to be sent to committed, {name}", unit=Unit.MILLISECONDS, better=Better.LESS,
+            samples=(value,), goal=goal, about=f"{found.count:,} objects",
+        )
+        for name, value, goal in (("p50", found.p50, 60.0), ("p99", found.p99, 300.0))
+    )  # fmt: skip
+
+
+def _against_bare(result: Result, name: str, goal: float, bare_s: float) -> Figure:
+    seconds = result.first_upload_to_last_rollup_s or math.inf
+    return Figure(
+        name=name, unit=Unit.RATIO, better=Better.MORE, samples=(bare_s / seconds,), goal=goal,
+        about=f"bare polars reads and folds them in {bare_s:.2f} s; {_about(result)}",
+    )  # fmt: skip
+
+
+def _bare_csv_s() -> float:
+    """Return how long polars alone takes to read and fold the reference objects, once they are in memory."""
+    return sum(best_s(partial(_bare, content)) for content in reference_objects())
+
+
+def _bare(content: bytes) -> pl.DataFrame:
+    return bare_fold(bare_read(content))
+
+
+def reference_objects() -> Iterator[bytes]:
+    """Make the objects of the reference workload."""
+    with tempfile.TemporaryDirectory(prefix="tickstream-perf-") as name:
+        folder = Path(name)
+        for piece in Factory(load("reference", ticks=REFERENCE_TICKS), folder, folder).make():
+            if isinstance(piece, ObjectFile):
+                yield piece.path.read_bytes()
 
 
 def scaling(_repeats: int) -> tuple[Figure, ...]:

@@ -45,6 +45,7 @@ class Benchmark:
 ALL: Final = (
     Benchmark("decoding", "bench.perf.decoding:measure", "DataProcessor's decoding and folding, against bare polars"),
     Benchmark("feeds", "bench.perf.feeds:measure", "the same of vendors' files, by feeds, against native ones"),
+    Benchmark("bars", "bench.perf.bars:measure", "packing, unpacking and merging bars, and GET /bars, CPU alone"),
     Benchmark("packed", "bench.perf.packed:measure", "ranges of packed objects, and what their index costs"),
     Benchmark("generator", "bench.perf.commands:generator", "the generator, against importing what it uses"),
     Benchmark("environments", "bench.perf.environments:cold_starts", "functions started cold, one and twenty at once"),
@@ -54,6 +55,8 @@ ALL: Final = (
     Benchmark("reference", "bench.perf.runs:reference", "10 million ticks: speed, requests, dollars, memory"),
     Benchmark("streams", "bench.perf.runs:streams", "2,000 concurrent streams"),
     Benchmark("naive", "bench.perf.runs:naive", "the naive design beside this one"),
+    Benchmark("parquet", "bench.perf.runs:parquet", "the reference ticks as one Parquet file", default=False),
+    Benchmark("soak", "bench.perf.runs:soak", "latencies of small objects at a constant rate", default=False),
     Benchmark(
         "scaling", "bench.perf.runs:scaling", "the reference workload at 1, 10 and 50 million ticks", default=False
     ),

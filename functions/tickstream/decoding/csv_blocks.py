@@ -20,6 +20,7 @@ from tickstream.decoding.plain_rows import (
     decode_rows,
     native_dtypes,
     native_ticks,
+    native_ticks_at_once,
 )
 from tickstream.rows import parse_csv_row
 
@@ -68,4 +69,5 @@ def _form(columns: tuple[str, ...], *, nanoseconds: bool, exponents: bool) -> Fo
         f'(?:{patterns[column]}|"{patterns[column]}")' if column in patterns else _IGNORED_PATTERN for column in columns
     )
     dtypes = native_dtypes(nanoseconds=nanoseconds, exponents=exponents)
-    return Form(rf"\A{','.join(fields)}\z", columns, dtypes, native_ticks)
+    at_once = native_ticks_at_once if nanoseconds and not exponents else None
+    return Form(rf"\A{','.join(fields)}\z", columns, dtypes, native_ticks, at_once=at_once)

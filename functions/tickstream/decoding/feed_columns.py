@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from tickstream.decoding.frames import PLAIN_DECIMAL_PATTERN, decimals_e9, narrowed, symbol_dtype
-from tickstream.decoding.plain_rows import NANOSECONDS_PATTERN
+from tickstream.decoding.minute_bars import TICK_SCHEMA
+from tickstream.decoding.plain_rows import NANOSECONDS_PATTERN, native_ticks_at_once
 from tickstream.errors import RowRejected
 from tickstream.feeds.documents import columns_of, required_columns_of, templates_of
 from tickstream.feeds.effects import QUARTER_S
@@ -23,7 +24,7 @@ from tickstream.feeds.templates import take_apart
 from tickstream.ticks import EARLIEST_NS, FRACTION_DIGITS, LATEST_NS, SYMBOL_PATTERN, Updates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from tickstream.feeds.description import Number, TableSchema
     from tickstream.feeds.effects import EffectRule
@@ -69,6 +70,19 @@ class FeedColumns:
         if tick.sequence and tick.sequence.template:
             found |= self._alone(tick.sequence.template, _SEQUENCE_PATTERN, pl.Int64())
         return found
+
+    def at_once(self, typed: Collection[str]) -> Callable[[pl.LazyFrame], pl.LazyFrame] | None:
+        """Return what makes ticks of columns while they are read; None unless all are typed and all that counts."""
+        tick = self._feed.tick
+        if tick.sequence or tick.sale_conditions or self.reader.has_kinds or tick.timestamp.unit != "ns":
+            return None
+        symbol = tick.symbol.templates[0] if tick.symbol else ""
+        templates = (symbol, tick.timestamp.template, tick.price.template, tick.size.template)
+        names = [take_apart(one).only_name for one in templates]
+        if not set(names) <= set(typed):
+            return None
+        ordered = [pl.col(name).alias(known) for known, name in zip(TICK_SCHEMA, names, strict=False) if name]
+        return lambda columns: native_ticks_at_once(columns.select(ordered))
 
     @property
     def of_few_texts(self) -> frozenset[str]:

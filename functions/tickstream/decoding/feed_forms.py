@@ -67,6 +67,7 @@ def _csv_form(columns: FeedColumns, layout: Layout, typed: Mapping[str, tuple[st
         separator=delimiter,
         quote=quote,
         newest_first=columns.reader.is_descending,
+        at_once=columns.at_once(typed),
     )
 
 

@@ -25,6 +25,7 @@ from tickstream.decoding.plain_rows import (
     decode_rows,
     native_dtypes,
     native_ticks,
+    native_ticks_at_once,
 )
 from tickstream.feeds.readers import column_key
 from tickstream.rows import ALIAS_OF_SIZE, joints, parse_json_row
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tickstream.rows import ParseRow
 
     type Finish = Callable[[pl.DataFrame], pl.DataFrame]
+    type AtOnce = Callable[[pl.LazyFrame], pl.LazyFrame]
 
 _BLANK: Final = r"[ \t\r]*"
 _NUMBER: Final = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
@@ -110,11 +112,12 @@ class _Native:
         """Say whether these are the columns of a row."""
         return sorted(columns) == sorted(FIELD_PATTERNS)
 
-    def form(self, patterns: Sequence[tuple[str, str]]) -> tuple[dict[str, pl.DataType], Finish]:
-        """Return how columns of these patterns are read, and what makes ticks of them."""
+    def form(self, patterns: Sequence[tuple[str, str]]) -> tuple[dict[str, pl.DataType], Finish, AtOnce | None]:
+        """Return how columns of these patterns are read, and what makes ticks of them, afterwards and at once."""
         nanoseconds = ("timestamp", FIELD_PATTERNS["timestamp"]) not in patterns
         exponents = any(pattern in {EXPONENT_PATTERN, _BARE_EXPONENT_PATTERN} for _, pattern in patterns)
-        return native_dtypes(nanoseconds=nanoseconds, exponents=exponents), native_ticks
+        at_once = native_ticks_at_once if nanoseconds and not exponents else None
+        return native_dtypes(nanoseconds=nanoseconds, exponents=exponents), native_ticks, at_once
 
     def __hash__(self) -> int:
         return hash(_Native)
@@ -148,8 +151,8 @@ class _OfFeed:
     def are_all(self, columns: Sequence[str]) -> bool:
         return len(set(columns)) == len(columns) and set(self._columns.required) <= set(columns)
 
-    def form(self, patterns: Sequence[tuple[str, str]]) -> tuple[dict[str, pl.DataType], Finish]:
-        return {column: pl.String() for column, _ in patterns if column}, self._columns.finish
+    def form(self, patterns: Sequence[tuple[str, str]]) -> tuple[dict[str, pl.DataType], Finish, AtOnce | None]:
+        return {column: pl.String() for column, _ in patterns if column}, self._columns.finish, None
 
 
 type _Names = _Native | _OfFeed
@@ -209,8 +212,9 @@ def _form(parts: _Parts, names: _Names) -> Form:
         return text
 
     columns = tuple(column or f"ignored {index}" for index, (_, column, _) in enumerate(values))
-    dtypes, finish = names.form([(column, pattern) for _, column, pattern in values if column])
+    dtypes, finish, at_once = names.form([(column, pattern) for _, column, pattern in values if column])
     pattern = rf"\A{pattern}{pl.escape_regex(closing)}\z"
     return Form(
-        pattern, columns, dtypes, finish, fields, _SEPARATOR.decode(), quote=None, newest_first=names.newest_first
-    )
+        pattern, columns, dtypes, finish, fields, _SEPARATOR.decode(), quote=None, newest_first=names.newest_first,
+        at_once=at_once,
+    )  # fmt: skip

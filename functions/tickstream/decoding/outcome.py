@@ -188,6 +188,13 @@ class Sink:
         self._add_trades(ticks.filter(good))
         return ~(good | no_tick)
 
+    def add_at_once(self, ticks: pl.LazyFrame, offsets: pl.Series) -> bool:
+        """Add the ticks of rows, read and folded in one pass; False, and nothing, unless each row is one for certain.
+
+        ticks: symbol, timestamp, price and size as `add_columns` wants them. offsets: of all rows.
+        """
+        return not self._pairs.taken_back and self.fold.add_at_once(ticks, plausible(), offsets)
+
     def _add_trades(self, trades: pl.DataFrame) -> None:
         """Add trades in columns, but for those that are taken back."""
         if self._pairs.taken_back:

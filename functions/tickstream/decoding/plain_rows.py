@@ -11,7 +11,7 @@ all, or makes another number of rows of them, they were not proven. Odd rows cos
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import polars as pl
 
@@ -26,7 +26,7 @@ from tickstream.decoding.frames import (
 from tickstream.ticks import FRACTION_DIGITS, SYMBOL_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tickstream.decoding.outcome import Limits, Sink
     from tickstream.rows import ParseRow
@@ -65,6 +65,7 @@ class Form:
     fields: makes rows that are joined by line feeds, the last without one, into CSV without a header.
     separator, quote: of that CSV.
     newest_first: whether rows stand in that order, so that a place decides between ticks of one nanosecond.
+    at_once: what `finish` does, while columns are read; None where it has to look at them first.
     """
 
     pattern: str
@@ -75,7 +76,7 @@ class Form:
     separator: str = ","
     quote: str | None = '"'
     newest_first: bool = False
-    exponents: bool = False
+    at_once: Callable[[pl.LazyFrame], pl.LazyFrame] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,37 +95,70 @@ def decode_rows(
     block: bytes, offsets: Callable[[pl.Series], pl.Series], reader: Reader, sink: Sink, limits: Limits
 ) -> None:
     """Decode a block of rows; the last may lack its line end. `offsets`: those in the object of places in the block."""
-    for at, piece in _pieces(block, 0):
-        sink.budget.check()
-        _decode_piece(piece, lambda starts, at=at: offsets(starts + at), reader, sink, limits)  # type: ignore[misc]
+    if not block:
+        return
+    sink.budget.check()
+    lines = _lines(block, MOST_LINES) if len(block) <= _MOST_BYTES else None
+    if lines is None and (cut := _middle(block)):
+        decode_rows(block[:cut], offsets, reader, sink, limits)
+        decode_rows(block[cut:], lambda places: offsets(places + cut), reader, sink, limits)
+    else:
+        _decode_lines(lines or _lines(block), offsets, reader, sink, limits)
 
 
-def _decode_piece(
-    block: bytes, offsets: Callable[[pl.Series], pl.Series], reader: Reader, sink: Sink, limits: Limits
+def _decode_lines(
+    lines: _Lines, offsets: Callable[[pl.Series], pl.Series], reader: Reader, sink: Sink, limits: Limits
 ) -> None:
-    frame = _lines(block)
+    block = lines.block
+    form = reader.form_of(_some(lines.row)) if lines.have_text else None
+    proven = _proven(lines.row, lines.length, lines.whole, form, limits) if form else None
+    if form and proven is not None and proven.all() and _add_at_once(lines, form, sink, offsets):
+        return
+    frame = lines.frame()
     # Blank lines are no rows, and may be millions.
-    left = frame if (frame["row"] != "").all() else frame.filter(pl.col("row") != "")
+    left = frame if lines.have_text else frame.filter(pl.col("row") != "")
     odd: list[pl.DataFrame] = []
     for turn in range(_MOST_FORMS):
         if not left.height or (turn and left.height < limits.few_rows):
             break
-        form = reader.form_of(left["row"].gather_every(max(1, left.height // _LOOKED_AT)).to_list())
-        if form is None:
+        if turn or form is None:
+            form = reader.form_of(_some(left["row"]))
+            proven = _proven(left["row"], left["length"], left["whole"], form, limits) if form else None
+        if form is None or proven is None:
             break
-        matches = pl.col("row").str.contains(form.pattern) & (pl.col("length") <= limits.row_bytes) & pl.col("whole")
-        # Streaming: on all cores, like everything here that looks at each byte.
-        proven = left.lazy().select(matches).collect(engine="streaming").to_series()
         before = left.height
-        lines, left = (left, left.clear()) if proven.all() else (left.filter(proven), left.filter(~proven))
-        if lines.height:
-            odd.append(_add(block if lines.height == frame.height else None, lines, form, sink, offsets))
-        if lines.height < before * _LEAST_SHARE:
+        found, left = (left, left.clear()) if proven.all() else (left.filter(proven), left.filter(~proven))
+        if found.height:
+            odd.append(_add(block if found.height == frame.height else None, found, form, sink, offsets))
+        if found.height < before * _LEAST_SHARE:
             break
     rest = pl.concat([*odd, left]).sort("start") if odd else left
     places = offsets(rest["start"]).to_list()
     for start, length, offset in zip(rest["start"].to_list(), rest["length"].to_list(), places, strict=True):
         sink.add_text_row(block[start : start + length], offset, reader.parse)
+
+
+def _some(rows: pl.Series) -> list[str]:
+    return rows.gather_every(max(1, rows.len() // _LOOKED_AT)).to_list()
+
+
+def _proven(rows: pl.Series, lengths: pl.Series, whole: pl.Series | None, form: Form, limits: Limits) -> pl.Series:
+    """Say which rows have a form, and are whole and no longer than a row may be."""
+    # Streaming: on all cores, like everything here that looks at each byte.
+    matches = rows.to_frame().lazy().select(pl.col("row").str.contains(form.pattern)).collect(engine="streaming")
+    found = matches.to_series()
+    if int(lengths.max() or 0) > limits.row_bytes:  # type: ignore[arg-type] # integers
+        found &= lengths <= limits.row_bytes
+    return found if whole is None else found & whole
+
+
+def _add_at_once(lines: _Lines, form: Form, sink: Sink, offsets: Callable[[pl.Series], pl.Series]) -> bool:
+    """Add the ticks of a block whose lines are all proven, in one pass; False, and nothing, where that cannot be."""
+    if form.at_once is None or form.newest_first or lines.block.endswith(b"\r"):
+        return False
+    scanned = pl.scan_csv(_csv_of(lines.block, form), **_options(form))
+    ticks = form.at_once(scanned.select(pl.col(f"{index}").alias(form.columns[index]) for index in _wanted(form)))
+    return sink.add_at_once(ticks, offsets(lines.starts()))
 
 
 def _add(
@@ -149,30 +183,36 @@ def _parse(block: bytes | None, rows: pl.Series, form: Form) -> pl.DataFrame | N
 
     None where polars does not make of them what was proven.
     """
-    if block is None or block.endswith(b"\r"):
-        text = rows.str.join("\n").item().encode()
-    else:
-        # Proven rows have no carriage return of their own.
-        text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
-        text = text.removesuffix(b"\n") if form.fields else text
-    wanted = [index for index, column in enumerate(form.columns) if column in form.dtypes]
+    text = rows.str.join("\n").item().encode() if block is None or block.endswith(b"\r") else block
     try:
-        parsed = pl.read_csv(
-            form.fields(text) if form.fields else text,
-            has_header=False,
-            # By position: the names of ignored columns are anything.
-            schema={f"{index}": form.dtypes.get(column, pl.String()) for index, column in enumerate(form.columns)},
-            columns=wanted,
-            separator=form.separator,
-            quote_char=form.quote,
-            empty_string_is_null=False,
-        )
+        parsed = pl.read_csv(_csv_of(text, form), columns=_wanted(form), **_options(form))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
     if parsed.height != rows.len() or any(parsed.null_count().row(0)):
         return None
     # One piece: rows are gathered by their numbers.
-    return form.finish(parsed.rename({f"{index}": form.columns[index] for index in wanted})).rechunk()
+    return form.finish(parsed.rename({f"{index}": form.columns[index] for index in _wanted(form)})).rechunk()
+
+
+def _wanted(form: Form) -> list[int]:
+    return [index for index, column in enumerate(form.columns) if column in form.dtypes]
+
+
+def _csv_of(text: bytes, form: Form) -> bytes:
+    """Make CSV without a header of proven rows, which have no carriage return of their own."""
+    text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
+    return form.fields(text.removesuffix(b"\n")) if form.fields else text
+
+
+def _options(form: Form) -> dict[str, Any]:
+    return {
+        "has_header": False,
+        # By position: the names of ignored columns are anything.
+        "schema": {f"{index}": form.dtypes.get(column, pl.String()) for index, column in enumerate(form.columns)},
+        "separator": form.separator,
+        "quote_char": form.quote,
+        "empty_string_is_null": False,
+    }
 
 
 def native_dtypes(*, nanoseconds: bool, exponents: bool) -> dict[str, pl.DataType]:
@@ -203,29 +243,58 @@ def native_ticks(parsed: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _pieces(block: bytes, at: int) -> Iterator[tuple[int, bytes]]:
-    """Cut a block between lines until no piece has too many of them, or too many bytes where it can be cut."""
-    if len(block) <= _MOST_BYTES and block.count(b"\n") <= MOST_LINES:
-        if block:
-            yield at, block
-        return
+def native_ticks_at_once(columns: pl.LazyFrame) -> pl.LazyFrame:
+    """Make ticks of columns that `native_dtypes` reads, with integers for timestamps and without exponents.
+
+    Sizes beyond 64 bits are null: then the columns have to be looked at.
+    """
+    decimals = (pl.col(name).to_physical().cast(pl.Int64, strict=False) for name in ("price", "size"))
+    return columns.select("symbol", "timestamp", *decimals)
+
+
+def _middle(block: bytes) -> int:
+    """Return the start of a line near the middle of a block, 0 where it is all one line."""
     half = len(block) // 2
     cut = block.find(b"\n", half) + 1
-    if not 0 < cut < len(block):
-        cut = block.rfind(b"\n", 0, half) + 1
-    if cut:
-        yield from _pieces(block[:cut], at)
-        yield from _pieces(block[cut:], at + cut)
-    else:
-        yield at, block
+    return cut if 0 < cut < len(block) else block.rfind(b"\n", 0, half) + 1
 
 
-def _lines(block: bytes) -> pl.DataFrame:
-    """Cut into physical lines.
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Physical lines of a block.
 
-    `row`: without its line end, LF or CR LF; `start` within the block; `length` in bytes without the LF; `whole`: the
-    row is what stands there, which a line that is no UTF-8 is not.
+    row: without its line end, LF or CR LF. length: in bytes, without the LF. whole: whether the row is what stands
+    there, which a line that is no UTF-8 is not; None where all are.
     """
+
+    block: bytes
+    row: pl.Series
+    length: pl.Series
+    whole: pl.Series | None
+
+    @property
+    def have_text(self) -> bool:
+        """Whether no line is blank."""
+        # A blank line may have a CR.
+        return int(self.length.min() or 0) > 1 or bool((self.row != "").all())  # type: ignore[arg-type] # integers
+
+    def starts(self) -> pl.Series:
+        """Return where each begins within the block."""
+        ends = self.length.cum_sum().alias("start") + pl.int_range(self.length.len(), dtype=pl.Int64, eager=True)
+        return ends - self.length
+
+    def frame(self) -> pl.DataFrame:
+        """Return all of it as columns, with `start`."""
+        whole = pl.lit(value=True) if self.whole is None else self.whole
+        return pl.DataFrame([self.row, self.length, self.starts()]).with_columns(whole=whole)
+
+
+@overload
+def _lines(block: bytes) -> _Lines: ...
+@overload
+def _lines(block: bytes, most: int) -> _Lines | None: ...
+def _lines(block: bytes, most: int | None = None) -> _Lines | None:
+    """Cut into physical lines; None where there are more than `most`."""
     whole: pl.Series | None = None
     text, measured = block, block
     if not block.isascii():
@@ -233,7 +302,9 @@ def _lines(block: bytes) -> pl.DataFrame:
             block.decode()
         except UnicodeDecodeError:
             text, measured = block.decode(errors="replace").encode(), block.translate(_ASCII_ONLY)
-    row = pl.read_lines(text, name="row")["row"]
+    row = pl.read_lines(text, name="row", n_rows=most and most + 1)["row"]
+    if most is not None and row.len() > most:
+        return None
     length = row.str.len_bytes()
     if text is not block:
         whole = ~row.str.contains(_REPLACED, literal=True)
@@ -246,7 +317,4 @@ def _lines(block: bytes) -> pl.DataFrame:
     elif dropped_bytes:
         lines = pl.Series("line", [measured.decode()]).str.split("\n").explode()
         length = (lines.head(-1) if block.endswith(b"\n") else lines).str.len_bytes()
-    length = length.cast(pl.Int64).alias("length")
-    return pl.DataFrame([row, length]).with_columns(
-        start=(length + 1).cum_sum() - length - 1, whole=pl.lit(value=True) if whole is None else whole
-    )
+    return _Lines(block, row, length.cast(pl.Int64).alias("length"), whole)

@@ -31,6 +31,7 @@ PROJECT_PACKAGES = {"file_processing", "market_analytics", "operations", "servic
 DECODERS = {("market-analytics", "DataProcessor"), ("file-processing", "DataProcessor")}
 INDEXERS = {("market-analytics", "DataIndexer"), ("market-analytics", "DataProcessor")}
 READERS = DECODERS | INDEXERS | {("market-analytics", "DataIngestion"), ("file-processing", "FileValidator")}
+PACKERS = {("market-analytics", name) for name in ("DataAggregator", "DataRevision", "DataQuery")}
 FEEDS_NEED = ("backports_zstd", "ijson", "msgspec", "tzdata")
 
 
@@ -166,6 +167,8 @@ def test_a_bundle_holds_its_own_code_only(pipeline: str, built: BuiltBundles) ->
             expected |= {"indexed_gzip", "indexed_gzip-1.0.dist-info"}
         if (pipeline, bundle.name) in READERS:
             expected |= {name + end for name in FEEDS_NEED for end in ("", "-1.0.dist-info")}
+        if (pipeline, bundle.name) in PACKERS:
+            expected |= {"msgspec", "msgspec-1.0.dist-info"}
         if (pipeline, bundle.name) == ("market-analytics", "DataQuery"):
             expected |= {"tzdata", "tzdata-1.0.dist-info"}
             assert "tickstream/sessions/exchanges.json" in names

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -156,6 +157,31 @@ def test_packed_bars_merge_like_bars(placed: Placed, part_of: list[int], data: s
     packed = merge_packed(data.draw(st.permutations([encode_bars(()), *map(encode_bars, groups)])))
     assert decode_bars(packed) == merge_bars(*groups)
     assert merge_packed([packed]) == packed
+
+
+@given(PLACED_TICKS, st.lists(st.integers(0, 20), max_size=4), st.data())
+def test_packed_bars_of_ranges_that_follow_each_other_merge_like_bars(
+    placed: Placed, cuts: list[int], data: st.DataObject
+) -> None:
+    """Ranges that are cut anywhere, in the middle of a minute too, give the bars of all their ticks in any order."""
+    in_turn = sorted(single_bars(placed), key=lambda bar: bar.begin_ns)
+    bounds = [0, *sorted(cuts), len(in_turn)]
+    groups = [merge_bars(in_turn[begin:end]) for begin, end in pairwise(bounds)]
+    packed = merge_packed(data.draw(st.permutations([encode_bars(group) for group in groups])))
+    assert decode_bars(packed) == merge_bars(in_turn)
+    assert merge_packed([packed]) == packed
+
+
+def test_a_source_that_is_not_in_the_table_is_refused() -> None:
+    """Bars that name a source beyond their table do not get another one."""
+    places = {("a.csv", "", 0): (START_NS, 1, 1, 0, Updates.ALL), ("b.csv", "", 0): (START_NS, 2, 1, 0, Updates.ALL)}
+    packed = encode_bars(merge_bars(single_bars(places)))
+    table, *columns = json.loads(zlib.decompress(packed[1:]))
+    assert len(table) == 2
+    damaged = packed[:1] + zlib.compress(json.dumps([table, *columns[:-2], [1, 0], [1, 2]]).encode())
+    for read in (decode_bars, lambda one: merge_packed([one]), lambda one: merge_packed([encode_bars(()), one])):
+        with pytest.raises(MalformedItem):
+            read(damaged)
 
 
 @pytest.mark.parametrize(
