@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.__main__ import main
-from bench.perf import commands, decoding, environments, feeds, packed
+from bench.perf import bars, commands, decoding, environments, feeds, packed
 from bench.perf.figures import Better
 from tickstream.decoding import decode_span
 
@@ -30,6 +30,7 @@ def made_once() -> Iterator[None]:
         native, all_of_them = cache(decoding.native_sample), cache(feeds.samples)
         patch.setattr(decoding, "native_sample", native)
         patch.setattr(feeds, "native_sample", native)
+        patch.setattr(bars, "native_sample", native)
         patch.setattr(feeds, "samples", all_of_them)
         yield
 
@@ -37,7 +38,7 @@ def made_once() -> Iterator[None]:
 def test_decoding_is_measured_against_bare_polars_on_the_same_rows() -> None:
     """Both sides read one range of whole rows; each repeat gives one ratio."""
     ratio, speed = decoding.measure(2)
-    assert (ratio.goal, ratio.better, len(ratio.samples)) == (0.7, Better.MORE, 2)
+    assert (ratio.goal, ratio.better, len(ratio.samples)) == (0.8, Better.MORE, 2)
     assert min(*ratio.samples, *speed.samples) > 0
     sample = decoding.native_sample()
     assert sample.content[sample.span.end - 1 : sample.span.end] == b"\n"
@@ -57,10 +58,11 @@ def test_feeds_are_measured_on_the_very_ticks_of_the_native_range() -> None:
 
 
 def test_feeds_have_a_ratio_each_repeat_and_a_goal() -> None:
-    """The goals are those of the contract: 0.8 of a native file, with local times 0.6, with sale conditions 0.85."""
+    """The goals: 0.8 of a native file, with local times 0.6 of it and of bare polars, with sale conditions 0.85."""
     figures = feeds.measure(1)
     assert [(figure.goal, figure.better, len(figure.samples)) for figure in figures] == [
         (0.8, Better.MORE, 1),
+        (0.6, Better.MORE, 1),
         (0.6, Better.MORE, 1),
         (0.85, Better.MORE, 1),
     ]
@@ -73,6 +75,14 @@ def test_packed_ranges_are_measured_against_their_own_text() -> None:
     assert [figure.goal for figure in figures] == [0.7, 0.7, 0.4, 0.05]
     assert [figure.better for figure in figures] == [*[Better.MORE] * 3, Better.LESS]
     assert all(figure.samples[0] > 0 for figure in figures)
+
+
+def test_bars_are_measured_in_the_slices_of_ranges_and_in_an_answer() -> None:
+    """Each of the four takes CPU, and the answer is one of all bars of a day."""
+    figures = bars.measure(1)
+    assert [figure.goal for figure in figures] == [None, None, None, 15.0]
+    assert all(figure.better is Better.LESS and figure.samples[0] > 0 for figure in figures)
+    assert figures[-1].about.startswith("420 bars")
 
 
 def _without_order(bar: Bar) -> tuple[int | None, ...]:
