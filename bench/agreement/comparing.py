@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from rich.table import Table
 
 from bench.agreement.differences import EXPLAINED, NOT_DONE, Difference, differences
 from bench.agreement.engines import why_not_there
-from bench.report.result import read_result
+from bench.files import write_whole
+from bench.report.html import write_report
+from bench.report.result import EngineOpinion, read_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +34,7 @@ _TIMEOUT_S: Final = 900.0
 class Opinion:
     """What came of one engine. absent: why it was not asked. broken: why its run gave no result. hung: it did not end.
 
-    failed: checks of its own verdict that are red. different: from the first engine that has answers.
+    failed: checks of its own verdict that are red. result: the file of its run. different: from the first one's answers.
     """
 
     engine: str
@@ -40,6 +43,7 @@ class Opinion:
     hung: bool = False
     failed: tuple[str, ...] = ()
     answers: Mapping[str, Mapping[str, Any]] | None = None
+    result: Path | None = None
     items: int = 0
     different: list[Difference] = field(default_factory=list)
 
@@ -58,6 +62,14 @@ class Opinion:
         """Whether nothing of it is left to be looked at."""
         return self.agrees or bool(self.absent) or bool(self.reason)
 
+    def row(self) -> EngineOpinion:
+        """Return it as a row of a table."""
+        verdict = self.absent or self.broken or (f"FAILED: {', '.join(self.failed)}" if self.failed else "PASSED")
+        conclusion = "agrees" if self.agrees else self.reason or ("" if self.absent else "NOT EXPLAINED")
+        return EngineOpinion(
+            engine=self.engine, verdict=verdict, items=self.items, different=len(self.different), conclusion=conclusion
+        )
+
     def facts(self) -> dict[str, Any]:
         """Return it in plain JSON."""
         return {
@@ -72,9 +84,12 @@ class Opinion:
 
 
 def opinions(
-    engines: Sequence[Engine], pythons: Mapping[str, Path], options: Sequence[str], reporter: Reporter
+    engines: Sequence[Engine], pythons: Mapping[str, Path], options: Sequence[str], results: Path, reporter: Reporter
 ) -> list[Opinion]:
-    """Make a run on each engine that is there, and compare. options: of `bench run`, the same for each."""
+    """Make a run on each engine that is there, and compare.
+
+    options: of `bench run`, the same for each. results: where the first one's result and report go, with all of them.
+    """
     found: list[Opinion] = []
     with tempfile.TemporaryDirectory(prefix="tickstream-agree-") as folder:
         for engine in engines:
@@ -84,12 +99,24 @@ def opinions(
             python = pythons.get(engine.name, engine.default_python())
             with reporter.phase(engine.name):
                 found.append(_asked(engine, python, options, Path(folder, engine.name)))
-    answered = [one for one in found if one.answers is not None]
-    for one in answered:
-        one.items = sum(map(len, (one.answers or {}).values()))
-        if one is not answered[0]:
-            one.different = list(differences(answered[0].answers or {}, one.answers or {}))
+        answered = [one for one in found if one.answers is not None]
+        for one in answered:
+            one.items = sum(map(len, (one.answers or {}).values()))
+            if one is not answered[0]:
+                one.different = list(differences(answered[0].answers or {}, one.answers or {}))
+        if answered and answered[0].result is not None:
+            reporter.line(f"report: {_reported(answered[0].result, found, results)}")
     return found
+
+
+def _reported(result: Path, found: Sequence[Opinion], results: Path) -> Path:
+    """Keep a run's folder with what all engines answered; return its report."""
+    folder = results / result.parent.name
+    shutil.copytree(result.parent, folder)
+    fields = json.loads(result.read_bytes())
+    fields["agreement"] = [one.row().model_dump() for one in found]
+    write_whole(folder / result.name, json.dumps(fields, indent=2) + "\n")
+    return write_report(folder)
 
 
 def _asked(engine: Engine, python: Path, options: Sequence[str], folder: Path) -> Opinion:
@@ -110,7 +137,7 @@ def _asked(engine: Engine, python: Path, options: Sequence[str], folder: Path) -
     checks = read_result(results[0]).verdict.checks
     failed = tuple(check.name for check in checks if not check.passed)
     document = json.loads(answers.read_text(encoding="utf-8")) if answers.is_file() else None
-    return Opinion(engine.name, failed=failed, answers=document)
+    return Opinion(engine.name, failed=failed, answers=document, result=results[0])
 
 
 def table_of(found: Sequence[Opinion]) -> Table:
@@ -118,10 +145,8 @@ def table_of(found: Sequence[Opinion]) -> Table:
     drawn = Table(title="Engines", title_justify="left")
     for name in ("engine", "its own verdict", "answers", "different", "so"):
         drawn.add_column(name, overflow="fold")
-    for one in found:
-        verdict = one.absent or one.broken or (f"FAILED: {', '.join(one.failed)}" if one.failed else "PASSED")
-        so = "agrees" if one.agrees else one.reason or ("" if one.absent else "NOT EXPLAINED")
-        drawn.add_row(one.engine, verdict, f"{one.items:,}", f"{len(one.different):,}", so)
+    for row in (one.row() for one in found):
+        drawn.add_row(row.engine, row.verdict, f"{row.items:,}", f"{row.different:,}", row.conclusion)
     return drawn
 
 

@@ -35,6 +35,13 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--python", action="append", default=[], metavar="ENGINE=PATH", help="its interpreter (default: tox's)"
     )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("bench/results"),
+        metavar="DIR",
+        help="of the report (default: %(default)s)",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="where all differences go, as JSON")
 
 
@@ -50,7 +57,7 @@ def _work(options: argparse.Namespace) -> int:
         if (value := getattr(options, name)) is not None:
             run += [f"--{name}", str(value)]
     reporter = Reporter()
-    found = opinions(engines, pythons, run, reporter)
+    found = opinions(engines, pythons, run, options.results, reporter)
     if options.out is not None:
         write_whole(options.out, json.dumps([one.facts() for one in found], indent=2) + "\n")
     return 0 if say(found, reporter) else 1

@@ -236,6 +236,16 @@ class FaultResult(_Part):
     marks: tuple[FaultMark, ...] = ()
 
 
+class EngineOpinion(_Part):
+    """What an engine made of the same run: its own verdict, how many items it answered, how many unlike the first's."""
+
+    engine: str
+    verdict: str
+    items: NonNegativeInt
+    different: NonNegativeInt
+    conclusion: str
+
+
 class Result(_Part):
     """One run, read back. None and empty stand for what its target or its pipeline does not measure."""
 
@@ -273,6 +283,8 @@ class Result(_Part):
     predicted_usd: dict[str, str] | None = None
     billed: dict[str, Any] | None = None
     stack: str | None = None
+    #: Of a run that `bench agree` made: all engines, this run's first.
+    agreement: tuple[EngineOpinion, ...] = ()
     verdict: VerdictResult
 
     @property

@@ -19,6 +19,7 @@ from bench.agreement.differences import differences
 from bench.agreement.engines import ENGINES, chosen, pythons_of, why_not_there
 from bench.errors import TargetError
 from bench.report.console import Reporter
+from bench.report.result import read_result
 from tests.unit.bench.report.result_sample import market_result
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def made(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], failed: Seque
 
     monkeypatch.setattr(comparing, "_asked", asked)
     monkeypatch.setattr(comparing, "why_not_there", lambda *_: "")
-    return opinions(ENGINES, {}, ["--workload", "smoke"], reporter()[0])
+    return opinions(ENGINES, {}, ["--workload", "smoke"], Path("nowhere"), reporter()[0])
 
 
 def test_engines_that_agree_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,6 +145,29 @@ def test_a_run_is_made_with_the_engines_own_options(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(subprocess, "run", run)
     found = comparing._asked(ENGINES[2], Path("/python"), ["--workload", "smoke"], tmp_path / "run")
     assert (found.failed, found.answers) == (("bars",), ANSWERS)
+
+
+def test_the_report_of_the_first_run_has_what_all_engines_answered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A table of engines stands in it, also of the one that was not there; its result is read back."""
+
+    def asked(engine: Any, _python: Path, _options: Sequence[str], folder: Path) -> Opinion:
+        run = folder / "20260105T143000Z-1"
+        run.mkdir(parents=True)
+        (run / "result.json").write_text(json.dumps(market_result()))
+        answers = ANSWERS if engine.name == "localstack" else {"bars": {}, "rejects": {}}
+        return Opinion(engine.name, answers=answers, result=run / "result.json")
+
+    monkeypatch.setattr(comparing, "_asked", asked)
+    monkeypatch.setattr(comparing, "why_not_there", lambda engine, _: "not here" * (engine.name == "ministack"))
+    opinions(ENGINES, {}, [], tmp_path / "results", reporter()[0])
+    folder = tmp_path / "results" / "20260105T143000Z-1"
+    rows = [(one.engine, one.verdict, one.different) for one in read_result(folder).agreement]
+    assert rows == [("localstack", "PASSED", 0), ("localemu", "PASSED", 2), ("ministack", "not here", 0)]
+    page = (folder / "report.html").read_text()
+    assert "The same run on other engines" in page
+    assert "NOT EXPLAINED" in page
 
 
 @pytest.mark.parametrize("text", ["moto", "localemu", "moto=/x"])
