@@ -34,7 +34,7 @@ _TIMEOUT_S: Final = 900.0
 class Opinion:
     """What came of one engine. absent: why it was not asked. broken: why its run gave no result. hung: it did not end.
 
-    failed: checks of its own verdict that are red. result: the file of its run. different: from the first one's answers.
+    failed: red checks of its own verdict. result: the file of its run. different: from the first one's answers.
     """
 
     engine: str
