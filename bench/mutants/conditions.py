@@ -129,6 +129,8 @@ NEVER_WRITTEN: Final = Condition(
         "bars through GET /bars",
         "bars of longer intervals",
         "bars of sessions",
+        "minutes without a trade",
+        "GET /symbols",
         "receipts",
         "GET /ingest",
         "dead-letter queues",
