@@ -33,7 +33,7 @@ __all__ = [
 DEFAULT: Final = "market-day"
 
 #: The pipeline's range size, unless it is given another: the template's default of `RangeBytes`.
-RANGE_BYTES: Final = 16_777_216
+RANGE_BYTES: Final = 33_554_432
 _FILES: Final = resources.files(__name__)
 _SUFFIX: Final = ".toml"
 

@@ -57,7 +57,7 @@ ROLLING_UP: Final = 0
 SURVEYING: Final = 2
 
 #: A pass begins when a look finds nobody new, and after 2.4 s at the latest: rollups are that much staler, bars are
-#: not. A range of 16 MiB takes most of a second: who looks sooner finds nobody between two of them, and rolls up twice.
+#: not. A range of 32 MiB takes a second: who looks sooner finds nobody between two of them, and rolls up twice.
 COALESCE_LOOK_S: Final = 0.8
 COALESCE_LOOKS: Final = 3
 

@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from market_analytics.data_processor_ranges import Writes
     from tickstream.ingests import Source
 
-#: No range is begun with less time than this. CPU seconds on one core for 16 MiB: 0.3 for ordinary ticks, 3 for a
-#: million bad rows, of which no range may have more, 3.4 where every row is odd but right, and 5 where there are
+#: No range is begun with less time than this. CPU seconds on one core for 32 MiB: 0.5 for ordinary ticks, 8 for a
+#: million bad rows, of which no range may have more, 5 to 10 where every row is odd but right, and 5 where there are
 #: 250,000 hours of symbols, the most that a range may have. To write those takes 10,000 requests: another 12.
 SECONDS_A_RANGE: Final = 20.0
 #: Ranges of so many bytes of text share their writes. Each row may be a symbol-hour of its own: ten ranges of this size

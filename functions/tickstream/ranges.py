@@ -21,7 +21,7 @@ from tickstream.parquet.footer import Footer
 #: More would make the manifest outgrow its item.
 MAX_RANGES: Final = 10_000
 #: Of Parquet, whose rows may take no bytes at all: 60 million equal ones are 96 KB. One core folds as many in a second
-#: or two; 16 MiB of real trades are half as many.
+#: or two; 32 MiB of real trades are about as many.
 MAX_RANGE_ROWS: Final = 4_000_000
 #: What the columns of a Parquet range take unpacked, and a gzipped object.
 MAX_UNPACKED_BYTES: Final = 256 << 20

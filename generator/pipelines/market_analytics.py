@@ -89,7 +89,7 @@ def build(environment: Environment, tags: Sequence[str] = ()) -> Template:
     )
     runtime = common_runtime(stack, memory_mb=MEMORY_MB)
     range_bytes = stack.number(
-        "RangeBytes", 16 * 1024 * 1024, minimum=1024, text="Bytes of an object that one message points to"
+        "RangeBytes", 32 * 1024 * 1024, minimum=1024, text="Bytes of an object that one message points to"
     )
     compaction = stack.number(
         "CompactionThreshold", 1000, minimum=2, maximum=2000, text="Slices of an hour that are merged into a segment"

@@ -50,7 +50,7 @@ TICK_COLUMNS: Final = (
     "updates_high_low",
     "updates_volume",
 )
-_RANGE_BYTES: Final = 16 << 20
+_RANGE_BYTES: Final = 32 << 20
 #: Of a file that is larger, so many ranges are read: it is to take seconds.
 SAMPLED_BYTES: Final = 256 << 20
 SAMPLED_RANGES: Final = 5

@@ -60,7 +60,7 @@ class Limits:
     few_rows: int = 500
     gzip_members: int = 4_000_000
     idle_bytes: int = 64 << 20
-    strict_work: int = 96 << 20
+    strict_work: int = 112 << 20
     cpu_s: float = 15.0
 
 
