@@ -219,8 +219,7 @@ def parse_tick(fields: Mapping[str, str]) -> Tick:
 
 def format_scaled(value: int, digits: int = FRACTION_DIGITS) -> str:
     """Write an integer of 10^-digits as a plain decimal without trailing zeros: 187500000000 is `187.5`."""
-    sign = "-" if value < 0 else ""
-    whole, fraction = divmod(abs(value), 10**digits)
-    if not fraction:
-        return f"{sign}{whole}"
-    return f"{sign}{whole}.{fraction:0{digits}d}".rstrip("0")
+    # By its digits: an answer of a day of bars writes three thousand, and a division takes twice as long.
+    text = str(abs(value)).rjust(digits + 1, "0")
+    plain = f"{text[:-digits]}.{text[-digits:]}".rstrip("0").rstrip(".")
+    return f"-{plain}" if value < 0 else plain

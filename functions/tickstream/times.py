@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 def iso_8601(timestamp_ns: int) -> str:
     """Write Unix nanoseconds as UTC, with as many digits of the second as it takes (none, or up to nine)."""
     seconds, fraction = divmod(timestamp_ns, 10**9)
-    whole = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    # Not strftime, which takes twice as long; without the offset, which is none.
+    whole = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
     return f"{whole}.{fraction:09d}".rstrip("0") + "Z" if fraction else f"{whole}Z"
 
 
