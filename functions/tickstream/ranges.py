@@ -25,6 +25,9 @@ MAX_RANGES: Final = 10_000
 MAX_RANGE_ROWS: Final = 4_000_000
 #: What the columns of a Parquet range take unpacked, and a gzipped object.
 MAX_UNPACKED_BYTES: Final = 256 << 20
+#: A packed object of so many bytes is indexed, however large ranges are: its text may be more than one range can have.
+#: Market data are packed five to fifteen times.
+MOST_PACKED_BYTES: Final = MAX_UNPACKED_BYTES // 16
 #: A range of so much text is large. It is some ten thousand rows, each of which may be a write.
 LARGE_TEXT_BYTES: Final = 1 << 20
 #: What is packed is so many times as much text: market data are five to fifteen times.
@@ -52,7 +55,7 @@ def has_large_ranges(manifest: Manifest) -> bool:
 def is_to_be_indexed(source: Source, layout: Layout, range_bytes: int) -> bool:
     """Say whether an object is packed, and large enough that an index is worth its making."""
     is_packed = layout.container is not Container.PLAIN and layout.format in {Format.CSV, Format.JSON_LINES}
-    return is_packed and source.size_bytes >= index_step_bytes(range_bytes)
+    return is_packed and source.size_bytes >= min(index_step_bytes(range_bytes), MOST_PACKED_BYTES)
 
 
 def index_step_bytes(range_bytes: int) -> int:

@@ -13,7 +13,13 @@ from services.memory_table import MemoryTable
 from tests.unit.market_analytics.ingestion_world import NOW_MS, RANGE_BYTES, Outbox, ingest
 from tickstream.ingests import Container, Format, Layout, Manifest, Source, Span
 from tickstream.packed_index import LEAST_STEP_BYTES
-from tickstream.ranges import LARGE_TEXT_BYTES, has_large_ranges, is_to_be_indexed
+from tickstream.ranges import (
+    LARGE_TEXT_BYTES,
+    MAX_UNPACKED_BYTES,
+    MOST_PACKED_BYTES,
+    has_large_ranges,
+    is_to_be_indexed,
+)
 
 MIB = 1 << 20
 #: Beyond what an object may have.
@@ -107,3 +113,13 @@ def test_the_processor_puts_messages_back_where_they_came_from(
     context: Any = Context()
     data_processor.handler({"Records": [{"eventSourceARN": arn}]}, context)
     assert given_queue == [url]
+
+
+@pytest.mark.parametrize("range_bytes", [32 << 20, 1 << 30])
+def test_a_packed_object_whose_text_one_range_may_not_hold_is_indexed(range_bytes: int) -> None:
+    """However large ranges are: of 16 MiB packed the text may be more than the 256 MiB that one range may unpack."""
+    layout = Layout(Format.CSV, container=Container.GZIP, columns=("symbol",), data_start=0)
+    for size_bytes, indexed in ((MOST_PACKED_BYTES - 1, False), (MOST_PACKED_BYTES, True)):
+        source = Source("bucket", "key.csv.gz", "1", "0" * 32, size_bytes)
+        assert is_to_be_indexed(source, layout, range_bytes) is indexed
+    assert 16 * MOST_PACKED_BYTES == MAX_UNPACKED_BYTES
