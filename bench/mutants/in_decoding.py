@@ -20,6 +20,9 @@ _PLAIN: Final = "tickstream/decoding/plain_rows.py"
 _JSON: Final = "tickstream/decoding/json_lines.py"
 _FOLD: Final = "tickstream/decoding/fold.py"
 _FOLDED: Final = "tickstream/decoding/folded.py"
+_MINUTE_BARS: Final = "tickstream/decoding/minute_bars.py"
+#: Nothing is folded at once: for what is broken in the way that looks at columns first.
+_NEVER_AT_ONCE: Final = Edit(_PLAIN, "    if form.at_once is None or", "    if True or form.at_once is None or")
 
 CUTTING: Final = (
     Mutant(
@@ -77,11 +80,12 @@ COUNTING: Final = (
         "content-deduplicated",
         "ticks that are equal in every field are taken for duplicates",
         (
+            _NEVER_AT_ONCE,
             Edit(
                 _FOLD,
-                "        for some in ticks.iter_slices(_MAX_ROWS):\n",
+                "        for some in ticks.iter_slices(MAX_ROWS):\n",
                 '        ticks = ticks.unique(["symbol", "timestamp", "price", "size"], maintain_order=True)\n'
-                "        for some in ticks.iter_slices(_MAX_ROWS):\n",
+                "        for some in ticks.iter_slices(MAX_ROWS):\n",
             ),
         ),
         (_STORED, _RECEIPTS),
@@ -90,11 +94,12 @@ COUNTING: Final = (
         "keyed-by-symbol-and-timestamp",
         "of several ticks of a symbol at one timestamp the last one replaces the others",
         (
+            _NEVER_AT_ONCE,
             Edit(
                 _FOLD,
-                "        for some in ticks.iter_slices(_MAX_ROWS):\n",
+                "        for some in ticks.iter_slices(MAX_ROWS):\n",
                 '        ticks = ticks.unique(["symbol", "timestamp"], keep="last", maintain_order=True)\n'
-                "        for some in ticks.iter_slices(_MAX_ROWS):\n",
+                "        for some in ticks.iter_slices(MAX_ROWS):\n",
             ),
         ),
         (_STORED, _RECEIPTS),
@@ -129,9 +134,14 @@ COUNTING: Final = (
         "the sum of price times size is a 64-bit float",
         (
             Edit(
-                _FOLD,
+                _MINUTE_BARS,
                 'lower.sum().alias("lower")',
                 'lower.sum().cast(pl.Float64).cast(pl.Int128).alias("lower")',
+            ),
+            Edit(
+                _MINUTE_BARS,
+                'wide.sum().alias("notional")',
+                'wide.sum().cast(pl.Float64).cast(pl.Int128).alias("notional")',
             ),
         ),
         (_STORED,),
@@ -151,13 +161,19 @@ COUNTING: Final = (
     Mutant(
         "volumes-of-64-bits",
         "the sum of large sizes wraps around",
-        (Edit(_FOLD, '<= _INT64_MAX else pl.col("size").cast(pl.Int128)', '<= _INT64_MAX else pl.col("size")'),),
+        (
+            Edit(_MINUTE_BARS, '<= INT64_MAX else pl.col("size").cast(pl.Int128)', '<= INT64_MAX else pl.col("size")'),
+            Edit(_MINUTE_BARS, "if largest * rows > INT64_MAX or ", "if "),
+        ),
         (_STORED,),
     ),
     Mutant(
         "notionals-of-128-bits",
         "the product of a large price and a large size wraps around",
-        (Edit(_FOLD, "* ticks.height <= _INT128_MAX:", "* ticks.height:"),),
+        (
+            Edit(_MINUTE_BARS, "* ticks.height <= INT128_MAX:", "* ticks.height:"),
+            Edit(_MINUTE_BARS, " or highest * largest * rows > INT128_MAX", ""),
+        ),
         (_STORED,),
     ),
     Mutant(
@@ -165,9 +181,14 @@ COUNTING: Final = (
         "two symbols that differ in case only are one",
         (
             Edit(
-                _FOLD,
-                "symbol.gather(begin_row).cast(pl.String),",
-                "symbol.gather(begin_row).cast(pl.String).str.to_uppercase(),",
+                _MINUTE_BARS,
+                '["symbol"].gather(folded[begin] % MAX_ROWS).cast(pl.String),',
+                '["symbol"].gather(folded[begin] % MAX_ROWS).cast(pl.String).str.to_uppercase(),',
+            ),
+            Edit(
+                _MINUTE_BARS,
+                '        pl.col("symbol").cast(pl.String),\n',
+                '        pl.col("symbol").cast(pl.String).str.to_uppercase(),\n',
             ),
         ),
         (_STORED,),
@@ -177,9 +198,14 @@ COUNTING: Final = (
         "sizes are rounded up to whole shares",
         (
             Edit(
-                _FOLD,
+                _MINUTE_BARS,
                 'size.sum().alias("volume")',
                 '((size + 10**9 - 1) // 10**9 * 10**9).sum().alias("volume")',
+            ),
+            Edit(
+                _MINUTE_BARS,
+                'pl.col("size").sum().alias("volume")',
+                '((pl.col("size") + 10**9 - 1) // 10**9 * 10**9).sum().alias("volume")',
             ),
         ),
         (_STORED,),
@@ -188,10 +214,11 @@ COUNTING: Final = (
         "ties-reordered",
         "ticks of one timestamp within an object change places",
         (
+            _NEVER_AT_ONCE,
             Edit(
-                _FOLD,
-                '    symbol = ticks["symbol"]\n',
-                '    ticks = ticks.reverse()\n    symbol = ticks["symbol"]\n',
+                _MINUTE_BARS,
+                '    if ticks["symbol"].dtype == pl.String:\n',
+                '    ticks = ticks.reverse()\n    if ticks["symbol"].dtype == pl.String:\n',
             ),
         ),
         (_STORED,),

@@ -8,7 +8,7 @@ from bench.mutants.mutant import Edit, Mutant
 
 _STORED: Final = "bars in DynamoDB"
 _RECEIPTS: Final = "receipts"
-_FOLD: Final = "tickstream/decoding/fold.py"
+_MINUTE_BARS: Final = "tickstream/decoding/minute_bars.py"
 _EFFECTS: Final = "tickstream/feeds/effects.py"
 _READERS: Final = "tickstream/feeds/readers.py"
 _SINK: Final = "tickstream/decoding/outcome.py"
@@ -19,19 +19,19 @@ EFFECTS: Final = (
     Mutant(
         "ineligible-print-sets-low",
         "prints that may set no high and no low do so if they count as volume: odd lots, for one",
-        (Edit(_FOLD, "(Updates.HIGH_LOW, extremes)", "(Updates.VOLUME, extremes)"),),
+        (Edit(_MINUTE_BARS, "(Updates.HIGH_LOW, extremes)", "(Updates.VOLUME, extremes)"),),
         (_STORED,),
     ),
     Mutant(
         "ineligible-print-moves-close",
         "prints that set high and low open and close too: derivatively priced ones, for one",
-        (Edit(_FOLD, "(Updates.OPEN_CLOSE, ends)", "(Updates.HIGH_LOW, ends)"),),
+        (Edit(_MINUTE_BARS, "(Updates.OPEN_CLOSE, ends)", "(Updates.HIGH_LOW, ends)"),),
         (_STORED,),
     ),
     Mutant(
         "official-close-counted-twice",
         "the official close counts as volume, beside the auction that it speaks of",
-        (Edit(_FOLD, 'pl.when(_may(Updates.VOLUME)).then("size").otherwise(0)', 'pl.col("size")'),),
+        (Edit(_MINUTE_BARS, 'pl.when(_may(Updates.VOLUME)).then("size").otherwise(0)', 'pl.col("size")'),),
         (_STORED,),
     ),
     Mutant(
@@ -51,7 +51,7 @@ EFFECTS: Final = (
         "a minute in which no print may set a price is left out of the bars",
         (
             Edit(
-                _FOLD,
+                _MINUTE_BARS,
                 "    # Null where no tick may set open and close.\n",
                 '    folded = folded.filter(pl.col("first").is_not_null())\n',
             ),
