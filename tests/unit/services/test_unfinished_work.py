@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,24 +16,43 @@ from services.queue import MAX_UNFINISHED, History, Queue, url_of_source
 from tests.unit.services.test_services import SOON, item, received, scripted
 from tickstream.errors import WritesUnfinished
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Until(Deadline):
+    """One that passes when something has happened, however slow the machine is."""
+
+    happened: Callable[[], bool]
+
+    def remaining_s(self) -> float:
+        """See Deadline."""
+        return 0.0 if self.happened() else 600.0
+
 
 class OneByOne:
-    """BatchWriteItem that is asked by one thread at a time, and throttles from some request on."""
+    """BatchWriteItem that is asked by one thread at a time, and throttles from some request on.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, throttled_from: int, deadline: Deadline) -> None:
+    deadline: of the work; that it is throttled for the first time is one by default.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, throttled_from: int, deadline: Deadline | None = None) -> None:
         self.written: list[int] = []
+        self.throttled = 0
         client, _ = scripted("dynamodb")
         monkeypatch.setattr(dynamo_table, "_threads", lambda: ThreadPoolExecutor(1))
 
         def answer(**request: Any) -> dict[str, Any]:
             if len(self.written) >= 25 * throttled_from:
+                self.throttled += 1
                 raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "BatchWriteItem")
             puts = [one["PutRequest"]["Item"] for one in request["RequestItems"]["table"]]
             self.written += [int(put["value"]["N"]) for put in puts]
             return {}
 
         monkeypatch.setattr(client, "batch_write_item", answer)
-        self.table = DynamoTable("table", deadline, client)
+        self.table = DynamoTable("table", deadline or Until(0.0, lambda: self.throttled > 0), client)
 
 
 @pytest.mark.parametrize("throttled_from", [0, 1, 3])
@@ -40,7 +60,7 @@ def test_i7_of_puts_in_order_it_is_known_how_many_are_written(
     monkeypatch: pytest.MonkeyPatch, throttled_from: int
 ) -> None:
     """When time runs out the caller is told, to go on there in another invocation."""
-    service = OneByOne(monkeypatch, throttled_from, Deadline.after(0.2))
+    service = OneByOne(monkeypatch, throttled_from)
     with pytest.raises(WritesUnfinished, match="BatchWriteItem on table") as raised:
         service.table.put_in_order([item(number) for number in range(130)])
     assert raised.value.written == 25 * throttled_from
