@@ -33,6 +33,8 @@ INDEXERS = {("market-analytics", "DataIndexer"), ("market-analytics", "DataProce
 READERS = DECODERS | INDEXERS | {("market-analytics", "DataIngestion"), ("file-processing", "FileValidator")}
 PACKERS = {("market-analytics", name) for name in ("DataAggregator", "DataRevision", "DataQuery")}
 FEEDS_NEED = ("backports_zstd", "ijson", "msgspec", "tzdata")
+NEEDED = {"polars": DECODERS, "indexed_gzip": INDEXERS, **dict.fromkeys(FEEDS_NEED, READERS)}
+NEEDED |= {"msgspec": READERS | PACKERS, "tzdata": READERS | {("market-analytics", "DataQuery")}}
 
 
 def wheel(
@@ -159,18 +161,12 @@ def test_a_bundle_holds_its_own_code_only(pipeline: str, built: BuiltBundles) ->
         with zipfile.ZipFile(built.files[f"{bundle.name}.zip"]) as archive:
             names = archive.namelist()
         top = {name.split("/")[0] for name in names}
-        expected = {bundle.package, "tickstream", "services"}
-        expected |= {"aws_lambda_powertools", "aws_lambda_powertools-1.0.dist-info"}
-        if (pipeline, bundle.name) in DECODERS:
-            expected |= {"polars", "polars-1.0.dist-info"}
-        if (pipeline, bundle.name) in INDEXERS:
-            expected |= {"indexed_gzip", "indexed_gzip-1.0.dist-info"}
-        if (pipeline, bundle.name) in READERS:
-            expected |= {name + end for name in FEEDS_NEED for end in ("", "-1.0.dist-info")}
-        if (pipeline, bundle.name) in PACKERS:
-            expected |= {"msgspec", "msgspec-1.0.dist-info"}
-        if (pipeline, bundle.name) == ("market-analytics", "DataQuery"):
-            expected |= {"tzdata", "tzdata-1.0.dist-info"}
+        needed = {name for name, users in NEEDED.items() if (pipeline, bundle.name) in users} | {
+            "aws_lambda_powertools"
+        }
+        expected = {name + end for name in needed for end in ("", "-1.0.dist-info")}
+        expected |= {bundle.package, "tickstream", "services"}
+        if bundle.name == "DataQuery":
             assert "tickstream/sessions/exchanges.json" in names
         assert top == expected, bundle.name
         own = {Path(name).stem for name in names if name.startswith(f"{bundle.package}/")}
