@@ -6,6 +6,8 @@ So a block is first cut into physical lines, by LF alone, and each line is held 
 be read in one way only, and only they go to polars' CSV reader. What is left is held against the next form. Numbers and
 times out of range, which no pattern shows, are looked for in the numbers. Where polars refuses proven lines after
 all, or makes another number of rows of them, they were not proven. Odd rows cost themselves only.
+
+A block whose lines are all proven at first sight, as nearly all are, is read and folded in one pass.
 """
 
 from __future__ import annotations
