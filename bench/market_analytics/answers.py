@@ -1,8 +1,9 @@
 """What a stack answers at the end of a run, as one document that can be laid beside another engine's.
 
 Two runs of one workload and seed send the same bytes. What must differ between them all the same is left out, and
-stands here in one place (`VOLATILE`): ids that are drawn, versions, times. An ingest is named by its object's key, or
-by its place among the POSTs.
+stands here in one place (`VOLATILE`): ids that are drawn, versions, times; and of a bar the open or close that such an
+id decides, because a POST and another source have ticks of that moment (`Oracle.drawn_ends`). An ingest is named by its
+object's key, or by its place among the POSTs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.errors import ApiError
 from bench.files import write_whole
 from bench.market_analytics.api_reader import Window, pages_of
+from tickstream.keys import NS_PER_MINUTE
 from tickstream.refused_objects import refusal_key
+from tickstream.times import iso_8601
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,26 +24,29 @@ if TYPE_CHECKING:
 
     from bench.ledger.sent import Sent
     from bench.market_analytics.load import Deployed
+    from bench.market_analytics.oracle import Oracle
 
 #: Fields of answers and of rejected rows that differ from run to run.
-VOLATILE: Final = frozenset({"ingestId", "receivedAt", "completedAt", "versionId", "at", "askedAt", "retractedAt"})
+VOLATILE: Final = frozenset(
+    {"ingestId", "receivedAt", "completedAt", "versionId", "at", "askedAt", "doneAt", "retractedAt"}
+)
 #: Behind "POST": as many digits as sort them.
 _ORDINAL_DIGITS: Final = 9
 
 type Document = dict[str, dict[str, Any]]
 
 
-def read_answers(deployed: Deployed, sent: Iterable[Sent], expected: Mapping[str, Iterable[int]]) -> Document:
+def read_answers(deployed: Deployed, sent: Iterable[Sent], oracle: Oracle) -> Document:
     """Read bars, symbols, what became of each ingest, and rejected rows. Raises ApiError.
 
-    expected: of each symbol the minutes since 1970 that have bars: bars are asked for from the first of them to the
-    last, whatever there is.
+    oracle: of all that was sent. Bars are asked for from the first minute that has one to the last, whatever there is.
     """
+    expected = oracle.bars()
     minutes = [minute for of_symbol in expected.values() for minute in of_symbol]
     window = Window(min(minutes, default=0), max(minutes, default=0) + 1)
     names = {one.ingest_id: _name(one) for one in sent if one.acknowledged and one.ingest_id and not one.repeat}
     return {
-        "bars": _bars(deployed, sorted(expected), window),
+        "bars": _without_drawn(_bars(deployed, sorted(expected), window), oracle.drawn_ends()),
         "symbols": {one["symbol"]: _lasting(one) for one in _symbols(deployed)},
         "ingests": {name: _lasting(_ingest(deployed, ingest_id)) for ingest_id, name in names.items()},
         "rejects": dict(_rejects(deployed, names)),
@@ -64,6 +70,15 @@ def _bars(deployed: Deployed, symbols: list[str], window: Window) -> dict[str, A
             for bar in page["bars"].get(symbol, ()):
                 found[f"{symbol} {bar['start']}"] = bar
     return found
+
+
+def _without_drawn(bars: dict[str, Any], drawn: Mapping[tuple[str, int], frozenset[str]]) -> dict[str, Any]:
+    """Leave out of bars what a drawn id decides."""
+    by_label = {f"{symbol} {iso_8601(minute * NS_PER_MINUTE)}": ends for (symbol, minute), ends in drawn.items()}
+    return {
+        label: {name: value for name, value in bar.items() if name not in by_label.get(label, ())}
+        for label, bar in bars.items()
+    }
 
 
 def _symbols(deployed: Deployed) -> Iterator[dict[str, Any]]:

@@ -135,6 +135,19 @@ class Oracle:
                     bars.setdefault(symbol, {})[minute] = ExpectedBar(*[*values, upper * SIZE_SPLIT + lower])
         return bars
 
+    def drawn_ends(self) -> dict[tuple[str, int], frozenset[str]]:
+        """Return of symbols and minutes what of their bars, `open` or `close`, depends on ids that are drawn.
+
+        Those whose first or last moment several sources share, a POST among them: its place is that of its ingest's id.
+        """
+        with self._open() as connection:
+            rows = connection.execute(_DRAWN_ENDS).fetchall()
+        ends = ("open", "close")
+        return {
+            (symbol, minute): frozenset(name for name, is_drawn in zip(ends, drawn, strict=True) if is_drawn)
+            for symbol, minute, *drawn in rows
+        }
+
     def planted(self) -> list[PlantedReject]:
         """List every row that must be rejected, by source and offset."""
         with self._open() as connection:
@@ -199,6 +212,24 @@ SELECT symbol, minute,
     arg_max(price_e9, position) FILTER (sets_ends),
     sum(size_e9), count(*), sum(price_e9 * (size_e9 // {SIZE_SPLIT})), sum(price_e9 * (size_e9 % {SIZE_SPLIT}))
 FROM good GROUP BY symbol, minute
+"""  # noqa: S608 - nothing of it comes from outside
+
+_DRAWN_ENDS: Final = f"""
+WITH good AS (
+    SELECT symbol, timestamp_ns // 60000000000 AS minute, (timestamp_ns, sequence) AS moment, source,
+        etag = '' AS is_posted
+    FROM sent JOIN origins USING (source) WHERE reason IS NULL AND updates & {OPEN_CLOSE} <> 0
+), ends AS (
+    SELECT symbol, minute, min(moment) AS first, max(moment) AS last FROM good GROUP BY symbol, minute
+), drawn AS (
+    SELECT symbol, minute,
+        count(DISTINCT source) FILTER (moment = first) > 1
+            AND coalesce(bool_or(is_posted) FILTER (moment = first), false) AS of_open,
+        count(DISTINCT source) FILTER (moment = last) > 1
+            AND coalesce(bool_or(is_posted) FILTER (moment = last), false) AS of_close
+    FROM good JOIN ends USING (symbol, minute) GROUP BY symbol, minute
+)
+FROM drawn WHERE of_open OR of_close
 """  # noqa: S608 - nothing of it comes from outside
 
 _LONE_TICKS: Final = f"""

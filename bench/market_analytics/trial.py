@@ -227,7 +227,7 @@ class MarketTrial:
             workers=self._workers,
         )
         if self._answers is not None:
-            write_answers(self._answers, read_answers(self._deployed, pushed.ledger.outcomes(), evidence.oracle.bars()))
+            write_answers(self._answers, read_answers(self._deployed, pushed.ledger.outcomes(), evidence.oracle))
         return verdict_of(self._deployed, evidence)
 
     def facts(self) -> dict[str, Any]:

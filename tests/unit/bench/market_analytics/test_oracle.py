@@ -56,6 +56,23 @@ def test_equal_timestamps_are_ordered_by_source_etag_and_offset(tmp_path: Path) 
     assert (bar.open_e9, bar.close_e9, bar.ticks) == (8, 5, 4)
 
 
+def test_what_drawn_ids_decide_is_known(tmp_path: Path) -> None:
+    """An end that a POST shares with another source; not one that objects share, or that stands in one POST alone."""
+    minutes = [START_NS + at * MINUTE_NS for at in range(3)]
+    of_object = [("A", minutes[0], 1, 1), ("A", minutes[1], 1, 1), ("A", minutes[2] + 9, 1, 1), ("B", minutes[0], 1, 1)]
+    of_post = [
+        ("A", minutes[0], 2, 1),
+        ("A", minutes[0] + 5, 2, 1),
+        ("A", minutes[0] + 5, 3, 1),
+        ("A", minutes[2] + 9, 2, 1),
+    ]
+    store(tmp_path, [of_object, of_post, [("B", minutes[0], 2, 1)]])
+    origins = [Origin(0, "a.csv", "e"), Origin(1, "0" * 32, ""), Origin(2, "b.csv", "e")]
+    first = START_NS // MINUTE_NS
+    both = frozenset({"open", "close"})
+    assert Oracle(tmp_path, origins).drawn_ends() == {("A", first): frozenset({"open"}), ("A", first + 2): both}
+
+
 def test_only_acknowledged_sources_count(tmp_path: Path) -> None:
     """What the service never confirmed is not expected of it."""
     store(tmp_path, [[("A", START_NS, 5, 1)], [("A", START_NS, 6, 1)]])
