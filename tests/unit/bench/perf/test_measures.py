@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 from bench.__main__ import main
-from bench.perf import bars, commands, decoding, environments, feeds, packed
+from bench.perf import bars, commands, decoding, environments, feeds, packed, runs
 from bench.perf.figures import Better
+from bench.report.result import Result
+from tests.unit.bench.report.result_sample import market_result
 from tickstream.decoding import decode_span
 
 if TYPE_CHECKING:
@@ -83,6 +87,22 @@ def test_bars_are_measured_in_the_slices_of_ranges_and_in_an_answer() -> None:
     assert [figure.goal for figure in figures] == [None, None, None, 15.0]
     assert all(figure.better is Better.LESS and figure.samples[0] > 0 for figure in figures)
     assert figures[-1].about.startswith("420 bars")
+
+
+def test_reference_ticks_as_parquet_are_all_of_them_to_the_digit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that is sent has every row of the objects, in exact decimals; the figure is bare polars' share of it."""
+    sent: list[pl.DataFrame] = []
+
+    def run(*arguments: str) -> Result:
+        sent.append(pl.read_parquet(arguments[1]))
+        return Result.model_validate({**market_result(), "first_upload_to_last_rollup_s": 1000.0})
+
+    objects = [b"symbol,timestamp,price,size\nA,1,0.1,3\n", b"symbol,timestamp,price,size\nB,2,-7,1.000000001\n"]
+    monkeypatch.setattr(runs, "reference_objects", lambda: iter(objects))
+    monkeypatch.setattr(runs, "run_of", run)
+    (figure,) = runs.parquet(1)
+    assert sent[0].rows() == [("A", 1, Decimal("0.1"), Decimal(3)), ("B", 2, Decimal(-7), Decimal("1.000000001"))]
+    assert 0 < figure.value < 0.01
 
 
 def _without_order(bar: Bar) -> tuple[int | None, ...]:
