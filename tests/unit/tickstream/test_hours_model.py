@@ -171,7 +171,7 @@ class HourMachine(RuleBasedStateMachine):
 
     @rule(query=queries)
     def next_page(self, query: Query) -> None:
-        """The reader gets its next page: the rollup, lower slices, upper slices, segments, revisions."""
+        """The reader gets its next page: rollup, lower and upper slices, lower and upper segments, revisions."""
         middle = RANGES // 2
         if query.pages == 0:
             query.rollup = self.table.rollup
@@ -180,15 +180,17 @@ class HourMachine(RuleBasedStateMachine):
         elif query.pages == 2:
             query.slices += tuple(self.table.slices[i] for i in sorted(self.table.slices) if i > middle)
         elif query.pages == 3:
-            query.segments = tuple(self.table.segments.values())
+            query.segments = tuple(one for number, one in sorted(self.table.segments.items()) if number <= 1)
         elif query.pages == 4:
+            query.segments += tuple(one for number, one in sorted(self.table.segments.items()) if number > 1)
+        elif query.pages == 5:
             query.revisions = tuple(self.table.revisions.values())
         query.pages += 1
 
     @rule(query=consumes(queries), target=reads)
     def end_query(self, query: Query) -> HourItems:
         """The reader has all pages: it sees what counted all the time, nothing twice, and no revision in part."""
-        while query.pages < 5:
+        while query.pages < 6:
             self.next_page(query)
         read = self.table.completed(query.items())
         bars = current_bars(read)
