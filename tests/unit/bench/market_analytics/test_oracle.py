@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MINUTE_NS = 60 * 10**9
 START_NS = 1_767_623_400 * 10**9
 
-#: Symbol, time, price, size; what it updates may follow.
+#: Symbol, time, price, size; what it updates may follow, and its sequence.
 type Row = tuple[str | int, ...]
 
 
@@ -37,11 +37,13 @@ def store(folder: Path, sources: Sequence[Sequence[Row]]) -> None:
                     "timestamp_ns": at,
                     "price_e9": price,
                     "size_e9": size,
-                    "updates": updates[0] if updates else 7,
+                    "updates": more[0] if more else 7,
+                    "sequence": more[1] if more[1:] else 0,
                     "reason": None,
                 }
-                for offset, (symbol, at, price, size, *updates) in enumerate(rows)
+                for offset, (symbol, at, price, size, *more) in enumerate(rows)
             ],
+            schema_overrides={"size_e9": pl.Decimal(38, 0)},
             infer_schema_length=None,
         )
         write_part(folder, ordinal, frame)
@@ -97,23 +99,23 @@ def test_largest_numbers_are_exact(tmp_path: Path) -> None:
     assert bar.volume_e9 == 50 * largest
 
 
-ROWS = st.lists(
-    st.tuples(
+def rows(most_size_e9: int, most_sequence: int) -> st.SearchStrategy[list[list[tuple[str, int, int, int, int, int]]]]:
+    """Ticks of a few sources: sizes of more than 64 bits and sequences are added up and put in order in another way."""
+    tick = st.tuples(
         st.sampled_from(["A", "B/USD"]),
-        st.integers(START_NS, START_NS + 3 * MINUTE_NS),
+        st.integers(START_NS, START_NS + 3 * MINUTE_NS) | st.just(START_NS),
         st.integers(1, 10**18 - 1),
-        st.integers(1, 10**18 - 1),
+        st.integers(1, most_size_e9),
         st.integers(0, 7),
-    ),
-    min_size=1,
-    max_size=20,
-)
+        st.integers(0, most_sequence),
+    )
+    return st.lists(st.lists(tick, min_size=1, max_size=20), min_size=1, max_size=3)
 
 
-@settings(max_examples=40)
-@given(sources=st.lists(ROWS, min_size=1, max_size=3))
+@settings(max_examples=80)
+@given(sources=st.sampled_from([10**18 - 1, 10**27]).flatmap(lambda most: rows(most, 0) | rows(most, 3)))
 def test_bars_equal_a_walk_over_the_ticks_in_order(
-    tmp_path_factory: pytest.TempPathFactory, sources: list[list[tuple[str, int, int, int, int]]]
+    tmp_path_factory: pytest.TempPathFactory, sources: list[list[tuple[str, int, int, int, int, int]]]
 ) -> None:
     """SQL and a plain walk over the sorted ticks agree on every field."""
     folder = tmp_path_factory.mktemp("truth")
@@ -121,11 +123,11 @@ def test_bars_equal_a_walk_over_the_ticks_in_order(
     origins = [Origin(ordinal, f"key-{ordinal}", "e") for ordinal in range(len(sources))]
     walked: dict[tuple[str, int], list[tuple[int, int, int]]] = defaultdict(list)
     ordered = sorted(
-        (at, ordinal, offset, symbol, price, size, updates)
+        (at, sequence, ordinal, offset, symbol, price, size, updates)
         for ordinal, rows in enumerate(sources)
-        for offset, (symbol, at, price, size, updates) in enumerate(rows)
+        for offset, (symbol, at, price, size, updates, sequence) in enumerate(rows)
     )
-    for at, _, _, symbol, price, size, updates in ordered:
+    for at, _, _, _, symbol, price, size, updates in ordered:
         walked[symbol, at // MINUTE_NS].append((price, size, updates))
     bars = Oracle(folder, origins).bars()
     assert sum(map(len, bars.values())) == len(walked)
