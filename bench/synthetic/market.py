@@ -116,7 +116,9 @@ class MarketDay:
 
     def _walk(self, symbol: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Go on with each symbol's random walk, in steps of its price increment, never below one increment."""
-        by_symbol = np.argsort(symbol, kind="stable")
+        # Of 16 bits it is a radix sort, a fifth of the time.
+        narrow = symbol.astype(np.uint16) if self._workload.symbols <= 2**16 else symbol
+        by_symbol = np.argsort(narrow, kind="stable")
         steps = np.rint(rng.normal(0.0, 1.2, len(symbol))).astype(np.int64)
         total = np.cumsum(steps[by_symbol])
         sorted_symbol = symbol[by_symbol]

@@ -20,6 +20,14 @@ REORDERED_COLUMNS: Final = ("price", "size", "timestamp", "symbol")
 _EXCHANGES: Final = ("P", "Q", "N", "Z", "K")
 # One in 701 rows has a condition that holds a comma, so quoted.
 _QUOTED_EVERY: Final = 701
+# What stands behind a point, looked up, which takes a third of the time that writing it takes: four digits by
+# themselves, nothing, two digits.
+_NONE: Final = 10**4
+_COARSE: Final = _NONE + 1
+_DIGITS: Final = pl.Series([*(f"{number:04}" for number in range(10**4)), ""])
+_POINT_DIGITS: Final = pl.Series(
+    [*(f".{number:04}" for number in range(10**4)), "", *(f".{number:02}" for number in range(100))]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +56,15 @@ def frame_of(market: MarketDay, ticks: Ticks) -> pl.DataFrame:
         )
         .with_columns(
             timestamp=pl.col("timestamp_ns").cast(pl.String),
-            price=pl.when("fine").then(_decimal("price_e9", 4)).otherwise(_decimal("price_e9", 2)),
-            size=pl.when("crypto").then(_decimal("size_e9", 8)).otherwise(_decimal("size_e9", 0)),
+            price=pl.concat_str(
+                _whole("price_e9"),
+                _digits(_POINT_DIGITS, pl.when("fine").then(_group("price_e9", 1)).otherwise(_COARSE + _cents())),
+            ),
+            size=pl.concat_str(
+                _whole("size_e9"),
+                _digits(_POINT_DIGITS, pl.when("crypto").then(_group("size_e9", 1)).otherwise(_NONE)),
+                _digits(_DIGITS, pl.when("crypto").then(_group("size_e9", 2)).otherwise(_NONE)),
+            ),
         )
         .drop("fine", "crypto")
     )
@@ -105,10 +120,21 @@ def text_of(header: bytes, lines: pl.Series, spoiled: dict[int, bytes], *, line_
     return Text(bytes(content[:end]), pl.DataFrame({"offset": offsets, "length": lengths}))
 
 
-def _decimal(column: str, digits: int) -> pl.Expr:
-    """An integer of 10^-9 as a plain decimal with a fixed number of digits after the point."""
-    whole = (pl.col(column) // 10**9).cast(pl.String)
-    if digits == 0:
-        return whole
-    fraction = (pl.col(column) % 10**9 // 10 ** (9 - digits)).cast(pl.String).str.zfill(digits)
-    return pl.concat_str([whole, fraction], separator=".")
+def _whole(column: str) -> pl.Expr:
+    """What stands before the point of an integer of 10^-9."""
+    return (pl.col(column) // 10**9).cast(pl.String)
+
+
+def _group(column: str, number: int) -> pl.Expr:
+    """Four digits after the point of an integer of 10^-9, the first (1) or the second (2), as a number."""
+    return pl.col(column) // 10 ** (9 - 4 * number) % 10**4
+
+
+def _cents() -> pl.Expr:
+    """Two digits after the point of a price, as a number."""
+    return pl.col("price_e9") // 10**7 % 100
+
+
+def _digits(texts: pl.Series, place: pl.Expr) -> pl.Expr:
+    text: pl.Expr = pl.lit(texts).gather(place)
+    return text
