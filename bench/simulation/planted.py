@@ -122,7 +122,8 @@ PLANTED: Final = (
             Edit(
                 _LISTS,
                 "        left = _by_lane(self.rollups.refresh(wanted, whole))\n",
-                "        early = [primary_key(entry) for one in self.group for entry in one.entries.values()]\n"
+                "        of_lanes = [some for one in self.group for some in one.entries.values()]\n"
+                "        early = [primary_key(entry) for some in of_lanes for entry in some]\n"
                 "        self.rollups.table.batch_write((), early)\n"
                 "        left = _by_lane(self.rollups.refresh(wanted, whole))\n",
             )
@@ -141,10 +142,10 @@ PLANTED: Final = (
             ),
             Edit(
                 _ROLLUPS,
-                "        self.has_written |= bool(fresh)\n        whole.sort()\n",
+                "        self.has_written |= bool(fresh)\n        places = ",
                 "        self.has_written |= bool(fresh)\n"
                 "        self._list_symbols({symbol for symbol, _ in wanted.keys() - damaged - rollups.keys()})\n"
-                "        whole.sort()\n",
+                "        places = ",
             ),
         ],
         Part.AGGREGATORS,

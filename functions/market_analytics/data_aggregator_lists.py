@@ -51,11 +51,12 @@ logger = Logger(child=True)
 class Committed:
     """A range that is committed, and its entries in the lists of some lanes.
 
-    entries: by lane. whole: of these, the lanes whose hours are to be read as a whole.
+    entries: by lane, several where the range was listed again before. whole: of these, the lanes whose hours are to be
+    read as a whole.
     """
 
     receipt: Receipt
-    entries: dict[int, Item]
+    entries: dict[int, list[Item]]
     whole: Lanes
 
     @property
@@ -63,15 +64,13 @@ class Committed:
         """The suffix of the range's slices."""
         return keys.range_id(self.receipt.ingest_id, self.receipt.index)
 
-    def symbol_hours(self, lanes: Collection[int]) -> list[SymbolHour]:
-        """Return the hours of the symbols of some lanes, as far as it has entries of them."""
-        wanted = self.entries.keys() & lanes
-        return [
-            (symbol, hour)
-            for symbol, hours in self.receipt.hours.items()
-            if keys.lane_of(symbol) in wanted
-            for hour in hours
-        ]
+    def symbol_hours(self, lanes: Collection[int]) -> dict[int, list[SymbolHour]]:
+        """Return the hours of the symbols of some lanes by lane, as far as it has entries of them."""
+        found: dict[int, list[SymbolHour]] = {lane: [] for lane in self.entries.keys() & lanes}
+        for symbol, hours in self.receipt.hours.items():
+            if (lane := keys.lane_of(symbol)) in found:
+                found[lane] += [(symbol, hour) for hour in hours]
+        return found
 
 
 def roll_up_pending(rollups: Rollups, lanes: Lanes, share: Share) -> Ended:
@@ -132,19 +131,26 @@ class _Pass:
         return not self.rollups.time_is_up()
 
     def roll_up_rest(self) -> bool:
-        """Roll up the group and take what is done off the lists; say whether there was time for all of it."""
+        """Roll up the group and take what is done off the lists; say whether there was time for all of it.
+
+        Lane after lane, beginning with that of the oldest entry, and in each the hours of its oldest range first. Hours
+        that are read as a whole are read again each time until their entries are off: where there is no time for all
+        of them, some lanes' are, or one range's, and the next pass begins with the others.
+        """
         wanted: dict[SymbolHour, set[int]] = {}
         whole: set[SymbolHour] = set()
-        for one in self.group:
-            for symbol_hour in one.symbol_hours(self.lanes):
+        for lane, hours, one in self._in_turn():
+            for symbol_hour in hours:
                 wanted.setdefault(symbol_hour, set()).add(one.range_id)
-            whole.update(one.symbol_hours(one.whole & self.lanes))
+            if lane in one.whole:
+                whole.update(hours)
         left = _by_lane(self.rollups.refresh(wanted, whole))
         done = [
             primary_key(entry)
             for one in self.group
-            for lane, entry in one.entries.items()
+            for lane, entries in one.entries.items()
             if lane in self.lanes and (lane, one.range_id) not in left
+            for entry in entries
         ]
         self.rollups.table.batch_write((), done)
         self.has_taken_off |= bool(done)
@@ -156,8 +162,19 @@ class _Pass:
         """Say how a pass ended that could not be finished."""
         return Ended.OUT_OF_TIME if self.has_taken_off or self.rollups.has_written else Ended.STUCK
 
+    def _in_turn(self) -> Iterator[tuple[int, list[SymbolHour], Committed]]:
+        """Yield the lanes' ranges with their hours there, in the order in which they are to be rolled up."""
+        by_lane: dict[int, list[tuple[int, list[SymbolHour], Committed]]] = {}
+        for one in self.group:
+            for lane, hours in one.symbol_hours(self.lanes).items():
+                by_lane.setdefault(lane, []).append((min(map(sort_key_of, one.entries[lane])), hours, one))
+        for ranges in by_lane.values():
+            ranges.sort(key=lambda of_one: of_one[0])
+        for lane in sorted(by_lane, key=lambda lane: (by_lane[lane][0][0], lane)):
+            yield from ((lane, hours, one) for _, hours, one in by_lane[lane])
+
     def _slices_of(self, ranges: Iterable[Committed]) -> int:
-        return sum(len(one.symbol_hours(self.lanes)) for one in ranges)
+        return sum(len(hours) for one in ranges for hours in one.symbol_hours(self.lanes).values())
 
 
 def _by_lane(unfinished: Wanted) -> set[tuple[int, int]]:
@@ -183,7 +200,7 @@ def pages_of(
 
 def read_committed(table: Table, entries: Iterable[Item]) -> list[Committed]:
     """Return the ranges of those entries of lanes' lists whose receipt is there."""
-    by_range: dict[tuple[str, int], dict[int, Item]] = {}
+    by_range: dict[tuple[str, int], dict[int, list[Item]]] = {}
     whole: dict[tuple[str, int], set[int]] = {}
     for entry in entries:
         try:
@@ -192,7 +209,7 @@ def read_committed(table: Table, entries: Iterable[Item]) -> list[Committed]:
             logger.exception("an entry of the work list cannot be read", entry=entry.get("symbol"))
             continue
         name = pending.ingest_id, pending.index
-        by_range.setdefault(name, {})[pending.lane] = entry
+        by_range.setdefault(name, {}).setdefault(pending.lane, []).append(entry)
         if pending.whole:
             whole.setdefault(name, set()).add(pending.lane)
     return [
@@ -258,7 +275,7 @@ def oldest_commit_ms(table: Table) -> int | None:
             return min(
                 max(
                     one.receipt.committed_ms,
-                    *(sort_key_of(entry) // keys.SUFFIX_SPAN for entry in one.entries.values()),
+                    *(sort_key_of(entry) // keys.SUFFIX_SPAN for of_lane in one.entries.values() for entry in of_lane),
                 )
                 for one in committed
             )

@@ -61,8 +61,8 @@ class Rollups:
     def refresh(self, wanted: Wanted, whole: Collection[SymbolHour] = ()) -> Wanted:
         """Refresh every rollup that ranges are wanted in; return those that are not in theirs afterwards.
 
-        whole: hours whose rollup is not to be believed. Raises ServiceIncomplete or ServiceRefused; what was written
-        until then stays.
+        In the order in which they are wanted, as long as there is time. whole: hours whose rollup is not to be
+        believed. Raises ServiceIncomplete or ServiceRefused; what was written until then stays.
         """
         unfinished: dict[SymbolHour, set[int]] = {}
         for chunk in _chunks(wanted):
@@ -85,7 +85,7 @@ class Rollups:
         whole: list[SymbolHour] = []
         named: list[Rollup] = []
         missing: dict[SymbolHour, set[int]] = {}
-        for symbol_hour in wanted.keys() - damaged:
+        for symbol_hour in (one for one in wanted if one not in damaged):
             rollup = rollups.get(symbol_hour)
             known = rollup.ranges if rollup else frozenset()
             if symbol_hour in doubted:
@@ -113,7 +113,8 @@ class Rollups:
         # Without conditions: an older rollup over a newer one is a cache that misses something, no more.
         self.table.batch_write(rollup_item(rollup) for rollup in fresh)
         self.has_written |= bool(fresh)
-        whole.sort()
+        places = {symbol_hour: place for place, symbol_hour in enumerate(wanted)}
+        whole.sort(key=places.__getitem__)
         lost = side_by_side(
             _threads(), lambda symbol_hour: self._refresh_whole(symbol_hour, wanted[symbol_hour]), whole
         )
@@ -186,8 +187,7 @@ class Rollups:
 def _chunks(wanted: Wanted) -> Iterator[dict[SymbolHour, set[int]]]:
     chunk: dict[SymbolHour, set[int]] = {}
     slices = 0
-    # Sorted by symbol and hour, which is how the table keeps them.
-    for symbol_hour in sorted(wanted):
+    for symbol_hour in wanted:
         if chunk and slices + len(wanted[symbol_hour]) > SLICES_A_CHUNK:
             yield chunk
             chunk, slices = {}, 0

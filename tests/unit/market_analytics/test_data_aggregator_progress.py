@@ -23,11 +23,12 @@ from tests.unit.market_analytics.aggregator_world import (
 from tickstream import keys
 from tickstream.hours import Rollup
 from tickstream.ingests import Pending
-from tickstream.items import pending_item
+from tickstream.items import pending_item, primary_key
 
 if TYPE_CHECKING:
     from services.table import Table
     from tickstream.hours import HourItems
+    from tickstream.items import Item
     from tickstream.keys import SymbolHour
 
 SYMBOLS = [f"S{number:03}" for number in range(60)]
@@ -67,6 +68,47 @@ def test_ranges_of_hours_with_segments_are_done_in_a_bounded_number_of_passes(
         world.roll_up_until(lambda: budget[0] <= 0)
     monkeypatch.undo()
     world.check_confirmed()
+
+
+@pytest.mark.parametrize("more_come", [False, True])
+def test_hours_that_are_read_as_a_whole_are_done_in_a_bounded_number_of_passes(
+    monkeypatch: pytest.MonkeyPatch, *, more_come: bool
+) -> None:
+    """What was published or taken back is mended lane after lane, the oldest first, also where more comes meanwhile."""
+    world = World(threshold=1_000)
+    for index in range(RANGES):
+        world.process("published", index, SYMBOLS)
+    assert world.roll_up()
+    listed = [_to_be_read_as_a_whole(world, index, RECEIVED_MS) for index in range(RANGES // 2)]
+    # A fifth of the hours.
+    budget, read = [0], read_hour
+
+    def counted(table: Table, symbol_hour: SymbolHour, *, max_slices: int) -> HourItems:
+        budget[0] -= 1
+        return read(table, symbol_hour, max_slices=max_slices)
+
+    monkeypatch.setattr(data_aggregator_hours, "read_hour", counted)
+    passes = 0
+    while any(map(world.table.get, (key for keys_of_one in listed for key in keys_of_one))):
+        passes += 1
+        assert passes <= keys.LANES, f"{world.pending()} entries are still in the lists"
+        budget[0] = len(SYMBOLS) // 5
+        world.roll_up_until(lambda: budget[0] <= 0)
+        if more_come:
+            _to_be_read_as_a_whole(world, RANGES // 2 + passes % (RANGES // 2), RECEIVED_MS + passes)
+    monkeypatch.undo()
+    assert world.roll_up()
+    world.check_confirmed()
+
+
+def _to_be_read_as_a_whole(world: World, index: int, since_ms: int) -> list[Item]:
+    """List a range as DataRevision does; return the keys of its entries."""
+    ingest = ingest_id_of("published")
+    entries = [
+        pending_item(Pending(ingest, index, since_ms, lane, whole=True)) for lane in world.lanes("published", index)
+    ]
+    world.table.batch_write(entries)
+    return [primary_key(entry) for entry in entries]
 
 
 def test_an_hour_that_has_a_range_already_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
