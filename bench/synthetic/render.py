@@ -127,7 +127,8 @@ def _whole(column: str) -> pl.Expr:
 
 def _group(column: str, number: int) -> pl.Expr:
     """Four digits after the point of an integer of 10^-9, the first (1) or the second (2), as a number."""
-    return pl.col(column) // 10 ** (9 - 4 * number) % 10**4
+    found: pl.Expr = pl.col(column) // 10 ** (9 - 4 * number) % 10**4
+    return found
 
 
 def _cents() -> pl.Expr:
@@ -136,5 +137,4 @@ def _cents() -> pl.Expr:
 
 
 def _digits(texts: pl.Series, place: pl.Expr) -> pl.Expr:
-    text: pl.Expr = pl.lit(texts).gather(place)
-    return text
+    return pl.lit(texts).gather(place)
