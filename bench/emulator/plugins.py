@@ -103,7 +103,13 @@ def _is_embedded() -> bool:
 @hooks.on_infra_start(should_load=_is_embedded)  # type: ignore[untyped-decorator] # LocalStack is untyped here
 def bench_extensions() -> None:
     """Serve what LocalStack's own web server does not, and repair what LocalStack gets wrong."""
-    from bench.emulator import gateway_answers, queue_polling, repairs, service_loading  # noqa: PLC0415 - see the module
+    from bench.emulator import (  # noqa: PLC0415 - see the module
+        gateway_answers,
+        queue_polling,
+        repairs,
+        service_loading,
+        service_models,
+    )
     from bench.emulator.access import bucket_denials, check, identity  # noqa: PLC0415
     from bench.emulator.dynamodb import tables  # noqa: PLC0415
     from bench.emulator.faults import injection  # noqa: PLC0415
@@ -111,6 +117,7 @@ def bench_extensions() -> None:
     from bench.emulator.observed import journal, metric_counts  # noqa: PLC0415
     from bench.emulator.resources import custom_resource  # noqa: PLC0415
 
+    service_models.install()
     repairs.install()
     asynchronous.install()
     queue_polling.install()
