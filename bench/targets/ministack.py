@@ -45,7 +45,9 @@ _RENAMED: Final = {"monitoring": "cloudwatch"}
 _LITERALS: Final = "number parameters are written into the template as literals: MiniStack makes texts of them"
 _NO_ALARMS: Final = "alarms are off (Alarms=DISABLED): MiniStack refuses alarms on metric math"
 _FIFO: Final = "a FIFO queue's groups go one after the other"
-_WHOLE_VERSIONS: Final = "S3 ignores the Range of a GetObject with a VersionId and answers 200 with the whole object"
+_RANGES: Final = "the range of an object's version is cut by the bench: MiniStack answers with the whole object"
+#: What runs it.
+_SERVER: Final = "bench.targets.ministack_server"
 _NOT_EMULATED: Final = (
     "IAM: policies are stored and not enforced.",
     "CloudWatch: no alarm of the template is made.",
@@ -66,7 +68,6 @@ class MiniStackTarget(EndpointTarget):
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
         self._folder: Path | None = None
-        self._ignores_range = False
 
     # Its life ---------------------------------------------------------------------------------------------------
 
@@ -86,7 +87,7 @@ class MiniStackTarget(EndpointTarget):
                 self._process = subprocess.Popen(
                     [
                         *(sys.executable, "-P", "-m", "bench.targets.supervisor"),
-                        *(str(self._folder), str(read_end), DISTRIBUTION),
+                        *(str(self._folder), str(read_end), _SERVER),
                     ],
                     cwd=self._folder,
                     env=_environment(self._folder, port),
@@ -150,8 +151,8 @@ class MiniStackTarget(EndpointTarget):
     @override
     def not_emulated(self) -> tuple[str, ...]:
         """What it does not do as AWS does, and what the bench changes for it."""
-        deviations = (f"Deviation: {one}." for one in (_LITERALS, _NO_ALARMS))
-        return (*deviations, *_NOT_EMULATED, *((f"{_WHOLE_VERSIONS}.",) if self._ignores_range else ()))
+        deviations = (f"Deviation: {one}." for one in (_LITERALS, _NO_ALARMS, _RANGES))
+        return (*deviations, *_NOT_EMULATED)
 
     @property
     @override
@@ -186,10 +187,12 @@ class MiniStackTarget(EndpointTarget):
         found = super().preflight(replace(request, template=self.adapted(request.template, {})[0]))
         if found.refusal:
             return found
-        self._ignores_range = not _reads_ranges_of_versions(self.client("s3"))
-        deviations = [f"deviation {one}" for one in (_LITERALS, _NO_ALARMS)]
-        cannot = [f"cannot    {one}" for one in (_FIFO, *((_WHOLE_VERSIONS,) if self._ignores_range else ()))]
-        return Preflight((*found.lines, *deviations, *cannot))
+        if not _reads_ranges_of_versions(self.client("s3")):
+            raise TargetError(
+                f"MiniStack {installed_version()} answers the range of a version otherwise than 1.5.33 did"
+            )
+        deviations = [f"deviation {one}" for one in (_LITERALS, _NO_ALARMS, _RANGES)]
+        return Preflight((*found.lines, *deviations, f"cannot    {_FIFO}"))
 
 
 def installed_version() -> str:
