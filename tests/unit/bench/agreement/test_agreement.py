@@ -15,7 +15,7 @@ from rich.console import Console
 from bench.__main__ import main
 from bench.agreement import comparing
 from bench.agreement.comparing import Opinion, opinions, say
-from bench.agreement.differences import differences
+from bench.agreement.differences import EXPLAINED, differences
 from bench.agreement.engines import ENGINES, chosen, pythons_of, why_not_there
 from bench.errors import TargetError
 from bench.report.console import Reporter
@@ -98,6 +98,7 @@ def test_a_difference_without_an_explanation_fails(monkeypatch: pytest.MonkeyPat
 def test_what_an_engine_is_known_not_to_do_explains_its_differences(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where its own verdict is red for it; the finding is named, and nothing is called equal."""
     kept, said = reporter()
+    monkeypatch.setitem(EXPLAINED, "ministack", "it reads nothing")
     found = made(monkeypatch, {"bars": {}, "rejects": {}}, failed=["everything processed"])
     assert say(found, kept)
     assert found[2].facts()["explained_by"]
@@ -107,6 +108,7 @@ def test_what_an_engine_is_known_not_to_do_explains_its_differences(monkeypatch:
 
 def test_what_is_known_explains_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that did everything, and whose rejected rows are wrong, is not excused by what it cannot read."""
+    monkeypatch.setitem(EXPLAINED, "ministack", "it reads nothing")
     found = made(monkeypatch, {"bars": {}, "rejects": {}}, failed=["rejects"])
     assert not say(found, reporter()[0])
     assert found[2].facts()["explained_by"] == ""
@@ -119,14 +121,17 @@ def test_one_engine_alone_is_no_agreement() -> None:
     assert "nothing was compared" in said.getvalue()
 
 
-def test_a_run_that_broke_is_not_explained() -> None:
-    """It gave no answers."""
+def test_a_run_that_broke_is_not_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gave no answers; one that did not end is, where it is known why, and not otherwise."""
     kept, _ = reporter()
     fine = [Opinion("localstack", answers=ANSWERS), Opinion("ministack", answers=ANSWERS)]
     assert say(fine, kept)
     assert not say([*fine, Opinion("localemu", broken="status 2: no disk")], kept)
     assert not say([*fine, Opinion("ministack", broken="status 130: interrupted")], kept)
-    assert say([*fine, Opinion("ministack", broken="did not end", hung=True)], kept)
+    hung = Opinion("ministack", broken="did not end", hung=True)
+    assert not say([*fine, hung], kept)
+    monkeypatch.setitem(EXPLAINED, "ministack", "it reads nothing")
+    assert say([*fine, hung], kept)
 
 
 def test_a_run_is_made_with_the_engines_own_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
