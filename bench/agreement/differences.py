@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 #: What keeps an engine from doing all of a run; whatever it answers differently then is explained by it. Where it has
-#: done everything, or is red for something else alone, nothing is. By engine, a
-#: finding of docs/emulators.md; today none.
+#: done everything, or is red for something else alone, nothing is. By engine, a finding
+#: of docs/emulators.md; today none.
 EXPLAINED: Final[dict[str, str]] = {}
 #: The check of a run's verdict that is red where something was never done.
 NOT_DONE: Final = "everything processed"

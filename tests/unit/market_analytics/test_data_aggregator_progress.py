@@ -53,13 +53,7 @@ def test_ranges_of_hours_with_segments_are_done_in_a_bounded_number_of_passes(
     for index in range(RANGES):
         world.process("late", index, SYMBOLS)
     # A third of the hours, read as a whole.
-    budget, read = [0], read_hour
-
-    def counted(table: Table, symbol_hour: SymbolHour, *, max_slices: int) -> HourItems:
-        budget[0] -= 1
-        return read(table, symbol_hour, max_slices=max_slices)
-
-    monkeypatch.setattr(data_aggregator_hours, "read_hour", counted)
+    budget = _budget_of_reads(monkeypatch)
     passes = 0
     while world.pending():
         passes += 1
@@ -81,13 +75,7 @@ def test_hours_that_are_read_as_a_whole_are_done_in_a_bounded_number_of_passes(
     assert world.roll_up()
     listed = [_to_be_read_as_a_whole(world, index, RECEIVED_MS) for index in range(RANGES // 2)]
     # A fifth of the hours.
-    budget, read = [0], read_hour
-
-    def counted(table: Table, symbol_hour: SymbolHour, *, max_slices: int) -> HourItems:
-        budget[0] -= 1
-        return read(table, symbol_hour, max_slices=max_slices)
-
-    monkeypatch.setattr(data_aggregator_hours, "read_hour", counted)
+    budget = _budget_of_reads(monkeypatch)
     passes = 0
     while any(map(world.table.get, (key for keys_of_one in listed for key in keys_of_one))):
         passes += 1
@@ -99,6 +87,18 @@ def test_hours_that_are_read_as_a_whole_are_done_in_a_bounded_number_of_passes(
     monkeypatch.undo()
     assert world.roll_up()
     world.check_confirmed()
+
+
+def _budget_of_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return how many hours may still be read as a whole, one number, which each such read makes one less."""
+    budget, read = [0], read_hour
+
+    def counted(table: Table, symbol_hour: SymbolHour, *, max_slices: int) -> HourItems:
+        budget[0] -= 1
+        return read(table, symbol_hour, max_slices=max_slices)
+
+    monkeypatch.setattr(data_aggregator_hours, "read_hour", counted)
+    return budget
 
 
 def _to_be_read_as_a_whole(world: World, index: int, since_ms: int) -> list[Item]:
