@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,8 @@ from tickstream.ingests import Pending
 from tickstream.items import pending_item, primary_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from services.table import Table
     from tickstream.hours import HourItems
     from tickstream.items import Item
@@ -45,6 +48,7 @@ def segmented(threshold: int = 4) -> World:
     return world
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_ranges_of_hours_with_segments_are_done_in_a_bounded_number_of_passes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -64,6 +68,7 @@ def test_ranges_of_hours_with_segments_are_done_in_a_bounded_number_of_passes(
     world.check_confirmed()
 
 
+@pytest.mark.usefixtures("one_by_one")
 @pytest.mark.parametrize("more_come", [False, True])
 def test_hours_that_are_read_as_a_whole_are_done_in_a_bounded_number_of_passes(
     monkeypatch: pytest.MonkeyPatch, *, more_come: bool
@@ -87,6 +92,18 @@ def test_hours_that_are_read_as_a_whole_are_done_in_a_bounded_number_of_passes(
     monkeypatch.undo()
     assert world.roll_up()
     world.check_confirmed()
+
+
+@pytest.fixture(name="one_by_one")
+def _one_by_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hours are read one after the other: side by side, threads that wait for their turn would decide which are done.
+
+    A pass has seconds, which no hour waits for; here it has a dozen reads, all of which one thread may take before the
+    one that has the oldest hour gets its turn.
+    """
+    with ThreadPoolExecutor(1) as threads:
+        monkeypatch.setattr(data_aggregator_rollups, "_threads", lambda: threads)
+        yield
 
 
 def _budget_of_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
