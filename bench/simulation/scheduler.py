@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EPOCH_MS: Final = 1_767_621_600_000
 #: Whatever a schedule does takes far fewer; more is a defect of the simulation, or a loop without end in a function.
 MOST_STEPS: Final = 200_000
+_NEVER_MS: Final = 10**18
 
 
 class Killed(BaseException):
@@ -68,6 +69,10 @@ class Scheduler:
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._numbers = 0
         self._main = getcurrent()
+        # How far it goes on without being asked; and whether an actor was woken, after whom the agenda alone decides:
+        # whoever started one may still have something to do at that moment.
+        self._until_ms = EPOCH_MS
+        self._is_woken = False
 
     def at(self, time_ms: int, action: Callable[[], None]) -> None:
         """Have something done at a moment, now where that has passed."""
@@ -92,18 +97,19 @@ class Scheduler:
 
         thread = greenlet(work)
 
-        def wake() -> None:
+        def go_on(*, is_woken: bool) -> None:
             before, self.current = self.current, actor
+            was_woken, self._is_woken = self._is_woken, is_woken
             try:
                 thread.switch()
             finally:
-                self.current = before
+                self.current, self._is_woken = before, was_woken
             if thread.dead:
                 self.living.discard(actor)
                 on_end(actor)
 
-        actor.wake = wake
-        wake()
+        actor.wake = lambda: go_on(is_woken=True)
+        go_on(is_woken=False)
 
     def sleep(self, delay_ms: int) -> None:
         """Have the current actor sleep. Raises Killed where its time ends before."""
@@ -118,14 +124,32 @@ class Scheduler:
         if due_ms >= end_ms:
             actor.is_killed = True
             due_ms = end_ms
+        elif self._is_next(due_ms):
+            self.now_ms = due_ms
+            self.step += 1
+            return
         self.at(due_ms, actor.wake)
         self._main.switch()
         if actor.is_killed:
             raise Killed
 
+    def _is_next(self, due_ms: int) -> bool:
+        """Say whether who was woken would be woken again before anybody else: then it need not fall asleep."""
+        is_first = not self._agenda or due_ms < self._agenda[0][0]
+        return is_first and due_ms <= self._until_ms and self._is_woken and self.step < MOST_STEPS
+
     def run(self, until_ms: int) -> None:
         """Do what is due until a moment, and go on to that moment. Raises EndlessError."""
+        self._do_until(until_ms)
+        self.now_ms = max(self.now_ms, until_ms)
+
+    def rest(self) -> None:
+        """Do all that is due, now and later, until nothing is. Raises EndlessError."""
+        self._do_until(_NEVER_MS)
+
+    def _do_until(self, until_ms: int) -> None:
         self._main = getcurrent()
+        self._until_ms = until_ms
         while self._agenda and self._agenda[0][0] <= until_ms:
             time_ms, _, action = heapq.heappop(self._agenda)
             self.now_ms = max(self.now_ms, time_ms)
@@ -133,12 +157,6 @@ class Scheduler:
             if self.step > MOST_STEPS:
                 raise EndlessError(f"no rest after {MOST_STEPS} steps")
             action()
-        self.now_ms = max(self.now_ms, until_ms)
-
-    def rest(self) -> None:
-        """Do all that is due, now and later, until nothing is. Raises EndlessError."""
-        while (due_ms := self.next_ms) is not None:
-            self.run(due_ms)
 
     @property
     def next_ms(self) -> int | None:

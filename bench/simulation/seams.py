@@ -11,15 +11,16 @@ import random
 import sys
 import time
 import uuid
-from concurrent.futures import Future
+from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from bench.simulation.scheduler import Scheduler
 
@@ -90,18 +91,32 @@ class _Numbered:
         return self._Id(actor.label if actor else "nobody")
 
 
+class _Done[Result]:
+    """What a pool gives for work that is done: a future that nobody needs to wait for."""
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        self._error: Exception | None = None
+        try:
+            self._result = work()
+        except Exception as error:  # noqa: BLE001 - a future has it for whoever asks
+            self._error = error
+
+    def result(self) -> Result:
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def cancel(self) -> bool:
+        return False
+
+
 class _Here:
     """A pool of threads that does everything at once, in the caller."""
 
     def submit[**Given, Result](
         self, work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
-    ) -> Future[Result]:
-        future: Future[Result] = Future()
-        try:
-            future.set_result(work(*given, **named))
-        except Exception as error:  # noqa: BLE001 - a future has it for whoever asks
-            future.set_exception(error)
-        return future
+    ) -> _Done[Result]:
+        return _Done(partial(work, *given, **named))
 
 
 class _QuietLogger:
@@ -133,11 +148,17 @@ def _no_threads() -> _Here:
     return _Here()
 
 
-#: By the name of the module that functions import, what they get instead.
-_MODULES: Final[Mapping[str, tuple[object, object]]] = {
+def _all_done[One](futures: Iterable[One]) -> tuple[set[One], set[One]]:
+    """Wait as `concurrent.futures.wait` does, for what is done ever since it was begun."""
+    return set(futures), set()
+
+
+#: By the name under which functions import it, a module or a function, and what they get instead.
+_IMPORTED: Final[Mapping[str, tuple[object, object]]] = {
     "time": (time, _VirtualTime()),
     "random": (random, _Even()),
     "uuid": (uuid, _Numbered()),
+    "wait": (wait, _all_done),
 }
 
 
@@ -170,7 +191,7 @@ def _seams() -> Iterator[tuple[str, dict[str, object]]]:
             continue
         found: dict[str, object] = {
             attribute: virtual
-            for attribute, (real, virtual) in _MODULES.items()
+            for attribute, (real, virtual) in _IMPORTED.items()
             if getattr(module, attribute, None) is real
         }
         if hasattr(module, "logger"):
