@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
@@ -106,7 +107,15 @@ def _run_many(options: argparse.Namespace, console: Console) -> int:
 
     parts = tuple(Part) if options.pipeline is None else (options.pipeline,)
     began_s = time.monotonic()
-    campaign = run_jobs(_jobs(parts, options), options.jobs, lambda _, message: _say_found(message, console))
+    so_far: Counter[str] = Counter()
+
+    def tell(job: Job, message: dict[str, Any]) -> None:
+        _say_found(message, console)
+        if (more := message.get("done")) is not None:
+            _say_how_far(job.part, so_far[job.part], more, _schedules(job.part, options), console)
+            so_far[job.part] += more
+
+    campaign = run_jobs(_jobs(parts, options), options.jobs, tell)
     # A second of one process: how long they took in all is said below.
     table = Table(_whole("part"), title="Simulation", title_justify="left")
     for column in ("schedules", "steps each", "a second", "violations"):
@@ -125,10 +134,21 @@ def _jobs(parts: Sequence[Part], options: argparse.Namespace) -> list[Job]:
     from bench.simulation.worker import Job  # noqa: PLC0415 - see bench.commands
 
     return [
-        Job(part, options.first + offset, options.first + (options.schedules or SCHEDULES[part]), options.jobs)
+        Job(part, options.first + offset, options.first + _schedules(part, options), options.jobs)
         for part in parts
         for offset in range(options.jobs)
     ]
+
+
+def _schedules(part: str, options: argparse.Namespace) -> int:
+    schedules: int = options.schedules or SCHEDULES[Part(part)]
+    return schedules
+
+
+def _say_how_far(part: str, before: int, more: int, schedules: int, console: Console) -> None:
+    """Say it at each tenth: all of them take minutes."""
+    if (tenths := (before + more) * 10 // schedules) > before * 10 // schedules:
+        console.print(f"{part}: {tenths * schedules // 10:,} of {schedules:,}", markup=False)
 
 
 def _verdict(campaign: Campaign, console: Console) -> int:

@@ -51,6 +51,20 @@ def test_schedules_without_violation_pass(capsys: pytest.CaptureFixture[str]) ->
     assert "PASSED 12 schedules" in capsys.readouterr().out
 
 
+def test_a_long_run_says_how_far_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each tenth of a part, and not at every message of a worker."""
+
+    def done(jobs: list[Job], _: int, tell: Callable[[Job, dict[str, Any]], None]) -> Campaign:
+        for _ in range(100):
+            tell(jobs[0], {"part": "aggregators", "done": 10, "steps": 2_000})
+        return Campaign()
+
+    monkeypatch.setattr(bench.simulation.campaign, "run_jobs", done)
+    assert main(["simulate", "--pipeline", "aggregators", "--schedules", "1000"]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("aggregators: ")]
+    assert said == [f"aggregators: {hundreds * 100:,} of 1,000" for hundreds in range(1, 11)]
+
+
 def test_a_violation_fails_and_says_how_to_replay_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.simulation.scheduler import EPOCH_MS, Actor, EndlessError, Killed, Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 # Coverage does not follow greenlets unless it is told to, which makes all other tests half as slow again.
@@ -72,3 +76,66 @@ def test_what_never_rests_ends_with_an_error() -> None:
     again()
     with pytest.raises(EndlessError):
         scheduler.rest()
+
+
+def test_a_loop_without_end_in_a_function_ends_with_an_error_too() -> None:
+    """Also of one that is alone, never gives way, and catches whatever is raised in it."""
+    scheduler = Scheduler()
+
+    def work() -> None:
+        while True:
+            with suppress(Exception):
+                scheduler.sleep(0)
+
+    start(scheduler, "function", work)
+    with pytest.raises(EndlessError):
+        scheduler.rest()
+    scheduler.close()
+
+
+@given(
+    actors=st.lists(
+        st.tuples(st.integers(0, 30), st.lists(st.integers(0, 10), max_size=6), st.booleans()), min_size=1, max_size=5
+    ),
+    until_ms=st.integers(0, 60),
+)
+def test_who_need_not_fall_asleep_does_what_it_would_have_done(
+    actors: list[tuple[int, list[int], bool]], until_ms: int
+) -> None:
+    """Going on without giving way is the same history, step by step, as always giving way; also up to a moment."""
+    assert _history(Scheduler(), actors, until_ms) == _history(_GivesWay(), actors, until_ms)
+
+
+class _GivesWay(Scheduler):
+    def _is_next(self, due_ms: int) -> bool:
+        return False
+
+
+def _history(
+    scheduler: Scheduler, actors: Sequence[tuple[int, list[int], bool]], until_ms: int
+) -> list[tuple[str, int, int]]:
+    """Return who was awake when, and at which step: each begins, sleeps so long each time, and some begin another."""
+    said: list[tuple[str, int, int]] = []
+
+    def say(name: str) -> None:
+        said.append((name, scheduler.now_ms - EPOCH_MS, scheduler.step))
+
+    def begin(name: str, delays_ms: Sequence[int], has_companion: bool) -> None:  # noqa: FBT001
+        def work() -> None:
+            say(name)
+            for delay_ms in delays_ms:
+                scheduler.sleep(delay_ms)
+                say(name)
+
+        start(scheduler, name, work)
+        if has_companion:
+            begin(f"{name}'s companion", delays_ms, False)  # noqa: FBT003
+        say(f"{name} begun")
+
+    for number, (at_ms, delays_ms, has_companion) in enumerate(actors):
+        scheduler.at(EPOCH_MS + at_ms, partial(begin, str(number), delays_ms, has_companion))
+    scheduler.run(EPOCH_MS + until_ms)
+    say("in between")
+    scheduler.rest()
+    say("at rest")
+    return said
