@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from bench.agreement.engines import why_not_there
 from bench.files import write_whole
 from bench.report.html import write_report
 from bench.report.result import EngineOpinion, read_result
+from bench.waiting import Patience, activity_of, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
 #: Lines of differences that are printed of an engine; all are in the file.
 _MOST_LINES: Final = 20
-#: A run that hangs does not keep the others from being compared: what is tried again comes after five minutes.
-_TIMEOUT_S: Final = 900.0
+#: For how long a run that was told to end may do nothing.
+_ENDS_S: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -84,11 +86,18 @@ class Opinion:
 
 
 def opinions(
-    engines: Sequence[Engine], pythons: Mapping[str, Path], options: Sequence[str], results: Path, reporter: Reporter
+    engines: Sequence[Engine],
+    pythons: Mapping[str, Path],
+    options: Sequence[str],
+    results: Path,
+    reporter: Reporter,
+    *,
+    most_s: float,
 ) -> list[Opinion]:
     """Make a run on each engine that is there, and compare.
 
     options: of `bench run`, the same for each. results: where the first one's result and report go, with all of them.
+    most_s: after which a run is ended; one that hangs does not keep the others from being compared.
     """
     found: list[Opinion] = []
     with tempfile.TemporaryDirectory(prefix="tickstream-agree-") as folder:
@@ -98,7 +107,7 @@ def opinions(
                 continue
             python = pythons.get(engine.name, engine.default_python())
             with reporter.phase(engine.name):
-                found.append(_asked(engine, python, options, Path(folder, engine.name)))
+                found.append(_asked(engine, python, options, Path(folder, engine.name), most_s))
         answered = [one for one in found if one.answers is not None]
         for one in answered:
             one.items = sum(map(len, (one.answers or {}).values()))
@@ -119,25 +128,44 @@ def _reported(result: Path, found: Sequence[Opinion], results: Path) -> Path:
     return write_report(folder)
 
 
-def _asked(engine: Engine, python: Path, options: Sequence[str], folder: Path) -> Opinion:
+def _asked(engine: Engine, python: Path, options: Sequence[str], folder: Path, most_s: float) -> Opinion:
     answers = folder / "answers.json"
     folder.mkdir()
     command = [
         str(python), "-m", "bench", "run", *engine.options, *options,
         "--answers", str(answers), "--results", str(folder / "results"),
     ]  # fmt: skip
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired:
-        return Opinion(engine.name, broken=f"its run did not end within {_TIMEOUT_S:.0f} s", hung=True)
+    status, words = _run(command, folder / "words", most_s)
+    if status is None:
+        return Opinion(engine.name, broken=f"its run did not end within {most_s:.0f} s", hung=True)
     results = list((folder / "results").glob("*/result.json"))
-    if done.returncode not in {0, 1} or not results:
-        said = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1]
-        return Opinion(engine.name, broken=f"status {done.returncode}: {said[:300]}")
+    if status not in {0, 1} or not results:
+        last = (words.strip() or "no word").splitlines()[-1]
+        return Opinion(engine.name, broken=f"status {status}: {last[:300]}")
     checks = read_result(results[0]).verdict.checks
     failed = tuple(check.name for check in checks if not check.passed)
     document = json.loads(answers.read_text(encoding="utf-8")) if answers.is_file() else None
     return Opinion(engine.name, failed=failed, answers=document, result=results[0])
+
+
+def _run(command: Sequence[str], words: Path, most_s: float) -> tuple[int | None, str]:
+    """Run a command; return its status, None where it had to be ended, and all that it said. words: where that goes.
+
+    It is ended in good order, with the emulator that it started, whatever ends this.
+    """
+    with words.open("wb") as said:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
+    status = None
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            status = process.wait(most_s)
+    finally:
+        process.terminate()
+        patience = Patience(_ENDS_S, lambda: activity_of(process.pid))
+        if wait_for(process.poll, patience) is None:
+            process.kill()
+            process.wait()
+    return status, words.read_text(encoding="utf-8", errors="replace")
 
 
 def table_of(found: Sequence[Opinion]) -> Table:

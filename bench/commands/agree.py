@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.commands.options import add_command
+from bench.errors import BenchError
 from bench.report.console import Reporter
 from bench.workloads import names
 
@@ -36,6 +37,13 @@ def add(commands: Commands) -> None:
         "--python", action="append", default=[], metavar="ENGINE=PATH", help="its interpreter (default: tox's)"
     )
     parser.add_argument(
+        "--most-minutes",
+        type=int,
+        default=60,
+        metavar="N",
+        help="after which a run that has not ended is ended (default: %(default)s)",
+    )
+    parser.add_argument(
         "--results",
         type=Path,
         default=Path("bench/results"),
@@ -50,6 +58,8 @@ def _work(options: argparse.Namespace) -> int:
     from bench.agreement.engines import chosen, pythons_of  # noqa: PLC0415
     from bench.files import write_whole  # noqa: PLC0415
 
+    if options.most_minutes < 1:
+        raise BenchError("--most-minutes must be a whole number from 1")
     engines = chosen(options.engines.split(",") if options.engines is not None else None)
     pythons = pythons_of(options.python)
     run = ["--workload", options.workload]
@@ -57,7 +67,7 @@ def _work(options: argparse.Namespace) -> int:
         if (value := getattr(options, name)) is not None:
             run += [f"--{name}", str(value)]
     reporter = Reporter()
-    found = opinions(engines, pythons, run, options.results, reporter)
+    found = opinions(engines, pythons, run, options.results, reporter, most_s=options.most_minutes * 60.0)
     if options.out is not None:
         write_whole(options.out, json.dumps([one.facts() for one in found], indent=2) + "\n")
     return 0 if say(found, reporter) else 1

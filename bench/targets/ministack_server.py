@@ -1,16 +1,25 @@
 """MiniStack as the bench runs it, `python -m bench.targets.ministack_server` in place of `python -m ministack`.
 
-One thing is put right, without which nothing that is read in pieces is read right, and no run ends: its S3 answers the
-range of a version with the whole object (1.5.33). Where it cuts by itself, its answer stays as it is.
+Two things are put right, without which no run of some size ends. Its S3 answers the range of a version with the whole
+object (1.5.33): nothing that is read in pieces is read right. Where it cuts by itself, its answer stays as it is. And it
+unpacks a function's code and layers again for each process, thousands of files, while invocations wait until they time
+out; then it ends the process, and unpacks them again for the next.
 """
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
+import zipfile
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from threading import Lock
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import os
+    from collections.abc import Callable, Iterable, Mapping
 
 #: Status, headers, body.
 type Answer = tuple[int, dict[str, str], bytes]
@@ -43,10 +52,45 @@ def ranged(get_object: Callable[..., Answer], parse_range: Callable[[str, int], 
     return get
 
 
+class UnpackedOnce(zipfile.ZipFile):
+    """A zip file of which all is unpacked once in this process, however often it comes and wherever it is wanted.
+
+    What is wanted again are links to it: a function's code is not written to, as on AWS.
+    """
+
+    _turn: Final = Lock()
+    _unpacked: Final[dict[bytes, Path]] = {}
+
+    @override
+    def extractall(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        members: Iterable[str | zipfile.ZipInfo] | None = None,
+        pwd: bytes | None = None,
+    ) -> None:
+        """Unpack it, all members, or link to where it is unpacked. Raises what ZipFile raises."""
+        if path is None or members is not None or self.filename is None:
+            super().extractall(path, members, pwd)
+            return
+        with Path(self.filename).open("rb") as file:
+            name = hashlib.file_digest(file, "sha256").digest()
+        with self._turn:
+            whole = self._unpacked.get(name)
+            if whole is None:
+                # Under its folder for what is passing, which goes when it ends.
+                whole = Path(tempfile.mkdtemp(prefix="unpacked-"))
+                super().extractall(whole, None, pwd)
+                self._unpacked[name] = whole
+        for one in whole.iterdir():
+            Path(path, one.name).symlink_to(one)
+
+
 def main() -> None:
     """Run it until it is told to end."""
     s3: Any = import_module("ministack.services.s3")
     s3._get_object = ranged(s3._get_object, s3._parse_range)  # noqa: SLF001 - it has no place for another
+    runtime: Any = import_module("ministack.core.lambda_runtime")
+    runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": UnpackedOnce})
     import_module("ministack.app").main()
 
 

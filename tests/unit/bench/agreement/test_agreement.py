@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
@@ -68,7 +67,7 @@ def test_an_engine_that_is_not_there_is_never_passed(tmp_path: Path) -> None:
 def made(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], failed: Sequence[str] = ()) -> list[Opinion]:
     """Opinions of three engines, of which the last one answers something else, or fails."""
 
-    def asked(engine: Any, _python: Path, options: Sequence[str], _folder: Path) -> Opinion:
+    def asked(engine: Any, _python: Path, options: Sequence[str], _folder: Path, _most_s: float) -> Opinion:
         assert options == ["--workload", "smoke"]
         if engine.name != "ministack":
             return Opinion(engine.name, answers=ANSWERS)
@@ -76,7 +75,7 @@ def made(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], failed: Seque
 
     monkeypatch.setattr(comparing, "_asked", asked)
     monkeypatch.setattr(comparing, "why_not_there", lambda *_: "")
-    return opinions(ENGINES, {}, ["--workload", "smoke"], Path("nowhere"), reporter()[0])
+    return opinions(ENGINES, {}, ["--workload", "smoke"], Path("nowhere"), reporter()[0], most_s=60)
 
 
 def test_engines_that_agree_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +136,7 @@ def test_a_run_that_broke_is_not_explained(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_run_is_made_with_the_engines_own_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """By its interpreter, to a result and its answers; red checks are those of the verdict."""
 
-    def run(command: list[str], **_: object) -> Any:
+    def run(command: list[str], _words: Path, most_s: float) -> tuple[int, str]:
         folder = Path(command[command.index("--results") + 1]) / "1"
         folder.mkdir(parents=True)
         result = market_result()
@@ -145,11 +144,32 @@ def test_a_run_is_made_with_the_engines_own_options(monkeypatch: pytest.MonkeyPa
         (folder / "result.json").write_text(json.dumps(result))
         Path(command[command.index("--answers") + 1]).write_text(json.dumps(ANSWERS))
         assert command[:6] == ["/python", "-m", "bench", "run", "--target", "ministack"]
-        return type("Done", (), {"returncode": 1, "stdout": "", "stderr": ""})
+        assert most_s == 60
+        return 1, ""
 
-    monkeypatch.setattr(subprocess, "run", run)
-    found = comparing._asked(ENGINES[2], Path("/python"), ["--workload", "smoke"], tmp_path / "run")
+    monkeypatch.setattr(comparing, "_run", run)
+    found = comparing._asked(ENGINES[2], Path("/python"), ["--workload", "smoke"], tmp_path / "run", 60)
     assert (found.failed, found.answers) == (("bars",), ANSWERS)
+
+
+def test_a_run_that_ends_is_heard_out(tmp_path: Path) -> None:
+    """Its status and its last words, whichever way it says them."""
+    code = "import sys; print('one'); sys.exit('two')"
+    assert comparing._run([sys.executable, "-c", code], tmp_path / "words", 60) == (1, "one\ntwo\n")
+
+
+def test_a_run_that_does_not_end_is_ended_in_good_order(tmp_path: Path) -> None:
+    """It is told to, and has the time to end what it started."""
+    code = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit('all is ended'));"
+        "print('ready', flush=True); time.sleep(600)"
+    )
+    for most_s in (1, 8, 64):  # until this machine has it begun by then
+        status, words = comparing._run([sys.executable, "-c", code], tmp_path / "words", most_s)
+        if words:
+            break
+    assert status is None
+    assert words == "ready\nall is ended\n"
 
 
 def test_the_report_of_the_first_run_has_what_all_engines_answered(
@@ -157,7 +177,7 @@ def test_the_report_of_the_first_run_has_what_all_engines_answered(
 ) -> None:
     """A table of engines stands in it, also of the one that was not there; its result is read back."""
 
-    def asked(engine: Any, _python: Path, _options: Sequence[str], folder: Path) -> Opinion:
+    def asked(engine: Any, _python: Path, _options: Sequence[str], folder: Path, _most_s: float) -> Opinion:
         run = folder / "20260105T143000Z-1"
         run.mkdir(parents=True)
         (run / "result.json").write_text(json.dumps(market_result()))
@@ -166,7 +186,7 @@ def test_the_report_of_the_first_run_has_what_all_engines_answered(
 
     monkeypatch.setattr(comparing, "_asked", asked)
     monkeypatch.setattr(comparing, "why_not_there", lambda engine, _: "not here" * (engine.name == "ministack"))
-    opinions(ENGINES, {}, [], tmp_path / "results", reporter()[0])
+    opinions(ENGINES, {}, [], tmp_path / "results", reporter()[0], most_s=60)
     folder = tmp_path / "results" / "20260105T143000Z-1"
     rows = [(one.engine, one.verdict, one.different) for one in read_result(folder).agreement]
     assert rows == [("localstack", "PASSED", 0), ("localemu", "PASSED", 2), ("ministack", "not here", 0)]
@@ -182,5 +202,6 @@ def test_options_that_mean_nothing_are_one_line(text: str, capsys: pytest.Captur
         pythons_of([text])
     assert main(["agree", "--python", text]) == 2
     assert main(["agree", "--engines", "moto"]) == 2
-    assert capsys.readouterr().err.count("\n") == 2
+    assert main(["agree", "--most-minutes", "0"]) == 2
+    assert capsys.readouterr().err.count("\n") == 3
     assert [one.name for one in chosen(["ministack", "ministack"])] == ["ministack"]
