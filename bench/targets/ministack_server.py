@@ -1,9 +1,11 @@
 """MiniStack as the bench runs it, `python -m bench.targets.ministack_server` in place of `python -m ministack`.
 
-Two things are put right, without which no run of some size ends. Its S3 answers the range of a version with the whole
-object (1.5.33): nothing that is read in pieces is read right. Where it cuts by itself, its answer stays as it is. And it
-unpacks a function's code and layers again for each process, thousands of files, while invocations wait until they time
-out; then it ends the process, and unpacks them again for the next.
+Two things are put right, without which no run of some size ends:
+
+- Its S3 answers the range of a version with the whole object (1.5.33): nothing that is read in pieces is read right.
+  Where it cuts by itself, its answer stays as it is.
+- It unpacks a function's code and layers again for each process, thousands of files, while invocations wait until they
+  time out. Then it ends the process, and unpacks them again for the next.
 """
 
 from __future__ import annotations
