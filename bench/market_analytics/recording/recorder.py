@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from bench.market_analytics.recording.stages import read_moments, stage_facts
 from bench.market_analytics.recording.timeline import Timeline
-from bench.market_analytics.recording.visibility import RESOLUTION_S, Visibility
+from bench.market_analytics.recording.visibility import Visibility
 from bench.measure.journal import read_journal, reset_journal
 from bench.measure.requests import journal_facts
 
@@ -63,7 +63,7 @@ class Recorder:
         ingests = {entry.ingest_id for entry in self._ledger.acknowledged() if entry.ingest_id}
         moments = read_moments(self._target, self._table_name, ingests, self.journal)
         visible_s = self._visibility.visible_s
-        return stage_facts(self._ledger, moments, visible_s, began_ms=began_ms, resolution_s=RESOLUTION_S)
+        return stage_facts(self._ledger, moments, visible_s, began_ms=began_ms)
 
     def facts(self) -> dict[str, Any]:
         """Return `latency_ms`, `timeline`, `requests` and `functions` of a result file."""

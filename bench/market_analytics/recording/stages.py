@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.errors import ReadBackError
+from bench.market_analytics.recording.visibility import STEP_S
 from bench.measure.latencies import Latencies
 from services.deadlines import Deadline
 from services.dynamo_table import DynamoTable
@@ -47,9 +48,9 @@ HOW: Final = (
     "was sent; acknowledged: until its sender was answered; ingested: until DataIngestion saw it first; processed: "
     "until the last of its ranges was committed; event: until the last of them was announced; rollup: until the last "
     "of them was taken off the list of what is to be rolled up, which another range's event may bring about before its "
-    "own; visible: until GET /ingest first called it done, asked of a sample of pieces, so up to "
-    "{resolution_s:.0f} s late. Ingested to rollup are times of the pipeline's and the target's wall clock, whole "
-    "milliseconds, told of pieces that came so far."
+    "own; visible: until GET /ingest first called it done, asked of a sample of pieces, each "
+    f"{STEP_S * 1000:.0f} ms or an eighth of its age after the time before. Ingested to rollup are times of the "
+    "pipeline's and the target's wall clock, whole milliseconds, told of pieces that came so far."
 )
 
 
@@ -118,12 +119,11 @@ def stage_facts(
     visible_s: Mapping[str, float],
     *,
     began_ms: float,
-    resolution_s: float,
 ) -> dict[str, Any]:
     """Return percentiles of each stage in milliseconds, in plain JSON: `latency_ms` of a result file.
 
     visible_s: by ingest, seconds since the run's first send. began_ms: that first send, in Unix milliseconds.
-    resolution_s: how late an ingest may be found to be visible. A stage that no piece is known to have reached is None.
+    A stage that no piece is known to have reached is None.
     """
     stages: dict[Stage, list[float]] = {stage: [] for stage in Stage}
     for _, tries in groupby(ledger.entries(), key=lambda entry: entry.ordinal):
@@ -149,7 +149,7 @@ def stage_facts(
                     stages[stage].append((at_ms - began_ms) / 1000 - intended_s)
     return {
         "stages": {stage.value: percentiles_ms(seconds) for stage, seconds in stages.items()},
-        "how": HOW.format(resolution_s=resolution_s),
+        "how": HOW,
     }
 
 

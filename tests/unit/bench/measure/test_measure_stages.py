@@ -33,7 +33,7 @@ def _stages(entries: list[Sent], moments: dict[str, Moments], visible_s: dict[st
     ledger = Ledger()
     for entry in entries:
         ledger.record(entry)
-    facts = stage_facts(ledger, moments, visible_s or {}, began_ms=BEGAN_MS, resolution_s=2.0)
+    facts = stage_facts(ledger, moments, visible_s or {}, began_ms=BEGAN_MS)
     return facts["stages"]
 
 
