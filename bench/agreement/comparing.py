@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Lines of differences that are printed of an engine; all are in the file.
 _MOST_LINES: Final = 20
+#: Of what one check says, and of a broken run's last words.
+_MOST_CHARACTERS: Final = 300
 #: For how long a run that was told to end may do nothing.
 _ENDS_S: Final = 60.0
 
@@ -36,14 +38,15 @@ _ENDS_S: Final = 60.0
 class Opinion:
     """What came of one engine. absent: why it was not asked. broken: why its run gave no result. hung: it did not end.
 
-    failed: red checks of its own verdict. result: the file of its run. different: from the first one's answers.
+    failed: red checks of its own verdict, with what they say. result: the file of its run. different: from the first
+    one's answers.
     """
 
     engine: str
     absent: str = ""
     broken: str = ""
     hung: bool = False
-    failed: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Mapping[str, Any]] | None = None
     result: Path | None = None
     items: int = 0
@@ -78,7 +81,7 @@ class Opinion:
             "engine": self.engine,
             "absent": self.absent,
             "broken": self.broken,
-            "failed_checks": list(self.failed),
+            "failed_checks": dict(self.failed),
             "items": self.items,
             "explained_by": self.reason,
             "differences": [one.line() for one in self.different],
@@ -141,9 +144,9 @@ def _asked(engine: Engine, python: Path, options: Sequence[str], folder: Path, m
     results = list((folder / "results").glob("*/result.json"))
     if status not in {0, 1} or not results:
         last = (words.strip() or "no word").splitlines()[-1]
-        return Opinion(engine.name, broken=f"status {status}: {last[:300]}")
+        return Opinion(engine.name, broken=f"status {status}: {last[:_MOST_CHARACTERS]}")
     checks = read_result(results[0]).verdict.checks
-    failed = tuple(check.name for check in checks if not check.passed)
+    failed = {check.name: check.detail for check in checks if not check.passed}
     document = json.loads(answers.read_text(encoding="utf-8")) if answers.is_file() else None
     return Opinion(engine.name, failed=failed, answers=document, result=results[0])
 
@@ -182,7 +185,11 @@ def say(found: Sequence[Opinion], reporter: Reporter) -> bool:
     """Print the table and what is not explained; return whether nothing is, and at least two could be compared."""
     reporter.console.print(table_of(found))
     for one in found:
-        for difference in () if one.is_explained else one.different[:_MOST_LINES]:
+        if one.is_explained:
+            continue
+        for name, detail in one.failed.items():
+            reporter.line(f"{one.engine}: {name}: {detail[:_MOST_CHARACTERS]}")
+        for difference in one.different[:_MOST_LINES]:
             reporter.line(f"{one.engine}: {difference.line()}")
     compared = sum(one.answers is not None for one in found)
     if compared < 2:

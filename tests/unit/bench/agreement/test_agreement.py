@@ -71,7 +71,7 @@ def made(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], failed: Seque
         assert options == ["--workload", "smoke"]
         if engine.name != "ministack":
             return Opinion(engine.name, answers=ANSWERS)
-        return Opinion(engine.name, answers=answers, failed=tuple(failed))
+        return Opinion(engine.name, answers=answers, failed=dict.fromkeys(failed, "said"))
 
     monkeypatch.setattr(comparing, "_asked", asked)
     monkeypatch.setattr(comparing, "why_not_there", lambda *_: "")
@@ -109,7 +109,9 @@ def test_what_is_known_explains_nothing_else(monkeypatch: pytest.MonkeyPatch) ->
     """An engine that did everything, and whose rejected rows are wrong, is not excused by what it cannot read."""
     monkeypatch.setitem(EXPLAINED, "ministack", "it reads nothing")
     found = made(monkeypatch, {"bars": {}, "rejects": {}}, failed=["rejects"])
-    assert not say(found, reporter()[0])
+    kept, said = reporter()
+    assert not say(found, kept)
+    assert "ministack: rejects: said" in said.getvalue()
     assert found[2].facts()["explained_by"] == ""
 
 
@@ -140,7 +142,7 @@ def test_a_run_is_made_with_the_engines_own_options(monkeypatch: pytest.MonkeyPa
         folder = Path(command[command.index("--results") + 1]) / "1"
         folder.mkdir(parents=True)
         result = market_result()
-        result["verdict"]["checks"] = [{"name": "bars", "passed": False, "detail": ""}]
+        result["verdict"]["checks"] = [{"name": "bars", "passed": False, "detail": "9 wrong"}]
         (folder / "result.json").write_text(json.dumps(result))
         Path(command[command.index("--answers") + 1]).write_text(json.dumps(ANSWERS))
         assert command[:6] == ["/python", "-m", "bench", "run", "--target", "ministack"]
@@ -149,7 +151,7 @@ def test_a_run_is_made_with_the_engines_own_options(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(comparing, "_run", run)
     found = comparing._asked(ENGINES[2], Path("/python"), ["--workload", "smoke"], tmp_path / "run", 60)
-    assert (found.failed, found.answers) == (("bars",), ANSWERS)
+    assert (found.failed, found.answers) == ({"bars": "9 wrong"}, ANSWERS)
 
 
 def test_a_run_that_ends_is_heard_out(tmp_path: Path) -> None:
