@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -156,8 +157,11 @@ def _run(command: Sequence[str], words: Path, most_s: float) -> tuple[int | None
 
     It is ended in good order, with the emulator that it started, whatever ends this.
     """
+    in_order = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with words.open("wb") as said:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, env=in_order
+        )
     status = None
     try:
         with suppress(subprocess.TimeoutExpired):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from tickstream_client.errors import AnswerError, UsageError, WaitError
 from tickstream_client.moments import moment_from
 from tickstream_client.protocol.retries import answered, fields_of
-from tickstream_client.protocol.steps import Found, Pause, Request
+from tickstream_client.protocol.steps import Found, Pause, Request, path_of
 from tickstream_client.records import FileStatus, Ingest, Symbol
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ _LONGEST_LOOK_SECONDS: Final = 5.0
 
 def ingest(ingest_id: str, retries: Retries) -> Call[Ingest]:
     """Ask how far an ingest is. Raises ApiError, UnansweredError, AnswerError."""
-    answer = yield from answered(Request("GET", f"/ingest/{quote(ingest_id, safe='')}"), retries)
+    answer = yield from answered(Request("GET", path_of("ingest", ingest_id)), retries)
     return Ingest.of(fields_of(answer))
 
 
@@ -35,7 +34,7 @@ def retract(ingest_id: str, retries: Retries, patience: Patience | None) -> Call
 
     Asked twice it is the same: the second answer says how far it is.
     """
-    yield from answered(Request("DELETE", f"/ingest/{quote(ingest_id, safe='')}"), retries)
+    yield from answered(Request("DELETE", path_of("ingest", ingest_id)), retries)
     found = yield from ingest(ingest_id, retries)
     while patience is not None and not _is_taken_back(found):
         if patience.is_over:
@@ -97,8 +96,7 @@ def files(asked: Mapping[str, str], retries: Retries) -> Stream[FileStatus]:
 
 def file_status(file_id: str, retries: Retries) -> Call[FileStatus]:
     """Ask how far a file is, by bucket and key. Raises ApiError, UnansweredError, AnswerError."""
-    # Slashes too: a client on the way would shorten a key with `..` in it.
-    answer = yield from answered(Request("GET", f"/status/{quote(file_id, safe='')}"), retries)
+    answer = yield from answered(Request("GET", path_of("status", file_id)), retries)
     return FileStatus.of(fields_of(answer))
 
 

@@ -9,9 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 type Query = Mapping[str, str]
+
+
+#: Whatever stands between two slashes and means a folder, to whoever has a path on the way.
+_FOLDERS: Final = {".": "%2E", "..": "%2E%2E"}
+
+
+def path_of(*parts: str) -> str:
+    """Write a path of these parts, percent-encoded: what is in one of them, slashes and lone dots too, stays in it."""
+    return "".join(f"/{_FOLDERS.get(part) or quote(part, safe='')}" for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

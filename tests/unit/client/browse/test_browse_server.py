@@ -50,7 +50,8 @@ def page(api: FakeApi) -> Iterator[httpx.Client]:
 def asking(address: str, token: str) -> httpx.Client:
     """Whoever asks with a token."""
     headers = [(TOKEN_HEADER.encode(), token.encode())]
-    return httpx.Client(base_url=address, headers=headers, trust_env=False)
+    # Five seconds, which it has by itself, are little where others use the machine too.
+    return httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=120)
 
 
 def lines_of(answer: httpx.Response) -> list[dict[str, Any]]:
