@@ -3,7 +3,7 @@
 One request at a time and few of them, because a user who asks is load too. Closely where it matters: the looks at an
 ingest come a fiftieth of a second after one another while it is young, and further apart the older it is, so that its
 moment is found nearly to the same part of it, however quick or slow the pipeline is. `complete` says that readers see
-its bars (DESIGN.md, I4).
+its bars (docs/design.md).
 """
 
 from __future__ import annotations
