@@ -54,9 +54,9 @@ ALL: Final = (
     Benchmark("sender", "bench.perf.sending:sender", "POSTs a second of one sender, for `run --workers`"),
     Benchmark("reference", "bench.perf.runs:reference", "10 million ticks: speed, requests, dollars, memory"),
     Benchmark("streams", "bench.perf.runs:streams", "2,000 concurrent streams"),
+    Benchmark("live", "bench.perf.runs:live", "latencies of a live feed, an object of 200 ticks five times a second"),
     Benchmark("naive", "bench.perf.runs:naive", "the naive design beside this one"),
     Benchmark("parquet", "bench.perf.runs:parquet", "the reference ticks as one Parquet file", default=False),
-    Benchmark("soak", "bench.perf.runs:soak", "latencies of small objects at a constant rate", default=False),
     Benchmark(
         "scaling", "bench.perf.runs:scaling", "the reference workload at 1, 10 and 50 million ticks", default=False
     ),

@@ -19,7 +19,7 @@ GIVEN = {"range_bytes": 1_024}
 
 def test_every_workload_of_the_issue_can_be_loaded() -> None:
     """Each file is a whole workload under its own name, and says what it is for."""
-    of_issues = {"smoke", "trading-day", "burst", "streams", "api", "soak", "dirty", "reference", "trickle"}
+    of_issues = {"smoke", "trading-day", "burst", "streams", "api", "soak", "dirty", "reference", "trickle", "live"}
     assert set(names()) == of_issues | {DEFAULT}
     for name in names():
         assert load(name).name == name
@@ -36,6 +36,8 @@ def test_workloads_are_what_their_names_promise() -> None:
     assert (trickle.streams, trickle.rounds, trickle.round_s, trickle.symbols) == (2_000, 10, 60.0, 2_000)
     assert load("api").posts.share == 1
     assert (load("soak").market.volume, load("soak").duration_s >= 120) == (Volume.CONSTANT, True)
+    live = load("live")
+    assert (live.ticks / live.objects.at_least, live.duration_s / live.objects.at_least) == (200, 0.2)
     reference = load("reference")
     assert (reference.ticks, reference.symbols, reference.attempted) == (10_000_000, 500, 10_000_000)
     dirty = load("dirty")
