@@ -38,7 +38,7 @@ class LoopbackServerPlugin(RuntimeServerPlugin):  # type: ignore[misc] # LocalSt
 
     def load(self, *_: Any, **__: Any) -> RuntimeServer:
         """Return the server."""
-        from bench.emulator.loopback import LoopbackRuntimeServer  # noqa: PLC0415 - see the module
+        from bench.emulator.web.loopback import LoopbackRuntimeServer  # noqa: PLC0415 - see the module
 
         return LoopbackRuntimeServer()
 

@@ -36,8 +36,7 @@ def install() -> None:
     # machine would delete each other's, and it would outlive them.
     s3_provider.DEFAULT_S3_TMP_DIR = str(Path(tempfile.gettempdir()) / "s3")
 
-    # Each piece of an object's body is handed from a thread to the web server's, which the thread waits for: pieces of
-    # 64 KB make 128 such meetings of a range of 8 MB.
+    # Of an object's body, which is read in pieces: those of 64 KB are 128 of a range of 8 MB.
     ephemeral.S3_CHUNK_SIZE = S3_PIECE_BYTES
 
     # For each invocation LocalStack starts a thread that puts a CloudWatch metric, and keeps the thread for ever: its

@@ -9,8 +9,7 @@ import os
 import threading
 from typing import Final
 
-from twisted.internet import reactor
-
+from bench.emulator.web.loopback import RUNNING
 from bench.engine import SERVICE_PLUGINS
 
 LOG = logging.getLogger(__name__)
@@ -21,11 +20,11 @@ VARIABLE: Final = "TICKSTREAM_LOAD_SERVICES"
 def load_beside() -> None:
     """Load what the variable names in a thread, once the web server runs; called while LocalStack starts."""
     names = [name for name in os.environ.get(VARIABLE, "").split(",") if name]
-    thread = threading.Thread(target=_load, args=(names,), name="service-loading", daemon=True)
-    reactor.callWhenRunning(thread.start)
+    threading.Thread(target=_load, args=(names,), name="service-loading", daemon=True).start()
 
 
 def _load(names: list[str]) -> None:
+    RUNNING.wait()
     for name in names:
         try:
             SERVICE_PLUGINS.require(name)

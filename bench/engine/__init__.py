@@ -59,7 +59,6 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         "create_parser",
     ),
     "aws.protocol.serializer": ("create_serializer",),
-    "aws.serving.twisted": ("TLSMultiplexerFactory",),
     "aws.skeleton": ("DispatchTable",),
     "aws.spec": ("load_service",),
     "http": (
@@ -70,7 +69,6 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         "RuntimeServer",
         "RuntimeServerPlugin",
     ),
-    "runtime.server.twisted": ("TwistedRuntimeServer",),
     "services.apigateway.next_gen.execute_api.context": ("RestApiInvocationContext",),
     "services.apigateway.next_gen.execute_api.gateway_response": ("get_gateway_response_or_default",),
     "services.apigateway.next_gen.execute_api.handlers.gateway_exception": ("GatewayExceptionHandler",),

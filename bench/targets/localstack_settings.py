@@ -42,6 +42,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "LAMBDA_RUNTIME_EXECUTOR": "process",
     "PROVIDER_OVERRIDE_DYNAMODB": "memory",
     "GATEWAY_SERVER": "loopback",
+    # What its services ask of each other needs no HTTP.
+    "IN_MEMORY_CLIENT": "1",
     "DNS_ADDRESS": "0",
     # With 1, a resource type that LocalStack does not know reports success.
     "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",

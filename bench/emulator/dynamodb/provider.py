@@ -16,6 +16,7 @@ from moto.dynamodb.models.table import Table
 from bench.emulator.dynamodb import requests as dynamodb_requests
 from bench.emulator.dynamodb import table as dynamodb_table
 from bench.emulator.dynamodb import units as dynamodb_units
+from bench.emulator.dynamodb import updates
 from bench.emulator.dynamodb.table import MAX_ITEM_SIZE_BYTES, forget_size, item_size_bytes, wire_size_bytes
 from bench.engine import (
     CommonServiceException,
@@ -44,6 +45,7 @@ def create_service() -> Service:
     """Return the service that LocalStack loads for the `dynamodb` API."""
     dynamodb_table.install()
     dynamodb_requests.install()
+    updates.install()
     return Service.for_provider(MemoryDynamoDb(), dispatch_table_factory=_dispatch_table)
 
 

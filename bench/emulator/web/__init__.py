@@ -1,0 +1,1 @@
+"""LocalStack's web server: connections, each a thread of its own, their requests parsed by llhttp."""
