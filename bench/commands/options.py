@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -53,6 +54,13 @@ _OPTIONS_OF: Final = {
 }
 
 
+class _WholeNames(argparse.RawDescriptionHelpFormatter):
+    """Breaks no line within a name: whoever copies `trading-day` from a help wants all of it."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
 def add_command(
     commands: Commands,
     name: str,
@@ -68,7 +76,7 @@ def add_command(
         help=help,
         description=description,
         epilog="\n".join(f"example: python -m bench {example}" for example in examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_WholeNames,
     )
     parser.set_defaults(command=work)
     return parser
