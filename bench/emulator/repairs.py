@@ -36,7 +36,7 @@ def install() -> None:
     # machine would delete each other's, and it would outlive them.
     s3_provider.DEFAULT_S3_TMP_DIR = str(Path(tempfile.gettempdir()) / "s3")
 
-    # Of an object's body, which is read in pieces: those of 64 KB are 128 of a range of 8 MB.
+    # An object's body is read and sent in pieces; LocalStack's of 64 KB are 128 for a range of 8 MB.
     ephemeral.S3_CHUNK_SIZE = S3_PIECE_BYTES
 
     # For each invocation LocalStack starts a thread that puts a CloudWatch metric, and keeps the thread for ever: its

@@ -14,8 +14,9 @@ from bench.engine import ROUTER, Response
 IDENTITY_PATH: Final = "/_bench/identity"
 TOKEN_VARIABLE: Final = "TICKSTREAM_EMULATOR_TOKEN"  # noqa: S105 - the variable's name
 _SAMPLE_INTERVAL_S: Final = 1.0
-#: Or so many times as long as the sample took: with many functions, on a busy machine, a tenth of LocalStack's time.
-_REST: Final = 49.0
+#: At least so many times as long as a sample took passes until the next: each second it was a tenth of LocalStack's
+#: time, with many functions on a busy machine.
+_PAUSE_RATIO: Final = 49.0
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -30,7 +31,7 @@ class MemorySampler:
         while True:
             began_s = time.monotonic()
             self.peak_bytes = max(self.peak_bytes, _resident_bytes())
-            time.sleep(max(_SAMPLE_INTERVAL_S, _REST * (time.monotonic() - began_s)))
+            time.sleep(max(_SAMPLE_INTERVAL_S, _PAUSE_RATIO * (time.monotonic() - began_s)))
 
 
 def _resident_bytes() -> int:

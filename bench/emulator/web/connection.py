@@ -17,15 +17,16 @@ from http import HTTPStatus
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 import httptools
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    type Application = Any
+    #: Of WSGI: environment and start_response to the pieces of an answer.
+    type Application = Callable[[dict[str, Any], Callable[..., None]], Iterable[bytes]]
 
 LOG = logging.getLogger(__name__)
 RECEIVE_BYTES: Final = 1 << 18
@@ -174,17 +175,13 @@ class Connection:
 
     def _environ(self, request: _Received, body: IO[bytes]) -> dict[str, Any]:
         target = request.target.decode("latin-1")
-        if not target.startswith("/"):
-            # A proxy's form, with scheme and host.
-            parts = urlsplit(target)
-            path, query = parts.path or "/", parts.query
-        else:
-            path, _, query = target.partition("?")
+        # In a proxy's form it has scheme and host.
+        url = httptools.parse_url(request.target)
         environ = {
             **self._of_connection,
             "REQUEST_METHOD": request.method,
-            "PATH_INFO": unquote_to_bytes(path).decode("latin-1") if "%" in path else path,
-            "QUERY_STRING": query,
+            "PATH_INFO": unquote_to_bytes(url.path or b"/").decode("latin-1"),
+            "QUERY_STRING": (url.query or b"").decode("latin-1"),
             "REQUEST_URI": target,
             "RAW_URI": target,
             "SERVER_PROTOCOL": f"HTTP/{request.version}",
@@ -224,20 +221,18 @@ class _Answer:
 
     def send(self, chunks: Iterable[bytes]) -> bool:
         """Send all of it; return whether the connection goes on."""
-        names = {name.lower() for name, _ in self._headers}
+        given = {name.lower(): value.lower() for name, value in self._headers}
         lines = [f"HTTP/1.1 {self._status}", *(f"{name}: {value}" for name, value in self._headers)]
-        if "date" not in names:
+        if "date" not in given:
             lines.append(f"Date: {_date(int(time.time()))}")
         has_body = self._request.method != "HEAD" and int(self._status[:3]) not in _BODILESS
-        is_chunked = has_body and "content-length" not in names and "transfer-encoding" not in names
-        keeps_alive = self._request.keeps_alive and ("connection", "close") not in {
-            (name.lower(), value.lower()) for name, value in self._headers
-        }
+        is_chunked = has_body and "content-length" not in given and "transfer-encoding" not in given
+        keeps_alive = self._request.keeps_alive and given.get("connection") != "close"
         if is_chunked and self._request.version == "1.0":
             is_chunked = keeps_alive = False
         if is_chunked:
             lines.append("Transfer-Encoding: chunked")
-        if not keeps_alive and "connection" not in names:
+        if not keeps_alive and "connection" not in given:
             lines.append("Connection: close")
         waiting = "\r\n".join([*lines, "", ""]).encode("latin-1")
         for chunk in chunks:

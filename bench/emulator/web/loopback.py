@@ -1,10 +1,11 @@
 """LocalStack's web server, bound to the address it was told.
 
 LocalStack drops the host of an IPv4 address and listens on every interface: whoever is on the same network
-could then use the emulated account. And two thirds of its own server's work is done in Python before a handler is
-called and after it has answered.
+could then use the emulated account. And two thirds of LocalStack's time were its server's, before a handler was called
+and after it had answered.
 """
 
+import contextlib
 import logging
 import os
 import socket
@@ -68,8 +69,9 @@ class LoopbackRuntimeServer(RuntimeServer):  # type: ignore[misc] # LocalStack i
         RUNNING.set()
         self._stopped.wait()
         for listening, _, _ in self._serving:
-            # Closing it alone would leave the thread in `accept`.
-            listening.shutdown(socket.SHUT_RDWR)
+            # Closing it alone would leave the thread in `accept` (Linux); elsewhere it is no connection, which is said.
+            with contextlib.suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)
             listening.close()
 
     def shutdown(self) -> None:
@@ -84,9 +86,15 @@ class LoopbackRuntimeServer(RuntimeServer):  # type: ignore[misc] # LocalStack i
                 if not self._stopped.wait(_RETRY_S):
                     LOG.warning("a connection was not accepted: %s", error)
                 continue
-            threading.Thread(
+            thread = threading.Thread(
                 target=_serve, args=(connected, application, client[:2], context), name="web", daemon=True
-            ).start()
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # The process has no room for another thread now; it may have for the next.
+                LOG.warning("a connection was not served: %s", error)
+                connected.close()
 
 
 def _serve(

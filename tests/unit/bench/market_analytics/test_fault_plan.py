@@ -18,8 +18,6 @@ from bench.market_analytics.fault_plan import LATE_CHECK, POISON_MESSAGES, Fault
 from bench.market_analytics.hostile_objects import CHECK
 from bench.redrive import Redriven
 from bench.stack.outputs import Outputs
-from tickstream.errors import MalformedItem
-from tickstream.messages import RangePointer, decode_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -228,19 +226,6 @@ def test_poison_messages_are_sent_and_stay_dead(world: World) -> None:
     assert plan.look(DONE, sending=False) == "dead letters that were put back to work"
     assert world.dead_letters[PROCESSING] == len(POISON_MESSAGES)
     run_out(world, plan)
-
-
-def test_no_consumer_can_read_a_poison_message_and_each_is_refused_as_such() -> None:
-    """Each is malformed for the strict reader: nothing else is raised."""
-    for body in POISON_MESSAGES:
-        with pytest.raises(MalformedItem):
-            decode_message(body)
-    assert len(set(POISON_MESSAGES)) == len(POISON_MESSAGES)
-
-
-def test_a_range_message_is_the_pipelines_but_for_the_field_that_was_spoiled() -> None:
-    """Otherwise a poison message might be refused for another reason than the one that it is there for."""
-    assert isinstance(decode_message(plan_module.range_message('"size":100')), RangePointer)
 
 
 def test_hostile_objects_are_put_waited_for_and_judged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

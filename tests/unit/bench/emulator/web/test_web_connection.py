@@ -150,8 +150,9 @@ def test_what_has_no_body_has_none(method: str, status: str) -> None:
     """HEAD, 204 and 304 end with their headers, and the next answer begins where it must."""
     application = _Application(status=status, headers=[("ETag", "e")])
     with _connected(application) as client:
-        client.sendall(b"%b / HTTP/1.1\r\n\r\n" % method.encode() * 2)
         for _ in range(2):
+            # One after the other: who reads an answer may read more than it, and keep that.
+            client.sendall(b"%b / HTTP/1.1\r\n\r\n" % method.encode())
             found, headers, body = _answer(client, method)
             assert (f"{found}", headers["etag"], body) == (status[:3], "e", b"")
             assert "transfer-encoding" not in headers
@@ -162,6 +163,7 @@ def test_what_has_no_body_has_none(method: str, status: str) -> None:
     [
         (b"\x00\x01 nonsense\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nContent-Length: many\r\n\r\n", 400),
+        (b"GET http://[ HTTP/1.1\r\n\r\n", 400),
         (b"GET /" + b"a" * 300_000, 431),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200_000, 431),
     ],

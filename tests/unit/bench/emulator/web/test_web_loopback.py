@@ -1,0 +1,148 @@
+"""The embedded target's web server: plain and encrypted on one port, and what does not end it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import ssl
+import sys
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from bench.emulator.web.loopback import LoopbackRuntimeServer
+from bench.engine import config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PATIENCE_S = 60
+
+
+class _Gateway:
+    """Answers with the scheme and the body that it was sent; raises where it is asked to."""
+
+    def process(self, request: Any, response: Any) -> None:
+        if request.path == "/raise":
+            raise RuntimeError("as asked")
+        response.data = request.scheme.encode() + b" " + request.data
+
+
+@dataclass(frozen=True)
+class _Served:
+    server: LoopbackRuntimeServer
+    running: threading.Thread
+    port: int
+    trusted: ssl.SSLContext
+
+    def put(self, body: bytes, *, encrypted: bool, path: str = "/") -> bytes:
+        """Send a request on a connection of its own and return the answer's body."""
+        connection = (
+            http.client.HTTPSConnection("127.0.0.1", self.port, timeout=_PATIENCE_S, context=self.trusted)
+            if encrypted
+            else http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE_S)
+        )
+        try:
+            connection.request("PUT", path, body)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def _running(server: LoopbackRuntimeServer) -> Iterator[threading.Thread]:
+    interval_s = sys.getswitchinterval()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        server.shutdown()
+        thread.join(_PATIENCE_S)
+        sys.setswitchinterval(interval_s)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[_Served]:
+    """Serve on a free port of the loopback interface, with a certificate for it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+    (tmp_path / "cert").write_bytes(certificate)
+    (tmp_path / "key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    trusted = ssl.create_default_context(cadata=certificate.decode())
+    trusted.check_hostname = False
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = LoopbackRuntimeServer()
+    server.register(
+        _Gateway(),
+        [config.HostAndPort("127.0.0.1", port)],
+        (str(tmp_path / "cert"), str(tmp_path / "key")),
+    )
+    with _running(server) as running:
+        yield _Served(server, running, port, trusted)
+
+
+def test_one_port_speaks_plainly_and_encrypted(served: _Served) -> None:
+    """Each connection is what its first byte says, large bodies too, and the application is told which."""
+    body = bytes(range(256)) * 4_096
+    assert served.put(body, encrypted=False) == b"http " + body
+    assert served.put(body, encrypted=True) == b"https " + body
+
+
+def test_what_breaks_one_connection_leaves_the_others(served: _Served) -> None:
+    """An application that raises, a handshake that is none and a client that says nothing end theirs alone."""
+    silent = socket.create_connection(("127.0.0.1", served.port), timeout=_PATIENCE_S)
+    with silent, socket.create_connection(("127.0.0.1", served.port), timeout=_PATIENCE_S) as odd:
+        odd.sendall(b"\x16 no handshake at all")
+        # It ends in good order or with a reset, as what was not read yet will have it.
+        with contextlib.suppress(ConnectionResetError):
+            while odd.recv(1_024):
+                pass
+        with pytest.raises(http.client.RemoteDisconnected):
+            served.put(b"", encrypted=False, path="/raise")
+        assert served.put(b"b", encrypted=False) == b"http b"
+
+
+def test_a_connection_without_a_thread_is_refused_and_the_next_is_served(
+    served: _Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that has no room for a thread goes on to accept."""
+    start = threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name == "web":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(ConnectionError):
+        served.put(b"", encrypted=False)
+    monkeypatch.undo()
+    assert served.put(b"b", encrypted=False) == b"http b"
+
+
+def test_after_its_end_nobody_is_accepted(served: _Served) -> None:
+    """The port is free again."""
+    served.server.shutdown()
+    served.running.join(_PATIENCE_S)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", served.port), timeout=_PATIENCE_S)
