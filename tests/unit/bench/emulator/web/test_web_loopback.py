@@ -108,7 +108,7 @@ def test_one_port_speaks_plainly_and_encrypted(served: _Served) -> None:
     assert served.put(body, encrypted=True) == b"https " + body
 
 
-def test_what_breaks_one_connection_leaves_the_others(served: _Served) -> None:
+def test_what_breaks_one_connection_leaves_the_others(served: _Served, caplog: pytest.LogCaptureFixture) -> None:
     """An application that raises, a handshake that is none and a client that says nothing end theirs alone."""
     silent = socket.create_connection(("127.0.0.1", served.port), timeout=_PATIENCE_S)
     with silent, socket.create_connection(("127.0.0.1", served.port), timeout=_PATIENCE_S) as odd:
@@ -119,6 +119,7 @@ def test_what_breaks_one_connection_leaves_the_others(served: _Served) -> None:
                 pass
         with pytest.raises(http.client.RemoteDisconnected):
             served.put(b"", encrypted=False, path="/raise")
+        assert "RuntimeError: as asked" in caplog.text
         assert served.put(b"b", encrypted=False) == b"http b"
 
 
@@ -141,7 +142,8 @@ def test_a_connection_without_a_thread_is_refused_and_the_next_is_served(
 
 
 def test_after_its_end_nobody_is_accepted(served: _Served) -> None:
-    """The port is free again."""
+    """The port is free again, though the server was waiting for the next."""
+    assert served.put(b"b", encrypted=False) == b"http b"
     served.server.shutdown()
     served.running.join(_PATIENCE_S)
     with pytest.raises(ConnectionRefusedError):
