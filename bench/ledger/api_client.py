@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
 
 import urllib3
@@ -17,7 +16,6 @@ from bench.errors import ApiError, ApiUnansweredError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DECIMAL: Final = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]+)(?:\.(?P<fraction>[0-9]+))?")
 _TIMEOUT = urllib3.Timeout(connect=5, read=35)
 
 
@@ -94,6 +92,10 @@ def scaled(text: object, digits: int) -> int:
     """An integer of 10^-digits from a decimal as text. A JSON number would have been a float on its way: refused."""
     if not isinstance(text, str):
         raise TypeError(f"{text!r} is not a decimal as text")
-    if not (match := _DECIMAL.fullmatch(text)) or len(match["fraction"] or "") > digits:
+    # Of a million and a half in a run: no expression, which takes four times as long.
+    whole, point, fraction = text.removeprefix("-").partition(".")
+    is_plain = text.isascii() and whole.isdigit() and (fraction.isdigit() if point else True)
+    if not is_plain or len(fraction) > digits:
         raise ValueError(f"{text} is not a plain decimal of at most {digits} digits after the point")
-    return int(match["sign"] + match["whole"] + (match["fraction"] or "").ljust(digits, "0"))
+    number = int(whole + fraction.ljust(digits, "0"))
+    return -number if text.startswith("-") else number

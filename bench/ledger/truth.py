@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from tickstream.errors import Reason
 
 SCHEMA: Final = {
     "source": pl.Int32(),  # ordinal of the object or request
@@ -26,6 +29,7 @@ SCHEMA: Final = {
     "updates": pl.UInt8(),  # bits of what a tick updates
     "reason": pl.String(),
 }
+_VALUES: Final = ("symbol", "timestamp_ns", "price_e9", "size_e9")
 #: Bits of `updates`: open and close, high and low, volume and notional.
 OPEN_CLOSE, HIGH_LOW, VOLUME = 1, 2, 4
 EVERYTHING: Final = OPEN_CLOSE | HIGH_LOW | VOLUME
@@ -91,3 +95,15 @@ def write_part(folder: Path, ordinal: int, rows: pl.DataFrame) -> Path:
         rows = rows.with_columns(updates=pl.lit(EVERYTHING, pl.UInt8))
     rows.select([pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()]).write_parquet(path, compression="lz4")
     return path
+
+
+def truth_rows(ordinal: int, frame: pl.DataFrame, reasons: Mapping[int, Reason]) -> pl.DataFrame:
+    """Return the truth of a source's rows, as they would be good, and of the corrupt ones why (by their number)."""
+    reason = pl.Series("reason", [None] * frame.height, dtype=pl.String)
+    if reasons:
+        reason = reason.scatter(list(reasons), [str(code) for code in reasons.values()])
+    spoiled = pl.col("reason").is_not_null()
+    return frame.with_columns(reason, source=pl.lit(ordinal)).with_columns(
+        # A corrupt row has no values: whatever it says must reach no bar.
+        [pl.when(spoiled).then(None).otherwise(pl.col(name)).alias(name) for name in _VALUES]
+    )

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from bench.ledger.api_client import Answer, ApiClient
 
-_SYMBOLS_A_REQUEST: Final = 100
+#: As many as `POST /bars` takes.
+SYMBOLS_A_REQUEST: Final = 100
 _BARS_A_PAGE: Final = 5_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE: Final = timedelta(minutes=1)
@@ -40,7 +41,7 @@ class Window:
 def read_by_post(api: ApiClient, symbols: Sequence[str], window: Window) -> AnsweredBars:
     """All one-minute bars of the symbols through `POST /bars`. Raises ApiError, also for a bar answered twice."""
     bars: AnsweredBars = {}
-    for some in batched(symbols, _SYMBOLS_A_REQUEST, strict=False):
+    for some in batched(symbols, SYMBOLS_A_REQUEST, strict=False):
         request = {"symbols": list(some), "interval": "1m", "limit": _BARS_A_PAGE, **window.parameters()}
         for page in pages_of(lambda fields: api.post_json("/bars", fields), request):
             for symbol, of_symbol in page["bars"].items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from fractions import Fraction
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from bench.ledger.verdict import Check
@@ -27,6 +27,7 @@ _ANNOUNCED: Final = "every range was announced"
 #: What is said where no journal tells.
 UNANNOUNCED: Final = f"{_ANNOUNCED}: the target keeps no journal of requests"
 FIELDS: Final = ("open_e9", "high_e9", "low_e9", "close_e9", "volume_e9", "ticks", "notional_e18")
+_VALUES: Final = attrgetter(*FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +129,24 @@ def _said(bar: object | None) -> str:
 
 
 def _differences(symbol: str, minute: int, want: ExpectedBar, have: ReadBar) -> list[Mismatch]:
-    found = [
-        Mismatch(symbol, minute, name, str(getattr(want, name)), str(getattr(have, name)))
-        for name in FIELDS
-        if getattr(want, name) != getattr(have, name)
-    ]
-    # round() of a Fraction is exact and half to even.
-    vwap_e9 = round(Fraction(want.notional_e18, want.volume_e9)) if want.volume_e9 else None
-    if not found and vwap_e9 != have.vwap_e9:
-        found.append(Mismatch(symbol, minute, "vwap_e9", str(vwap_e9), str(have.vwap_e9)))
-    return found
+    wanted, found = _VALUES(want), _VALUES(have)
+    if wanted != found:
+        return [
+            Mismatch(symbol, minute, name, str(one), str(other))
+            for name, one, other in zip(FIELDS, wanted, found, strict=True)
+            if one != other
+        ]
+    vwap_e9 = _vwap_e9(want)
+    return [] if vwap_e9 == have.vwap_e9 else [Mismatch(symbol, minute, "vwap_e9", str(vwap_e9), str(have.vwap_e9))]
+
+
+def _vwap_e9(bar: ExpectedBar) -> int | None:
+    """Half to even; None where the volume is 0."""
+    if not bar.volume_e9:
+        return None
+    nearest, beyond = divmod(2 * bar.notional_e18 + bar.volume_e9, 2 * bar.volume_e9)
+    # Of what lies in the middle the even one.
+    return nearest - (0 if beyond else nearest % 2)
 
 
 def compare_rejects(

@@ -1,14 +1,17 @@
 """The objects and requests of a workload: files in a folder, each with its truth beside it.
 
-One object at a time is made, written and forgotten. Equal workloads make equal bytes, whatever machine they are made
-on: every random stream is seeded by the workload's seed and the ordinal of the part. So several machines can each make
-some of the pieces: what goes on from part to part (prices, whose turn it is among the faults) goes on with the others.
+One object at a time is made, written and forgotten, and the ticks of the next are drawn meanwhile. Equal workloads make
+equal bytes, whatever machine they are made on: every random stream is seeded by the workload's seed and the ordinal of
+the part. So several machines can each make some of the pieces: what goes on from part to part (prices, whose turn it is
+among the faults) goes on with the others.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from heapq import merge
@@ -18,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from bench.ledger.truth import ObjectFile, PostBody, write_part
+from bench.ledger.truth import ObjectFile, PostBody, truth_rows, write_part
 from bench.synthetic import faults, render
 from bench.synthetic.day_file import DayText, md5_of, packed
 from bench.synthetic.market import MarketDay
@@ -30,6 +33,7 @@ from tickstream.errors import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from bench.synthetic.market import Ticks
@@ -37,6 +41,15 @@ if TYPE_CHECKING:
     from bench.workloads import Workload
 
 _ROW_GROUPS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The ticks of the part of a number, and which of its rows to spoil."""
+
+    number: int
+    ticks: Ticks
+    spoiled_rows: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,37 +130,50 @@ class Factory:
 
     def _of_parts(self, parts: Iterable[tuple[Part, int]]) -> Iterator[ObjectFile | PostBody | _Elsewhere]:
         day: int | None = None
-        for number, (part, ordinal) in enumerate(parts):
+        for part, ordinal, drawn in self._drawn_ahead(parts):
             if self._is_of_day(part):
                 day = ordinal if day is None else day
                 if self._owns(day):
-                    self._add_to_day(part, number, ordinal)
+                    self._add_to_day(part, ordinal, drawn)
                 else:
-                    self._pass_over(part, number)
+                    self._pass_over(part)
             elif part.kind is Kind.POSTS:
                 requests = range(ordinal, ordinal - (-part.rows // self._posted_at_once))
                 if any(map(self._owns, requests)):
-                    ticks, spoiled_rows = self._drawn(part, number)
-                    yield from self._posts(part, ordinal, render.frame_of(self._market, ticks), spoiled_rows)
+                    yield from self._posts(part, ordinal, drawn)
                 else:
-                    self._pass_over(part, number)
+                    self._pass_over(part)
             elif self._owns(ordinal):
-                yield self.make_object(part, number, ordinal)
+                yield self._made(part, ordinal, drawn)
             else:
-                self._pass_over(part, number)
+                self._pass_over(part)
                 yield _Elsewhere(self._intended_s(part.turn[0]))
         if self._day:
             yield self._day_object(self._day)
         elif day is not None:
             yield _Elsewhere(self._workload.duration_s)
 
+    def _drawn_ahead(self, parts: Iterable[tuple[Part, int]]) -> Iterator[tuple[Part, int, _Drawn]]:
+        """Yield parts, their ordinals and ticks; the ticks of the next are drawn while one is written.
+
+        In order, by one thread: prices go on from part to part, and whatever is drawn, nothing else changes them.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="ticks") as thread:
+            ahead: deque[tuple[Part, int, Future[_Drawn]]] = deque()
+            for number, (part, ordinal) in enumerate(parts):
+                ahead.append((part, ordinal, thread.submit(self._draw, part, number)))
+                if len(ahead) > 1:
+                    part_now, ordinal_now, drawn = ahead.popleft()
+                    yield part_now, ordinal_now, drawn.result()
+            for part, ordinal, drawn in ahead:
+                yield part, ordinal, drawn.result()
+
     def _is_of_day(self, part: Part) -> bool:
         """Whether a part is in the one file of the day."""
         return self._workload.day_file is not DayFile.NONE and part.kind is Kind.CSV and not part.feed
 
-    def _pass_over(self, part: Part, number: int) -> None:
-        """Have go on what goes on from part to part, prices and whose turn it is, as if this one had been made."""
-        self._drawn(part, number)
+    def _pass_over(self, part: Part) -> None:
+        """Have go on whose turn it is among the faults, as if this part had been made."""
         kinds: Iterator[object] = self._csv_faults
         faults_taken = part.corrupt
         if part.feed:
@@ -166,7 +192,7 @@ class Factory:
     def _keep_truth(self, ordinal: int, source: int, frame: pl.DataFrame, reasons: dict[int, Reason]) -> None:
         """Write down what a source holds, under an ordinal."""
         if self._truth is not None:
-            write_part(self._truth, ordinal, _truth_rows(source, frame, reasons))
+            write_part(self._truth, ordinal, truth_rows(source, frame, reasons))
 
     def _intended_s(self, turn: float) -> float:
         """When the schedule has a share of what is sent go: the day's own course, in the schedule's length."""
@@ -174,22 +200,24 @@ class Factory:
 
     def make_object(self, part: Part, number: int, ordinal: int) -> ObjectFile:
         """Make one object and its truth. `number` decides its random ticks, beside the workload's seed."""
-        ticks, spoiled_rows = self._drawn(part, number)
+        return self._made(part, ordinal, self._draw(part, number))
+
+    def _made(self, part: Part, ordinal: int, drawn: _Drawn) -> ObjectFile:
         if part.feed:
-            made = self._vendor(part, number, ordinal, ticks, spoiled_rows)
+            made = self._vendor(part, ordinal, drawn)
         elif part.kind is Kind.PARQUET:
-            made = self._parquet(ordinal, render.frame_of(self._market, ticks), spoiled_rows)
+            made = self._parquet(ordinal, render.frame_of(self._market, drawn.ticks), drawn.spoiled_rows)
         else:
-            made = self._text(part.kind, ordinal, render.frame_of(self._market, ticks), spoiled_rows)
+            made = self._text(part.kind, ordinal, render.frame_of(self._market, drawn.ticks), drawn.spoiled_rows)
         return replace(made, intended_s=self._intended_s(part.turn[0]), round=part.round)
 
-    def _drawn(self, part: Part, number: int) -> tuple[Ticks, list[int]]:
-        """The ticks of a part, and which of its rows to spoil."""
+    def _draw(self, part: Part, number: int) -> _Drawn:
         rng = np.random.default_rng([self._workload.seed, 3, number])
         ticks = self._market.draw(part.rows, part.window, rng, part.symbol, shares_only=bool(part.feed))
         # The first line of JSON lines tells the format, as a header does: spoilt, it may spoil the whole file.
         first = int(part.kind is Kind.JSON_LINES and part.corrupt < part.rows)
-        return ticks, np.sort(first + rng.choice(part.rows - first, part.corrupt, replace=False)).tolist()
+        spoiled_rows = np.sort(first + rng.choice(part.rows - first, part.corrupt, replace=False)).tolist()
+        return _Drawn(number, ticks, spoiled_rows)
 
     def _text(self, kind: Kind, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> ObjectFile:
         header, lines, spoiled, reasons = self._lines(kind, frame, spoiled_rows)
@@ -220,12 +248,11 @@ class Factory:
             reasons[row], spoiled[row] = reason, spoil(fields, columns)
         return header, lines, spoiled, reasons
 
-    def _add_to_day(self, part: Part, number: int, ordinal: int) -> None:
+    def _add_to_day(self, part: Part, ordinal: int, drawn: _Drawn) -> None:
         """Write a part of the day behind the others, and its truth."""
         day = self._day = self._day or _Day(ordinal, DayText(self._folder / f"{ordinal:05d}.day.csv"))
-        ticks, spoiled_rows = self._drawn(part, number)
-        frame = render.frame_of(self._market, ticks)
-        header, lines, spoiled, reasons = self._lines(part.kind, frame, spoiled_rows)
+        frame = render.frame_of(self._market, drawn.ticks)
+        header, lines, spoiled, reasons = self._lines(part.kind, frame, drawn.spoiled_rows)
         content = render.text_of(b"" if day.text.rows else header, lines, spoiled, line_end=b"\n", final_end=True)
         places = content.lines.with_columns(pl.col("offset") + day.text.size_bytes)
         self._keep_truth(ordinal, day.ordinal, frame.hstack(places), reasons)
@@ -237,16 +264,18 @@ class Factory:
         made = self._object(day.ordinal, path, day.text.rows, day.text.path)
         return replace(made, intended_s=self._workload.duration_s)
 
-    def _vendor(self, part: Part, number: int, ordinal: int, ticks: Ticks, spoiled_rows: list[int]) -> ObjectFile:
-        rows = self._vendors.rows(part.feed, ticks, spoiled_rows, number, opens=part.opens, closes=part.closes)
+    def _vendor(self, part: Part, ordinal: int, drawn: _Drawn) -> ObjectFile:
+        rows = self._vendors.rows(
+            part.feed, drawn.ticks, drawn.spoiled_rows, drawn.number, opens=part.opens, closes=part.closes
+        )
         reasons: dict[int, Reason] = {}
         spoiled: dict[int, bytes] = {}
-        for row in spoiled_rows:
+        for row in drawn.spoiled_rows:
             reasons[row], spoil = next(self._vendor_faults[part.feed])
             spoiled[row] = spoil(rows.texts.row(row, named=True))
         text = self._laid_out(part.kind, ",".join(rows.texts.columns).encode(), rows.lines, spoiled)
         if self._truth is not None:
-            truth = _truth_rows(ordinal, rows.values.hstack(text.lines), reasons)
+            truth = truth_rows(ordinal, rows.values.hstack(text.lines), reasons)
             write_part(self._truth, ordinal, truth.filter(rows.is_known))
         made = self._text_object(part.kind, ordinal, text)
         return replace(made, skipped=rows.count(Fate.SKIPPED), cancelled=rows.count(Fate.CANCELLED), feed=part.feed)
@@ -290,8 +319,8 @@ class Factory:
         self._keep_truth(ordinal, ordinal, frame.hstack(positions), reasons)
         return self._object(ordinal, path, frame.height, None)
 
-    def _posts(self, part: Part, ordinal: int, frame: pl.DataFrame, spoiled_rows: list[int]) -> Iterator[PostBody]:
-        spoiled = set(spoiled_rows)
+    def _posts(self, part: Part, ordinal: int, drawn: _Drawn) -> Iterator[PostBody]:
+        frame, spoiled = render.frame_of(self._market, drawn.ticks), set(drawn.spoiled_rows)
         names = ("symbol", "timestamp", "price", "size")
         texts = iter(enumerate(frame.select(names).iter_rows()))
         while batch := list(islice(texts, self._posted_at_once)):
@@ -363,20 +392,6 @@ class Factory:
             etag=md5_of(path),
             text_path=text_path,
         )
-
-
-def _truth_rows(ordinal: int, frame: pl.DataFrame, reasons: dict[int, Reason]) -> pl.DataFrame:
-    reason = pl.Series("reason", [None] * frame.height, dtype=pl.String)
-    if reasons:
-        reason = reason.scatter(list(reasons), [str(code) for code in reasons.values()])
-    spoiled = pl.col("reason").is_not_null()
-    return frame.with_columns(reason, source=pl.lit(ordinal)).with_columns(
-        # A corrupt row has no values: whatever it says must reach no bar.
-        [pl.when(spoiled).then(None).otherwise(pl.col(name)).alias(name) for name in _VALUES]
-    )
-
-
-_VALUES: Final = ("symbol", "timestamp_ns", "price_e9", "size_e9")
 
 
 def _decimal_or_none(value: object) -> Decimal | None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bench.synthetic.market import MarketDay, Ticks
 
 STANDARD_COLUMNS: Final = ("symbol", "timestamp", "price", "size", "exchange", "conditions")
@@ -30,6 +32,10 @@ _POINT_DIGITS: Final = pl.Series(
 )
 
 
+#: Fewer are not worth a thread.
+_ROWS_A_PIECE: Final = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A file of lines. `lines`: columns `offset`, `length` (without line end), one row a line."""
@@ -43,18 +49,19 @@ def frame_of(market: MarketDay, ticks: Ticks) -> pl.DataFrame:
     names = pl.Series(market.names, dtype=pl.String)
     fine = pl.Series(market.fine)
     crypto = pl.Series(market.crypto)
-    return (
-        pl.DataFrame(
-            {
-                "symbol": names.gather(ticks.symbol),
-                "timestamp_ns": ticks.timestamp_ns,
-                "price_e9": ticks.price_e9,
-                "size_e9": ticks.size_e9,
-                "fine": fine.gather(ticks.symbol),
-                "crypto": crypto.gather(ticks.symbol),
-            }
-        )
-        .with_columns(
+    frame = pl.DataFrame(
+        {
+            "symbol": names.gather(ticks.symbol),
+            "timestamp_ns": ticks.timestamp_ns,
+            "price_e9": ticks.price_e9,
+            "size_e9": ticks.size_e9,
+            "fine": fine.gather(ticks.symbol),
+            "crypto": crypto.gather(ticks.symbol),
+        }
+    )
+    return _by_all_cores(
+        frame,
+        lambda piece: piece.with_columns(
             timestamp=pl.col("timestamp_ns").cast(pl.String),
             price=pl.concat_str(
                 _whole("price_e9"),
@@ -65,20 +72,24 @@ def frame_of(market: MarketDay, ticks: Ticks) -> pl.DataFrame:
                 _digits(_POINT_DIGITS, pl.when("crypto").then(_group("size_e9", 1)).otherwise(_NONE)),
                 _digits(_DIGITS, pl.when("crypto").then(_group("size_e9", 2)).otherwise(_NONE)),
             ),
-        )
-        .drop("fine", "crypto")
+        ).drop("fine", "crypto"),
     )
 
 
 def csv_lines(frame: pl.DataFrame, columns: tuple[str, ...]) -> pl.Series:
     """One line a tick, in the order of the columns."""
-    row = pl.int_range(pl.len())
+    row = pl.col("row")
     exchanges = pl.Series(_EXCHANGES)
-    texts = frame.with_columns(
-        exchange=pl.lit(exchanges).gather(row % len(_EXCHANGES)),
-        conditions=pl.when(row % _QUOTED_EVERY == _QUOTED_EVERY - 1).then(pl.lit('"@,T"')).otherwise(pl.lit("@")),
-    )
-    return texts.select(line=pl.concat_str([pl.col(name) for name in columns], separator=","))["line"]
+    line = {
+        "exchange": pl.lit(exchanges).gather(row % len(_EXCHANGES)),
+        "conditions": pl.when(row % _QUOTED_EVERY == _QUOTED_EVERY - 1).then(pl.lit('"@,T"')).otherwise(pl.lit("@")),
+    }
+    return _by_all_cores(
+        frame.with_row_index("row"),
+        lambda piece: piece.select(
+            line=pl.concat_str([line.get(name, pl.col(name)) for name in columns], separator=",")
+        ),
+    )["line"]
 
 
 def json_lines(frame: pl.DataFrame) -> pl.Series:
@@ -118,6 +129,14 @@ def text_of(header: bytes, lines: pl.Series, spoiled: dict[int, bytes], *, line_
         content[offset : offset + len(replacement)] = replacement
     end = len(content) if final_end or not len(lines) else len(content) - len(line_end)
     return Text(bytes(content[:end]), pl.DataFrame({"offset": offsets, "length": lengths}))
+
+
+def _by_all_cores(frame: pl.DataFrame, work: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+    """Do work that knows nothing but a row on pieces of the rows at once: polars does texts of one frame one by one."""
+    pieces = max(1, min(pl.thread_pool_size(), frame.height // _ROWS_A_PIECE))
+    rows = -(-frame.height // pieces)
+    done = pl.collect_all([work(frame.lazy().slice(number * rows, rows)) for number in range(pieces)])
+    return pl.concat(done, rechunk=True)
 
 
 def _whole(column: str) -> pl.Expr:
