@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.ledger.sent import Outcome, Sent
 from bench.ledger.verdict import Check, Verdict, judge_acknowledged, sent_counts
@@ -45,6 +48,25 @@ def test_equal_bars_pass() -> None:
     found = compare_bars(EXPECTED, got())
     assert found.passed
     assert (found.ok, found.bars, found.examples) == (7, 3, ())
+
+
+@given(st.integers(-(10**30), 10**30), st.integers(1, 10**6))
+def test_a_vwap_is_rounded_half_to_even(notional_e18: int, volume_e9: int) -> None:
+    """Any other rounding is a wrong bar."""
+    want = ExpectedBar(1, 1, 1, 1, volume_e9, 1, notional_e18)
+    # round() of a Fraction is exact and half to even.
+    exact = round(Fraction(notional_e18, volume_e9))
+    for vwap_e9, passed in ((exact - 1, False), (exact, True), (exact + 1, False)):
+        have = AnsweredBar(1, 1, 1, 1, volume_e9, 1, notional_e18, vwap_e9)
+        assert compare_bars({"A": {1: want}}, {"A": {1: have}}).passed is passed
+
+
+@pytest.mark.parametrize("notional_e18", [-5, -3, -1, 1, 3, 5])
+def test_a_vwap_in_the_middle_is_even(notional_e18: int) -> None:
+    """Of two that are equally near the even one is right, below zero too."""
+    want = ExpectedBar(1, 1, 1, 1, 2, 1, notional_e18)
+    have = AnsweredBar(1, 1, 1, 1, 2, 1, notional_e18, round(Fraction(notional_e18, 2)))
+    assert compare_bars({"A": {1: want}}, {"A": {1: have}}).passed
 
 
 @pytest.mark.parametrize(
