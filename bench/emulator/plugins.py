@@ -109,6 +109,7 @@ def bench_extensions() -> None:
         repairs,
         service_loading,
         service_models,
+        start_up,
     )
     from bench.emulator.access import bucket_denials, check, identity  # noqa: PLC0415
     from bench.emulator.dynamodb import tables  # noqa: PLC0415
@@ -118,6 +119,7 @@ def bench_extensions() -> None:
     from bench.emulator.resources import custom_resource  # noqa: PLC0415
 
     service_models.install()
+    start_up.install()
     repairs.install()
     asynchronous.install()
     queue_polling.install()

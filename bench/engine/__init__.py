@@ -136,6 +136,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
 }
 #: Modules that are used as such, most of them to put something else in place of a name of theirs.
 _MODULES: Final[dict[str, str]] = {
+    "aws_stack": "utils.aws.aws_stack",
     "handlers": "aws.handlers",
     "config": "config",
     "event_manager": "services.lambda_.invocation.event_manager",
