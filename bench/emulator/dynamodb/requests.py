@@ -6,10 +6,10 @@ nor anything that the handlers here and moto want decoded: what they get holds b
 """
 
 import base64
-import json
 from functools import cache
 from typing import Any, Final
 
+import msgspec
 from moto.core import responses
 from moto.dynamodb.responses import DynamoHandler
 from moto.utilities.aws_headers import gen_amzn_requestid_long
@@ -44,7 +44,7 @@ def install() -> None:
             parse(self, context)
             return
         try:
-            request = json.loads(context.request.data)
+            request = msgspec.json.decode(context.request.data)
         except ValueError as error:
             raise ProtocolParserError("the body is no JSON") from error
         context.operation = context.service.operation_model(operation)
@@ -85,4 +85,4 @@ def _with_request_id(headers: dict[str, str], body: Any) -> tuple[dict[str, str]
 def note_answer(context: RequestContext, response: Response) -> None:
     """Give the response handlers what an item operation answered; an error they read themselves."""
     if context.operation.name in ITEM_OPERATIONS and response.status_code < 300:
-        context.service_response = json.loads(response.data)
+        context.service_response = msgspec.json.decode(response.data)
