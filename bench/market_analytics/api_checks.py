@@ -78,7 +78,8 @@ def read_api(api: ApiClient, expected: BarTable, others: Collection[str], now_mi
     window = Window(min(minutes), max(minutes) + 1) if minutes else Window(0, 0)
     by_get = sorted({*ordered[: _SYMBOLS_BY_GET // 2], *ordered[-_SYMBOLS_BY_GET // 2 :]})
     some = sorted({ordered[0], ordered[len(ordered) // 2], ordered[-1]}) if ordered else []
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="reader") as threads:
+    threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
+    try:
         # What takes longest begins first.
         listed = threads.submit(judge_symbols, api, expected, others)
         posted = [
@@ -105,6 +106,9 @@ def read_api(api: ApiClient, expected: BarTable, others: Collection[str], now_mi
             filled=filled.result(),
             listed=listed.result(),
         )
+    finally:
+        # An API that answers wrong, or not at all, is not asked for the rest; nor is it after Ctrl-C.
+        threads.shutdown(cancel_futures=True)
 
 
 def judge_bars(name: str, found: BarFindings) -> Check:

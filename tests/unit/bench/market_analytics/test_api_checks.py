@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from bench.errors import ApiError
 from bench.ledger.api_client import Answer
+from bench.market_analytics import api_checks, checks
 from bench.market_analytics.api_checks import read_api
 from tests.unit.bench.market_analytics.test_analysts_checks import LATER, MINUTES, Api, Spoil
 from tests.unit.market_analytics.query_world import post
@@ -111,3 +114,38 @@ def test_an_answer_that_cannot_be_read_is_raised_whoever_reads_it() -> None:
 
     with pytest.raises(ApiError, match="cannot be read"):
         failed(SharedApi(MANY, spoil))
+
+
+def test_after_an_error_nothing_more_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an API that is gone each question takes its whole time limit: what waits for its turn is given up."""
+    given_up: list[bool] = []
+
+    class Threads(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as it is
+            given_up.append(cancel_futures)
+            super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def refuse(_body: dict[str, Any]) -> None:
+        raise ApiError("gone")
+
+    monkeypatch.setattr(api_checks, "ThreadPoolExecutor", Threads)
+    with pytest.raises(ApiError, match="gone"):
+        failed(SharedApi(MANY, refuse))
+    assert given_up == [True]
+
+
+def test_garbage_is_looked_for_as_before_when_a_verdict_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rarely while it is judged, and as ever after it, also where nothing could be read."""
+    during: list[tuple[int, int, int]] = []
+
+    def judge(*_: object) -> None:
+        during.append(gc.get_threshold())
+        raise RuntimeError
+
+    monkeypatch.setattr(checks, "judge", judge)
+    before = gc.get_threshold()
+    nothing: Any = None
+    with pytest.raises(RuntimeError):
+        checks.verdict_of(nothing, nothing)
+    assert gc.get_threshold() == before
+    assert during[0][0] > before[0]
