@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bench.simulation.worker import Job
 
 #: What is run without options.
-SCHEDULES: Final = {Part.WHOLE: 20_000, Part.AGGREGATORS: 100_000, Part.REPLACEMENTS: 20_000, Part.FILES: 20_000}
+SCHEDULES: Final = {Part.WHOLE: 20_000, Part.AGGREGATORS: 100_000, Part.REPLACEMENTS: 5_000, Part.FILES: 20_000}
 _MOST_SCHEDULES: Final = 10**9
 _MOST_JOBS: Final = 64
 
@@ -47,7 +47,7 @@ def add(commands: Commands) -> None:
         ),
     )
     parser.add_argument("--pipeline", type=Part, choices=tuple(Part), metavar="PART", help=f"{', '.join(Part)} (all)")
-    parser.add_argument("--schedules", type=int, metavar="N", help="of each part (20,000; of aggregators 100,000)")
+    parser.add_argument("--schedules", type=int, metavar="N", help="of each part (20,000; of aggregators 100,000, of replacements 5,000)")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="run this one schedule of --pipeline")
     parser.add_argument("--trace", action="store_true", help="with --seed: say every call")

@@ -16,7 +16,7 @@ from bench.simulation.market_stock import KEYS, MOST_REJECTS, OBJECTS, POSTS, RA
 from bench.simulation.market_writer import Order, commit_as_processor, ingest_of_range
 from bench.simulation.objects import Bucket, ObjectClient
 from bench.simulation.queues import Queue, QueueClient
-from bench.simulation.remembered import Remembered, remembered
+from bench.simulation.remembered import Remembered, remembered, remembered_of_one, remembered_of_parts
 from bench.simulation.scheduler import EPOCH_MS, Actor, Scheduler
 from bench.simulation.services import Calls
 from bench.simulation.table import Table, TableClient
@@ -59,10 +59,13 @@ def seams() -> dict[str, dict[str, object]]:
     Limits are small so that a few ranges reach them; 16 lanes take eight times the requests of two.
     """
     from services.decoder_process import decode_apart  # noqa: PLC0415 - a planted fault must be in place before
-    from tickstream.decoding import LIMITS, fold_ticks  # noqa: PLC0415
+    from tickstream import keys  # noqa: PLC0415
+    from tickstream.bar_codec import decode_bars, merge_packed  # noqa: PLC0415
+    from tickstream.decoding import LIMITS, fold_ticks, packed_hours  # noqa: PLC0415
     from tickstream.layouts import sniff_with_footer  # noqa: PLC0415
     from tickstream.row_samples import refuse_rows_that_fail_alike  # noqa: PLC0415
 
+    merged = remembered_of_parts(merge_packed)
     return {
         "market_analytics.data_ingestion_objects": {
             "sniff_with_footer": Remembered(sniff_with_footer, read_at=1),
@@ -71,18 +74,22 @@ def seams() -> dict[str, dict[str, object]]:
         "market_analytics.data_processor": {"decode_apart": Remembered(decode_apart, read_at=3)},
         "market_analytics.data_processor_ranges": {
             "fold_ticks": remembered(fold_ticks),
+            "packed_hours": remembered_of_one(packed_hours),
             "LIMITS": replace(LIMITS, rejects=MOST_REJECTS),
         },
         "market_analytics.data_revision_visits": {"RANGES_AT_A_TIME": 2},
         "market_analytics.data_revision_places": {"INGESTS_AT_ONCE": 2},
         "market_analytics.data_revision_publishing": {"RANGES_AT_A_TIME": 2, "RANGES_AT_ONCE": 2, "HEADS_A_LOOK": 2},
         "market_analytics.data_aggregator": {"publish": _unpublished},
+        "market_analytics.data_aggregator_hours": {"merge_packed": merged},
+        "tickstream.hours": {"merge_packed": merged, "decode_bars": remembered(decode_bars)},
         "market_analytics.data_aggregator_lists": {"RECEIPTS_A_READ": 2, "SLICES_A_GROUP": 3},
         "market_analytics.data_aggregator_rollups": {"SLICES_A_CHUNK": 2},
         "market_analytics.data_aggregator_check": {"RANGES_A_CHECK": 2},
         "market_analytics.data_aggregator_confirmation": {"RANGES_A_TURN": 2, "RANGES_A_GROUP": 3},
         "services.dynamo_table": {"PUTS_A_REQUEST": 2},
         "tickstream.keys": {
+            "_digest": remembered(keys._digest),  # noqa: SLF001 - of all that is pure there only it takes time
             "LANES": 2,
             "ACTIVITY_SHARDS": 2,
             "REVISING_SHARDS": 1,

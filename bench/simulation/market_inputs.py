@@ -120,12 +120,12 @@ _TAKING_BACK: Final = frozenset({Do.RETRACT, Do.RETRACT_OBJECT, Do.RETRACT_KEY, 
 def whole_pipeline(rng: random.Random, *, scheduled: bool, length_ms: int) -> Scenario:
     """Draw what is sent through the whole pipeline."""
     inputs = [
-        Input(rng.randrange(length_ms), Do.UPLOAD, number) for number in rng.sample(range(STOCK), rng.randint(1, 3))
+        Input(rng.randrange(length_ms), Do.UPLOAD, number) for number in rng.sample(range(STOCK), rng.randint(1, 2))
     ]
     inputs += [
         Input(rng.randrange(length_ms), Do.POST, number) for number in rng.sample(range(STOCK), rng.randint(0, 2))
     ]
-    inputs += looks(rng, length_ms, rng.randint(2, 4))
+    inputs += looks(rng, length_ms, rng.randint(1, 3))
     if rng.random() < 0.3:
         inputs += [Input(one.at_ms + rng.choice((0, 10, 30_000)), one.do, one.number) for one in inputs[:1]]
     max_compacted = MAX_COMPACTED
@@ -172,7 +172,7 @@ def aggregators_alone(rng: random.Random, *, scheduled: bool, length_ms: int, fi
     """Draw ranges that are committed one after the other, most of them of one hour, and what else is done meanwhile."""
     inputs: list[Input] = []
     at = 0
-    last = rng.randint(2, 7)
+    last = rng.randint(2, 5)
     while at < last:
         count = rng.choice((1, 1, 1, 2))
         inputs.append(Input(rng.randrange(length_ms), Do.COMMIT, at, count))

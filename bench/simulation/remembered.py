@@ -6,12 +6,13 @@ Where they bring other bytes than before, it works anew.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 from tickstream.errors import ObjectRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
 
     from tickstream.ingests import Read
 
@@ -65,15 +66,31 @@ def _is_part_of_key(argument: object) -> bool:
     return isinstance(argument, int | str | bytes | tuple)
 
 
+#: Of each function so many results are kept: schedules have more unlike each other than memory holds.
+_MOST_KEPT: Final = 50_000
+
+
 def remembered[**Given, Result](function: Callable[Given, Result]) -> Callable[Given, Result]:
     """Remember the results of a pure function that reads nothing; what it is given must be hashable."""
-    known: dict[Hashable, Any] = {}
+    return lru_cache(_MOST_KEPT)(function)  # type: ignore[return-value] - a call of it is a call of the function
 
-    def looked_up(*given: Given.args, **named: Given.kwargs) -> Result:
-        key = (*given, *named.values())
-        if key not in known:
-            known[key] = function(*given, **named)
-        result: Result = known[key]
-        return result
+
+def remembered_of_parts[Part: Hashable, Result](
+    function: Callable[[Iterable[Part]], Result],
+) -> Callable[[Iterable[Part]], Result]:
+    """Remember the results of a pure function of several things in their order."""
+    of_parts: Callable[[tuple[Part, ...]], Result] = remembered(function)
+    return lambda parts: of_parts(tuple(parts))
+
+
+def remembered_of_one[One, Item](function: Callable[[One], Iterable[Item]]) -> Callable[[One], Iterable[Item]]:
+    """Remember what a pure function yields of a thing that is itself remembered, by its identity."""
+    known: dict[int, tuple[One, tuple[Item, ...]]] = {}
+
+    def looked_up(one: One) -> tuple[Item, ...]:
+        # What is kept is alive, so nothing else has its number.
+        if id(one) not in known:
+            known[id(one)] = one, tuple(function(one))
+        return known[id(one)][1]
 
     return looked_up

@@ -24,6 +24,10 @@ MOST_STEPS: Final = 200_000
 _NEVER_MS: Final = 10**18
 
 
+def _nothing() -> None:
+    """Whoever has ended has nothing left to do."""
+
+
 class Killed(BaseException):
     """The process of a function ends here; no handler can hold it up."""
 
@@ -53,7 +57,7 @@ class Actor:
     is_throttled: bool = False
     result: Any = None
     error: BaseException | None = None
-    wake: Callable[[], None] = lambda: None
+    wake: Callable[[], None] = _nothing
 
 
 class Scheduler:
@@ -106,6 +110,8 @@ class Scheduler:
                 self.current, self._is_woken = before, was_woken
             if thread.dead:
                 self.living.discard(actor)
+                # Both refer to the actor, and it to them: so much is left for the garbage collector otherwise.
+                actor.wake = actor.work = _nothing
                 on_end(actor)
 
         actor.wake = lambda: go_on(is_woken=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.simulation.expressions import condition, update
@@ -222,7 +223,7 @@ def _projected(items: Sequence[Item], wanted: Sequence[str]) -> list[Item]:
 
 def _bounds(expression: str, names: Mapping[str, str], values: Mapping[str, Any]) -> tuple[str, int, int]:
     """Return the partition and the bounds of the sort key of a key condition: all that the functions ask for."""
-    words = expression.split()
+    words = _words(expression)
     if words[1] != "=" or (len(words) > 3 and words[5] != "BETWEEN"):
         raise refused("ValidationException", "Query")
     partition: str = values[words[2]]["S"]
@@ -231,6 +232,11 @@ def _bounds(expression: str, names: Mapping[str, str], values: Mapping[str, Any]
     if names[words[4]] != "timestamp":
         raise refused("ValidationException", "Query")
     return partition, int(values[words[6]]["N"]), int(values[words[8]]["N"])
+
+
+@cache
+def _words(expression: str) -> Sequence[str]:
+    return expression.split()
 
 
 def _sum(known: Any, more: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -64,6 +66,22 @@ def test_nothing_that_a_function_does_holds_up_its_death() -> None:
     assert done == []
     assert isinstance(actor.error, Killed)
     assert scheduler.now_ms == EPOCH_MS + 10_000  # when its time was over
+
+
+def test_who_has_ended_is_no_garbage() -> None:
+    """Nothing refers in a circle to an invocation that is over: schedules have thousands of them."""
+    scheduler = Scheduler()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        actors = [start(scheduler, "function", partial(scheduler.sleep, delay_ms)) for delay_ms in (5, 20_000)]
+        seen = [weakref.ref(what) for actor in actors for what in (actor.work, actor.wake)]
+        assert all(what() is not None for what in seen)
+        scheduler.rest()
+        assert [what() for what in seen] == [None] * 4
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def test_what_never_rests_ends_with_an_error() -> None:
