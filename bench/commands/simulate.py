@@ -47,7 +47,7 @@ def add(commands: Commands) -> None:
         ),
     )
     parser.add_argument("--pipeline", type=Part, choices=tuple(Part), metavar="PART", help=f"{', '.join(Part)} (all)")
-    parser.add_argument("--schedules", type=int, metavar="N", help="of each part (20,000; of aggregators 100,000, of replacements 5,000)")
+    parser.add_argument("--schedules", type=int, metavar="N", help="of each part (20,000; aggregators 100,000, replacements 5,000)")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="run this one schedule of --pipeline")
     parser.add_argument("--trace", action="store_true", help="with --seed: say every call")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.simulation.functions import BusClient, EventSource, Function
 from bench.simulation.market_history import MarketHistory
-from bench.simulation.market_inputs import MAX_COMPACTED, Do, Input
+from bench.simulation.market_inputs import MAX_COMPACTED, MOST_LANES, Do, Input
 from bench.simulation.market_requests import SYMBOLS_REQUEST, answer_of, bars_request, ingest_request
 from bench.simulation.market_stock import KEYS, MOST_REJECTS, OBJECTS, POSTS, RANGES, STOCK, SYMBOLS, VERSIONS
 from bench.simulation.market_writer import Order, commit_as_processor, ingest_of_range
@@ -56,7 +56,7 @@ HANDLERS: Final = (
 def seams() -> dict[str, dict[str, object]]:
     """Return what is set in the functions' modules: pure work that is remembered, and limits made small.
 
-    Limits are small so that a few ranges reach them; 16 lanes take eight times the requests of two.
+    Limits are small so that a few ranges reach them.
     """
     from services.decoder_process import decode_apart  # noqa: PLC0415 - a planted fault must be in place before
     from tickstream import keys  # noqa: PLC0415
@@ -90,7 +90,7 @@ def seams() -> dict[str, dict[str, object]]:
         "services.dynamo_table": {"PUTS_A_REQUEST": 2},
         "tickstream.keys": {
             "_digest": remembered(keys._digest),  # noqa: SLF001 - of all that is pure there only it takes time
-            "LANES": 2,
+            "LANES": MOST_LANES,
             "ACTIVITY_SHARDS": 2,
             "REVISING_SHARDS": 1,
             "ARRIVED_SHARDS": 2,

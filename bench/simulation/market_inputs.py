@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: As the function has it (`market_analytics.data_revision_hours`).
 MAX_COMPACTED: Final = 50_000
+#: The function has sixteen, which take eight times the requests of two.
+MOST_LANES: Final = 2
 #: The last input comes before this: from then on nothing goes wrong any more.
 LAST_MS: Final = 415_000
 
@@ -97,7 +99,7 @@ class Scenario:
     inputs: in order of time. threshold: of compaction. range_bytes: of objects. batch_size: ranges of one invocation.
     scheduled: whether the schedule repairs what events missed; without it they must do everything alone. paced: whether
     it fires by itself, every five minutes; otherwise only when an input says so. max_compacted: of how many ranges an
-    hour is put together again.
+    hour is put together again. lanes: to which symbols are dealt out.
     """
 
     inputs: tuple[Input, ...]
@@ -107,6 +109,7 @@ class Scenario:
     scheduled: bool = True
     paced: bool = True
     max_compacted: int = MAX_COMPACTED
+    lanes: int = MOST_LANES
 
     @property
     def takes_back(self) -> bool:
@@ -187,7 +190,9 @@ def aggregators_alone(rng: random.Random, *, scheduled: bool, length_ms: int, fi
         tuple(sorted(inputs)),
         threshold=rng.choice((2, 3, 500, 500)),
         scheduled=scheduled,
+        paced=rng.random() < 0.5,
         max_compacted=max_compacted,
+        lanes=rng.randint(1, MOST_LANES),
     )
 
 

@@ -124,15 +124,16 @@ def run(scenario: Scenario, choices: Drawn | Recorded, trace: Callable[[str], No
 
 @contextmanager
 def _limited(scenario: Scenario) -> Iterator[None]:
-    """Set a limit that is not the same in all schedules."""
+    """Set the limits that are not the same in all schedules."""
     from market_analytics import data_revision_hours  # noqa: PLC0415 - a planted fault must be in place before
+    from tickstream import keys  # noqa: PLC0415
 
-    before = data_revision_hours.MAX_COMPACTED
-    data_revision_hours.MAX_COMPACTED = scenario.max_compacted  # type: ignore[misc]
+    before = data_revision_hours.MAX_COMPACTED, keys.LANES
+    data_revision_hours.MAX_COMPACTED, keys.LANES = scenario.max_compacted, scenario.lanes  # type: ignore[misc]
     try:
         yield
     finally:
-        data_revision_hours.MAX_COMPACTED = before  # type: ignore[misc]
+        data_revision_hours.MAX_COMPACTED, keys.LANES = before  # type: ignore[misc]
 
 
 def _phases(world: MarketWorld, quiet: Quiet) -> Iterator[Violation]:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 PAGE_SECONDS: Final = 14.0
 #: Bars of many symbols begin in the same minutes, a week of which is kept as it is written.
 _MINUTES_WRITTEN: Final = 7 * 24 * keys.MINUTES_PER_HOUR
+#: And their prices, in ticks of the market, are few and stand near each other; what is averaged is not.
+_PRICES_WRITTEN: Final = 4_096
 _REACH_MINUTES: Final = FILL_REACH_DAYS * 24 * keys.MINUTES_PER_HOUR
 
 # The size of a page is bounded by its bars: 5,000 of at most 520 bytes are 2.6 MB, below Lambda's 6 MB (four prices of
@@ -214,7 +216,7 @@ def bar_fields(told: ToldBar) -> dict[str, Any]:
         "volume": format_scaled(bar.volume_e9),
         "ticks": bar.ticks,
         "notional": format_scaled(bar.notional_e18, 18),
-        "vwap": _price(bar.vwap_e9),
+        "vwap": _written(bar.vwap_e9),
         "closed": told.is_closed,
     }
     return {**fields, "filled": True} if told.is_filled else fields
@@ -225,5 +227,10 @@ def _start_of(minute: int) -> str:
     return iso_8601(minute * keys.NS_PER_MINUTE)
 
 
+@lru_cache(maxsize=_PRICES_WRITTEN)
 def _price(price_e9: int | None) -> str | None:
+    return _written(price_e9)
+
+
+def _written(price_e9: int | None) -> str | None:
     return None if price_e9 is None else format_scaled(price_e9)

@@ -143,4 +143,7 @@ def resample(bars: Iterable[Bar], start_of: Callable[[int], int | None]) -> tupl
             continue
         known = merged.get(start)
         merged[start] = bar if known is None else merge_two(known, bar)
-    return tuple(merged[start]._replace(minute=start) for start in sorted(merged))
+    # Of minute bars each is its own.
+    return tuple(
+        bar if bar.minute == start else bar._replace(minute=start) for start, bar in sorted(merged.items())
+    )
