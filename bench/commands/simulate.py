@@ -15,7 +15,7 @@ from bench.simulation.parts import Part
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bench.commands.options import Commands
     from bench.simulation.campaign import Campaign, Finding
@@ -47,13 +47,17 @@ def add(commands: Commands) -> None:
         ),
     )
     parser.add_argument("--pipeline", type=Part, choices=tuple(Part), metavar="PART", help=f"{', '.join(Part)} (all)")
-    parser.add_argument("--schedules", type=int, metavar="N", help="of each part (20,000; aggregators 100,000, replacements 5,000)")
+    parser.add_argument("--schedules", type=int, metavar="N", help=f"of each part ({_named(SCHEDULES)})")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="run this one schedule of --pipeline")
     parser.add_argument("--trace", action="store_true", help="with --seed: say every call")
     parser.add_argument("--planted", action="store_true", help="run broken functions: each must be found")
     parser.add_argument("--only", metavar="NAME,...", help="with --planted: these (default: all)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes at a time (default: %(default)s)")
+
+
+def _named(schedules: Mapping[Part, int]) -> str:
+    return ", ".join(f"{part} {number:,}" for part, number in schedules.items())
 
 
 def _work(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ Where they bring other bytes than before, it works anew.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tickstream.errors import ObjectRejected
 
@@ -72,7 +72,7 @@ _MOST_KEPT: Final = 50_000
 
 def remembered[**Given, Result](function: Callable[Given, Result]) -> Callable[Given, Result]:
     """Remember the results of a pure function that reads nothing; what it is given must be hashable."""
-    return lru_cache(_MOST_KEPT)(function)  # type: ignore[return-value] - a call of it is a call of the function
+    return cast("Callable[Given, Result]", lru_cache(_MOST_KEPT)(function))
 
 
 def remembered_of_parts[Part: Hashable, Result](

@@ -144,6 +144,4 @@ def resample(bars: Iterable[Bar], start_of: Callable[[int], int | None]) -> tupl
         known = merged.get(start)
         merged[start] = bar if known is None else merge_two(known, bar)
     # Of minute bars each is its own.
-    return tuple(
-        bar if bar.minute == start else bar._replace(minute=start) for start, bar in sorted(merged.items())
-    )
+    return tuple(bar if bar.minute == start else bar._replace(minute=start) for start, bar in sorted(merged.items()))
