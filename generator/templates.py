@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shlex
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -116,8 +117,6 @@ def _first_difference(found: str, wanted: str) -> int:
 
 def _replace(path: Path, text: str) -> None:
     """Write a file in one step: a reader sees the old text or the new, whole."""
-    import tempfile  # noqa: PLC0415 - a template that is printed needs no file
-
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
     temporary = Path(name)
     try:
