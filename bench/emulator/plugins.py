@@ -103,14 +103,13 @@ def _is_embedded() -> bool:
 @hooks.on_infra_start(should_load=_is_embedded)  # type: ignore[untyped-decorator] # LocalStack is untyped here
 def bench_extensions() -> None:
     """Serve what LocalStack's own web server does not, and repair what LocalStack gets wrong."""
-    from bench.emulator import (  # noqa: PLC0415 - see the module
-        gateway_answers,
-        queue_polling,
-        repairs,
-        service_loading,
-        service_models,
-        start_up,
-    )
+    from bench.emulator import service_index, service_models  # noqa: PLC0415 - see the module
+
+    # Before all others: to import those is to have LocalStack read descriptions and ask for its index.
+    service_models.install()
+    service_index.install()
+
+    from bench.emulator import gateway_answers, queue_polling, repairs, service_loading, start_up  # noqa: PLC0415
     from bench.emulator.access import bucket_denials, check, identity  # noqa: PLC0415
     from bench.emulator.dynamodb import tables  # noqa: PLC0415
     from bench.emulator.faults import injection  # noqa: PLC0415
@@ -118,7 +117,6 @@ def bench_extensions() -> None:
     from bench.emulator.observed import journal, metric_counts  # noqa: PLC0415
     from bench.emulator.resources import custom_resource  # noqa: PLC0415
 
-    service_models.install()
     start_up.install()
     repairs.install()
     asynchronous.install()

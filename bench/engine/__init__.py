@@ -139,6 +139,7 @@ _MODULES: Final[dict[str, str]] = {
     "aws_stack": "utils.aws.aws_stack",
     "handlers": "aws.handlers",
     "config": "config",
+    "certificates": "utils.ssl",
     "event_manager": "services.lambda_.invocation.event_manager",
     "hooks": "runtime.hooks",
     "lambda_models": "services.lambda_.invocation.lambda_models",
@@ -146,6 +147,7 @@ _MODULES: Final[dict[str, str]] = {
     "version_manager": "services.lambda_.invocation.version_manager",
     "s3_provider": "services.s3.provider",
     "sqs_poller": "services.lambda_.event_source_mapping.pollers.sqs_poller",
+    "spec": "aws.spec",
     "ephemeral": "services.s3.storage.ephemeral",
 }
 #: What an engine does not have; it is None there, and what is built on it is off (`bench.targets.localstack_settings`).

@@ -37,6 +37,8 @@ _PACE: Final[Mapping[str, str]] = {
 #: Whether functions' requests are decided by their roles' policies (bench/emulator/access/check.py); `0`: all are
 #: allowed.
 IAM_CHECK: Final = "TICKSTREAM_IAM_CHECK"
+#: The user's folder for what can be made again (bench/emulator/service_index.py).
+CACHE_DIR: Final = "TICKSTREAM_CACHE_DIR"
 
 SETTINGS: Final[Mapping[str, str]] = {
     "LAMBDA_RUNTIME_EXECUTOR": "process",
@@ -127,12 +129,26 @@ def localstack_environment(settings: Mapping[str, str], state_dir: Path, port: i
         # belong to this one run.
         "TMPDIR": str(state_dir / "tmp"),
         "FILESYSTEM_ROOT": str(state_dir / "localstack"),
+        # On a machine that is a container LocalStack would take /var/lib/localstack for its own, and share it with
+        # every other LocalStack there: one that started read a key that another was writing.
+        "OVERRIDE_IN_DOCKER": "0",
         "GATEWAY_LISTEN": listen,
         f"{settings.get(ENGINE_VARIABLE, LOCALSTACK).upper()}_HOST": listen,
         "TICKSTREAM_EMULATOR_TOKEN": token,
+        **_kept_between_runs(),
         **_interpreter_variables(),
         **settings,
     }
+
+
+def _kept_between_runs() -> dict[str, str]:
+    """Return where this user keeps what can be made again; nowhere for a user without a home."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        folder = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
+    except RuntimeError:
+        return {}
+    return {CACHE_DIR: str(folder / "tickstream")}
 
 
 def _interpreter_variables() -> dict[str, str]:

@@ -190,6 +190,12 @@ def test_embedded_large_objects_lie_in_its_own_folder(target: EmbeddedTarget) ->
     s3.delete_bucket(Bucket=bucket)
 
 
+def test_embedded_shares_no_folder_with_another_localstack(target: EmbeddedTarget) -> None:
+    """What it writes lies in the run's own folder, in a container too, and no key that others might read meanwhile."""
+    assert (target.scratch_dir / "localstack" / "var" / "lib").is_dir()
+    assert not list(target.scratch_dir.rglob("server.test.pem*"))
+
+
 def test_embedded_failed_start_names_the_log(tmp_path: Path) -> None:
     """A LocalStack that does not start is one clear error with the log's place, and leaves no folder."""
     target = EmbeddedTarget(tmp_path, overrides={"GATEWAY_SERVER": "no-such-server"})

@@ -63,9 +63,7 @@ class _TooLongError(Exception):
 class Connection:
     """Serves one accepted socket until its client or its server ends it."""
 
-    def __init__(
-        self, connected: socket.socket, application: Application, *, client: tuple[str, int], secure: bool
-    ) -> None:
+    def __init__(self, connected: socket.socket, application: Application, *, client: tuple[str, int]) -> None:
         self._socket = connected
         self._application = application
         host, port = connected.getsockname()[:2]
@@ -76,7 +74,7 @@ class Connection:
             "REMOTE_ADDR": client[0],
             "REMOTE_PORT": str(client[1]),
             "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "https" if secure else "http",
+            "wsgi.url_scheme": "http",
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,

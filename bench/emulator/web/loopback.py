@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import socket
-import ssl
 import sys
 import threading
 from typing import Final
@@ -24,8 +23,6 @@ LOG = logging.getLogger(__name__)
 # EX_UNAVAILABLE of sysexits.h: tells the target to try another port.
 PORT_TAKEN_STATUS: Final = 69
 _BACKLOG: Final = 1024
-#: The first byte of a TLS handshake.
-_HANDSHAKE: Final = b"\x16"
 #: How long a thread computes before another that waits has its turn: a short request is not behind a long one then.
 _TURN_S: Final = 0.0005
 #: Between two attempts to accept, where the process has no file descriptor left.
@@ -35,23 +32,19 @@ RUNNING: Final = threading.Event()
 
 
 class LoopbackRuntimeServer(RuntimeServer):  # type: ignore[misc] # LocalStack is untyped here
-    """HTTP and TLS on one port, on the hosts of `GATEWAY_LISTEN` only; a thread for each connection."""
+    """Plain HTTP on the hosts of `GATEWAY_LISTEN` only; a thread for each connection."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
-        self._serving: list[tuple[socket.socket, WsgiGateway, ssl.SSLContext | None]] = []
+        self._serving: list[tuple[socket.socket, WsgiGateway]] = []
 
     def register(
         self,
         gateway: Gateway,
         listen: list[config.HostAndPort],
-        ssl_creds: tuple[str, str] | None = None,
+        ssl_creds: tuple[str, str] | None = None,  # noqa: ARG002 - LocalStack hands them over; nobody asks for TLS here
     ) -> None:
-        """Listen as LocalStack's own server does, HTTP and TLS on one port, on the hosts in ``listen`` only."""
-        context = None
-        if ssl_creds:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*ssl_creds)
+        """Listen on the hosts in ``listen`` only."""
         for address in listen:
             family = socket.AF_INET6 if config.is_ipv6_address(address.host) else socket.AF_INET
             try:
@@ -59,7 +52,7 @@ class LoopbackRuntimeServer(RuntimeServer):  # type: ignore[misc] # LocalStack i
             except OSError as error:
                 # Left alone, a taken port is a line in the log and a server that serves nobody, for ever.
                 _give_up(error)
-            self._serving.append((listening, WsgiGateway(gateway), context))
+            self._serving.append((listening, WsgiGateway(gateway)))
 
     def run(self) -> None:
         """Serve until `shutdown`."""
@@ -68,7 +61,7 @@ class LoopbackRuntimeServer(RuntimeServer):  # type: ignore[misc] # LocalStack i
         sys.setswitchinterval(_TURN_S)
         RUNNING.set()
         self._stopped.wait()
-        for listening, _, _ in self._serving:
+        for listening, _ in self._serving:
             # Closing it alone would leave the thread in `accept` (Linux); elsewhere it is no connection, which is said.
             with contextlib.suppress(OSError):
                 listening.shutdown(socket.SHUT_RDWR)
@@ -78,7 +71,7 @@ class LoopbackRuntimeServer(RuntimeServer):  # type: ignore[misc] # LocalStack i
         """Take no more connections. Answers that are under way are daemons' work and end with the process."""
         self._stopped.set()
 
-    def _accept(self, listening: socket.socket, application: WsgiGateway, context: ssl.SSLContext | None) -> None:
+    def _accept(self, listening: socket.socket, application: WsgiGateway) -> None:
         while not self._stopped.is_set():
             try:
                 connected, client = listening.accept()
@@ -86,9 +79,7 @@ class LoopbackRuntimeServer(RuntimeServer):  # type: ignore[misc] # LocalStack i
                 if not self._stopped.wait(_RETRY_S):
                     LOG.warning("a connection was not accepted: %s", error)
                 continue
-            thread = threading.Thread(
-                target=_serve, args=(connected, application, client[:2], context), name="web", daemon=True
-            )
+            thread = threading.Thread(target=_serve, args=(connected, application, client[:2]), name="web", daemon=True)
             try:
                 thread.start()
             except RuntimeError as error:
@@ -97,16 +88,11 @@ class LoopbackRuntimeServer(RuntimeServer):  # type: ignore[misc] # LocalStack i
                 connected.close()
 
 
-def _serve(
-    connected: socket.socket, application: WsgiGateway, client: tuple[str, int], context: ssl.SSLContext | None
-) -> None:
-    secure = False
+def _serve(connected: socket.socket, application: WsgiGateway, client: tuple[str, int]) -> None:
     try:
         # Heads and bodies are sent as they come: nothing is gained by waiting for more.
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if context and connected.recv(1, socket.MSG_PEEK) == _HANDSHAKE:
-            connected, secure = context.wrap_socket(connected, server_side=True), True
-        Connection(connected, application, client=client, secure=secure).serve()
+        Connection(connected, application, client=client).serve()
     except OSError as error:
         LOG.debug("a connection broke off: %s", error)
     except Exception:  # an application that raises ends its connection, not the server

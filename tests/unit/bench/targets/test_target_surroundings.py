@@ -12,7 +12,7 @@ from bench.errors import TargetError
 from bench.files import can_load_libraries
 from bench.targets import instance
 from bench.targets.embedded import EmbeddedTarget
-from bench.targets.localstack_settings import localstack_environment
+from bench.targets.localstack_settings import CACHE_DIR, localstack_environment
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - mounted noexec on many systems
 
@@ -83,3 +83,20 @@ def test_the_path_of_libraries_is_kept_where_python_needs_it(
     assert found == ("/libraries" if needed else None)
     monkeypatch.delenv("LD_LIBRARY_PATH")
     assert "LD_LIBRARY_PATH" not in localstack_environment({}, tmp_path, 1, "token")
+
+
+def test_what_is_kept_between_runs_lies_where_the_user_keeps_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XDG's folder where it is one, else the home's; a user without either keeps nothing and still starts."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert localstack_environment({}, tmp_path, 1, "token")[CACHE_DIR] == str(tmp_path / "tickstream")
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert localstack_environment({}, tmp_path, 1, "token")[CACHE_DIR] == "/home/somebody/.cache/tickstream"
+    monkeypatch.setattr(Path, "home", _no_home)
+    assert CACHE_DIR not in localstack_environment({}, tmp_path, 1, "token")
+
+
+def _no_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")

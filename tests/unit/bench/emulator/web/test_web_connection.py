@@ -46,7 +46,7 @@ def _connected(application: _Application) -> Iterator[socket.socket]:
         client = stack.enter_context(socket.create_connection(listening.getsockname(), timeout=_PATIENCE_S))
         accepted, address = listening.accept()
         stack.enter_context(accepted)
-        connection = Connection(accepted, application, client=address, secure=False)
+        connection = Connection(accepted, application, client=address)
 
         def serve() -> None:
             connection.serve()

@@ -1,29 +1,22 @@
-"""The embedded target's web server: plain and encrypted on one port, and what does not end it."""
+"""The embedded target's web server: plain HTTP, and what does not end it."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import socket
-import ssl
 import sys
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from bench.emulator.web.loopback import LoopbackRuntimeServer
 from bench.engine import config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _PATIENCE_S = 60
 
@@ -42,15 +35,10 @@ class _Served:
     server: LoopbackRuntimeServer
     running: threading.Thread
     port: int
-    trusted: ssl.SSLContext
 
-    def put(self, body: bytes, *, encrypted: bool, path: str = "/") -> bytes:
+    def put(self, body: bytes, *, path: str = "/") -> bytes:
         """Send a request on a connection of its own and return the answer's body."""
-        connection = (
-            http.client.HTTPSConnection("127.0.0.1", self.port, timeout=_PATIENCE_S, context=self.trusted)
-            if encrypted
-            else http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE_S)
-        )
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE_S)
         try:
             connection.request("PUT", path, body)
             return connection.getresponse().read()
@@ -73,54 +61,35 @@ def _running(server: LoopbackRuntimeServer) -> Iterator[threading.Thread]:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[_Served]:
-    """Serve on a free port of the loopback interface, with a certificate for it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-        .public_bytes(serialization.Encoding.PEM)
-    )
-    (tmp_path / "cert").write_bytes(certificate)
-    (tmp_path / "key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    trusted = ssl.create_default_context(cadata=certificate.decode())
-    trusted.check_hostname = False
+def served() -> Iterator[_Served]:
+    """Serve on a free port of the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = LoopbackRuntimeServer()
-    server.register(
-        _Gateway(),
-        [config.HostAndPort("127.0.0.1", port)],
-        (str(tmp_path / "cert"), str(tmp_path / "key")),
-    )
+    server.register(_Gateway(), [config.HostAndPort("127.0.0.1", port)], ("", ""))
     with _running(server) as running:
-        yield _Served(server, running, port, trusted)
+        yield _Served(server, running, port)
 
 
-def test_one_port_speaks_plainly_and_encrypted(served: _Served) -> None:
-    """Each connection is what its first byte says, large bodies too, and the application is told which."""
+def test_a_large_body_comes_back_whole(served: _Served) -> None:
+    """A megabyte there and back, and the application is told by which scheme."""
     body = bytes(range(256)) * 4_096
-    assert served.put(body, encrypted=False) == b"http " + body
-    assert served.put(body, encrypted=True) == b"https " + body
+    assert served.put(body) == b"http " + body
 
 
 def test_what_breaks_one_connection_leaves_the_others(served: _Served, caplog: pytest.LogCaptureFixture) -> None:
-    """An application that raises, a handshake that is none and a client that says nothing end theirs alone."""
+    """An application that raises, a TLS handshake and a client that says nothing end theirs alone."""
     silent = socket.create_connection(("127.0.0.1", served.port), timeout=_PATIENCE_S)
     with silent, socket.create_connection(("127.0.0.1", served.port), timeout=_PATIENCE_S) as odd:
-        odd.sendall(b"\x16 no handshake at all")
+        odd.sendall(b"\x16\x03\x01 a handshake")
         # It ends in good order or with a reset, as what was not read yet will have it.
         with contextlib.suppress(ConnectionResetError):
             while odd.recv(1_024):
                 pass
         with pytest.raises(http.client.RemoteDisconnected):
-            served.put(b"", encrypted=False, path="/raise")
+            served.put(b"", path="/raise")
         assert "RuntimeError: as asked" in caplog.text
-        assert served.put(b"b", encrypted=False) == b"http b"
+        assert served.put(b"b") == b"http b"
 
 
 def test_a_connection_without_a_thread_is_refused_and_the_next_is_served(
@@ -136,14 +105,14 @@ def test_a_connection_without_a_thread_is_refused_and_the_next_is_served(
 
     monkeypatch.setattr(threading.Thread, "start", refused)
     with pytest.raises(ConnectionError):
-        served.put(b"", encrypted=False)
+        served.put(b"")
     monkeypatch.undo()
-    assert served.put(b"b", encrypted=False) == b"http b"
+    assert served.put(b"b") == b"http b"
 
 
 def test_after_its_end_nobody_is_accepted(served: _Served) -> None:
     """The port is free again, though the server was waiting for the next."""
-    assert served.put(b"b", encrypted=False) == b"http b"
+    assert served.put(b"b") == b"http b"
     served.server.shutdown()
     served.running.join(_PATIENCE_S)
     with pytest.raises(ConnectionRefusedError):
