@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from inspect import unwrap
 from typing import TYPE_CHECKING, Any, Final
 
@@ -63,9 +64,10 @@ class Function:
         """Invoke it now; `on_end` hears of how it went."""
         self.invocations += 1
         label = f"{self.name} {self.invocations}"
+        handle = _bare(self.handler)
         actor = Actor(
             label,
-            lambda: unwrap(self.handler)(event, Context(self.scheduler, actor)),
+            lambda: handle(event, Context(self.scheduler, actor)),
             self.scheduler.now_ms,
             self.timeout_ms,
             self.choices.skew_ms(label),
@@ -104,6 +106,11 @@ class Function:
             self._deliver(event, RETRIES_AFTER_MS[tries], None, tries + 1)
         elif self.dead_letters is not None:
             self.dead_letters.send(json.dumps(event))
+
+
+@cache
+def _bare(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return unwrap(handler)
 
 
 class EventSource:

@@ -59,7 +59,7 @@ def seams() -> dict[str, dict[str, object]]:
     Limits are small so that a few ranges reach them.
     """
     from services.decoder_process import decode_apart  # noqa: PLC0415 - a planted fault must be in place before
-    from tickstream import keys  # noqa: PLC0415
+    from tickstream import items, keys  # noqa: PLC0415
     from tickstream.bar_codec import decode_bars, merge_packed  # noqa: PLC0415
     from tickstream.decoding import LIMITS, fold_ticks, packed_hours  # noqa: PLC0415
     from tickstream.layouts import sniff_with_footer  # noqa: PLC0415
@@ -88,8 +88,10 @@ def seams() -> dict[str, dict[str, object]]:
         "market_analytics.data_aggregator_check": {"RANGES_A_CHECK": 2},
         "market_analytics.data_aggregator_confirmation": {"RANGES_A_TURN": 2, "RANGES_A_GROUP": 3},
         "services.dynamo_table": {"PUTS_A_REQUEST": 2},
+        "tickstream.items": {"_unpack_json": remembered(items._unpack_json)},  # noqa: SLF001 - nobody changes what it gives
         "tickstream.keys": {
-            "_digest": remembered(keys._digest),  # noqa: SLF001 - of all that is pure there only it takes time
+            "_digest": remembered(keys._digest),  # noqa: SLF001 - of all that is pure there only these take time
+            "range_id": remembered(keys.range_id),
             "LANES": MOST_LANES,
             "ACTIVITY_SHARDS": 2,
             "REVISING_SHARDS": 1,

@@ -175,7 +175,7 @@ def aggregators_alone(rng: random.Random, *, scheduled: bool, length_ms: int, fi
     """Draw ranges that are committed one after the other, most of them of one hour, and what else is done meanwhile."""
     inputs: list[Input] = []
     at = 0
-    last = rng.randint(2, 5)
+    last = rng.randint(2, 4)
     while at < last:
         count = rng.choice((1, 1, 1, 2))
         inputs.append(Input(rng.randrange(length_ms), Do.COMMIT, at, count))

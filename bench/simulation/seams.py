@@ -18,6 +18,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from bench.errors import BenchError
+from bench.simulation.remembered import remembered
+from tickstream.times import iso_8601
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -86,9 +88,12 @@ class _Numbered:
         def __init__(self, text: str) -> None:
             self.hex = hashlib.sha256(text.encode()).hexdigest()[:32]
 
+    def __init__(self) -> None:
+        self._id = remembered(self._Id)
+
     def uuid4(self) -> _Id:
         actor = STAGE.here.scheduler.current
-        return self._Id(actor.label if actor else "nobody")
+        return self._id(actor.label if actor else "nobody")
 
 
 class _Done[Result]:
@@ -159,6 +164,7 @@ _IMPORTED: Final[Mapping[str, tuple[object, object]]] = {
     "random": (random, _Even()),
     "uuid": (uuid, _Numbered()),
     "wait": (wait, _all_done),
+    "iso_8601": (iso_8601, remembered(iso_8601)),
 }
 
 

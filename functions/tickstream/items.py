@@ -387,8 +387,12 @@ def pending_from(item: Item) -> Pending:
         raise MalformedItem(f"not a pending range: {error!r}") from error
 
 
+#: `json.dumps` would make one each time.
+_WRITER: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
+
+
 def _pack_json(value: object) -> bytes:
-    return zlib.compress(json.dumps(value, separators=(",", ":"), sort_keys=True).encode(), 1)
+    return zlib.compress(_WRITER.encode(value).encode(), 1)
 
 
 def _unpack_json(packed: bytes) -> Any:
