@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DELIVERY_MS: Final = 20
 #: Lambda waits so long before it tries an asynchronous invocation again.
 RETRIES_AFTER_MS: Final = (60_000, 120_000)
+_bare: Final = cache(unwrap)
 
 
 class Context:
@@ -106,11 +107,6 @@ class Function:
             self._deliver(event, RETRIES_AFTER_MS[tries], None, tries + 1)
         elif self.dead_letters is not None:
             self.dead_letters.send(json.dumps(event))
-
-
-@cache
-def _bare(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return unwrap(handler)
 
 
 class EventSource:
