@@ -16,15 +16,19 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("start.py", "constraints.txt", "generator/__init__.py", "generator/pip_settings.py")
 #: Where Debian, Ubuntu and Fedora have theirs. It is not asked whether it lets packages be installed: it does not.
 SYSTEM_PYTHON = Path("/usr/bin/python3")
-#: The environment that the command runs, without what costs minutes.
+#: The environment that the command runs, without what costs minutes; tox itself is set up as in the project.
 TOX = """
-[tox]
-requires = tox-uv>=1.25
-env_list = bench
+venv_redirect_env = bench
 [testenv:bench]
 skip_install = true
 commands = python -c "import sys; print('began with', *sys.argv[1:])" {posargs:nothing}
 """
+
+
+def tox_settings() -> str:
+    """Return the project's section `[tox]`."""
+    text = (ROOT / "tox.ini").read_text()
+    return text[text.index("[tox]") : text.index("[testenv]")].rstrip()
 
 
 def first_command() -> list[str]:
@@ -68,7 +72,7 @@ def test_the_first_command_with_the_systems_python(tmp_path: Path) -> None:
     for part in PARTS:
         (checkout / part).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / part, checkout / part)
-    (checkout / "tox.ini").write_text(TOX)
+    (checkout / "tox.ini").write_text(tox_settings() + TOX)
 
     for number, status, said in ((signal.SIGINT, 130, "interrupted"), (signal.SIGKILL, -signal.SIGKILL, "")):
         process = begin(checkout)
@@ -84,6 +88,7 @@ def test_the_first_command_with_the_systems_python(tmp_path: Path) -> None:
     said = run(checkout)
     assert "installing tox" in said
     assert "began with nothing" in said
+    assert not (checkout / ".venv").exists(), "that is where the README's reader makes an environment"
     (made,) = environments(checkout)
     assert not list(checkout.glob("build/.making-*"))
 
