@@ -12,6 +12,7 @@ _REJECTED: Final = "rejected rows"
 _RECEIPTS: Final = "receipts"
 _RANGES: Final = "market_analytics/data_processor_ranges.py"
 _BARS: Final = "tickstream/bars.py"
+_PACKED_BARS: Final = "tickstream/bar_codec.py"
 _SPANS: Final = "tickstream/ranges.py"
 _ROWS: Final = "tickstream/rows.py"
 _TEXT: Final = "tickstream/decoding/text.py"
@@ -225,8 +226,13 @@ COUNTING: Final = (
     ),
     Mutant(
         "ties-by-arrival",
-        "of equal timestamps in two objects the one that is merged first opens and closes",
+        "of equal timestamps in two objects those decide that are merged first or last",
         (
+            Edit(
+                _PACKED_BARS,
+                "    if one[:2] != other[:2] or one[2] == other[2]:\n        return one <= other\n",
+                "    if sources:\n        return one[0] <= other[0]\n",
+            ),
             Edit(_BARS, "one.first <= other.first)", "one.first[0] <= other.first[0])"),
             Edit(_BARS, "one.last >= other.last)", "one.last[0] >= other.last[0])"),
         ),
@@ -236,6 +242,16 @@ COUNTING: Final = (
         "order-by-arrival",
         "open and close follow the order in which ranges are merged, not the time of their ticks",
         (
+            Edit(
+                _PACKED_BARS,
+                "first = one if _is_not_after(one[_FIRST], other[_FIRST], sources) else other",
+                "first = one",
+            ),
+            Edit(
+                _PACKED_BARS,
+                "last = other if _is_not_after(one[_LAST], other[_LAST], sources) else one",
+                "last = other",
+            ),
             Edit(_BARS, "one.first is not None and one.first <= other.first", "one.first is not None"),
             Edit(
                 _BARS, "if other.last is None or (one.last is not None and one.last >= other.last)", "if not other.last"
