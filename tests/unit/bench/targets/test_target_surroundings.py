@@ -92,8 +92,8 @@ def test_what_is_kept_between_runs_lies_where_the_user_keeps_such(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert localstack_environment({}, tmp_path, 1, "token")[CACHE_DIR] == str(tmp_path / "tickstream")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert localstack_environment({}, tmp_path, 1, "token")[CACHE_DIR] == "/home/somebody/.cache/tickstream"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert localstack_environment({}, tmp_path, 1, "token")[CACHE_DIR] == str(tmp_path / ".cache" / "tickstream")
     monkeypatch.setattr(Path, "home", _no_home)
     assert CACHE_DIR not in localstack_environment({}, tmp_path, 1, "token")
 
