@@ -226,7 +226,7 @@ COUNTING: Final = (
     ),
     Mutant(
         "ties-by-arrival",
-        "of equal timestamps in two objects those decide that are merged first or last",
+        "of ticks of two objects at one timestamp the order of merging decides which opens and closes",
         (
             Edit(
                 _PACKED_BARS,
